@@ -1,0 +1,6 @@
+"""``python -m framepipe``."""
+
+from framepipe.cli import main
+
+if __name__ == "__main__":
+    main()

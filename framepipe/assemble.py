@@ -1,0 +1,517 @@
+"""From frames to a movie: check the frames, encode, measure, publish. Deletes no frame."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from framepipe import files, png
+from framepipe.control import Progress, ProgressCallback, Stop, ignore_progress
+from framepipe.encoders import imagemagick
+from framepipe.encoders.ffmpeg import find_ffmpeg, run_ffmpeg
+from framepipe.encoders.tools import STALL_S, Tool
+from framepipe.errors import (
+    EncoderFailed,
+    IncompleteStore,
+    StoreError,
+    UsageError,
+    VerificationFailed,
+)
+from framepipe.frames import file_name, format_range
+from framepipe.job import JobRecord
+from framepipe.recipes import FRAMES, Options, Recipe, format_of, recipe
+from framepipe.render import RenderReport
+from framepipe.store import Shape, Store, StoreStatus
+from framepipe.timeline import Timeline
+from framepipe.verify import Expected, VerifyReport, measure
+
+MISSING = ("error", "hold", "skip")
+STALE = ("error", "keep")
+
+
+@dataclass(frozen=True)
+class Movie:
+    """A movie that passed verification and has its name.
+
+    Attributes
+    ----------
+    path : Path
+    format : str
+    encoder : Tool
+    frames : int
+        Pictures in the file.
+    duration_s : float
+        Of one play.
+    width, height : int
+        In pixels.
+    size_bytes : int
+    report : VerifyReport
+    notes : tuple of str
+        What the user should know: rounded times, missing frames, tools passed over.
+    """
+
+    path: Path
+    format: str
+    encoder: Tool
+    frames: int
+    duration_s: float
+    width: int
+    height: int
+    size_bytes: int
+    report: VerifyReport
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "path": str(self.path),
+            "format": self.format,
+            "encoder": asdict(self.encoder),
+            "frames": self.frames,
+            "duration_s": self.duration_s,
+            "width_px": self.width,
+            "height_px": self.height,
+            "size_bytes": self.size_bytes,
+            "notes": list(self.notes),
+            "verified": self.report.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All that was decided about a movie before anything runs.
+
+    Attributes
+    ----------
+    store : Store
+    output : Path
+    recipe : Recipe
+    expected : Expected
+    notes : tuple of str
+    """
+
+    store: Store
+    output: Path
+    recipe: Recipe
+    expected: Expected
+    notes: tuple[str, ...]
+
+    def commands(self) -> list[str]:
+        """What would run, quoted for a shell, in a work folder beside the output."""
+        if self.recipe.encoder == "imagemagick":
+            return [shlex.join(["python", *imagemagick.command("spec.json")[1:]])]
+        return [shlex.join(["ffmpeg", *step.args]) for step in self.recipe.steps]
+
+
+def assemble(
+    store: Store | RenderReport | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    fps: object = 25,
+    hold_first_s: float = 0,
+    hold_last_s: float = 0,
+    loop: object = 0,
+    encoder: str = "auto",
+    palette: str = "global",
+    colors: int = 256,
+    dither: str = "none",
+    crf: int = 18,
+    preset: str = "medium",
+    missing: str = "error",
+    stale: str = "error",
+    stall_s: float = STALL_S,
+    progress: ProgressCallback | None = None,
+    stop: Stop | None = None,
+) -> Movie:
+    """Build a movie from a store's frames, prove that it is right, and only then name it.
+
+    Parameters
+    ----------
+    store : Store, RenderReport or path-like
+    output : path-like
+        Its suffix is the format: ``.gif``, ``.mp4``. What stands there stays until the new movie
+        has passed verification.
+    fps : int, float, str or Fraction
+        Frames per second; ``"30000/1001"`` is exact. Default 25, which GIF can keep exactly.
+    hold_first_s, hold_last_s : float
+        Seconds that the first and the last frame are shown.
+    loop : int or str
+        Plays of a GIF; 0 or ``"forever"`` is for ever.
+    encoder, palette, colors, dither, crf, preset
+        See `Options`.
+    missing : {"error", "hold", "skip"}
+        For frames that are missing or broken: refuse, show the frame before for their time, or
+        leave them out.
+    stale : {"error", "keep"}
+        For frames of another version of the job: refuse, or use them.
+    stall_s : float
+        Seconds without a sign of life after which the encoder is killed.
+    progress : callable, optional
+    stop : Stop, optional
+
+    Returns
+    -------
+    Movie
+
+    Raises
+    ------
+    UsageError, IncompleteStore, ToolMissing, EncoderFailed, VerificationFailed, Interrupted
+        In all cases the frames are kept, and so is what stood at ``output``.
+    """
+    plan = plan_assembly(
+        store,
+        output,
+        fps=fps,
+        hold_first_s=hold_first_s,
+        hold_last_s=hold_last_s,
+        loop=loop,
+        options=Options(encoder, palette, colors, dither, crf, preset),
+        missing=missing,
+        stale=stale,
+    )
+    return carry_out(plan, stall_s=stall_s, progress=progress, stop=stop)
+
+
+def open_store(store: Store | RenderReport | str | os.PathLike[str]) -> Store:
+    """The store that is meant."""
+    if isinstance(store, Store):
+        return store
+    return Store(store.store if isinstance(store, RenderReport) else store)
+
+
+def plan_assembly(
+    store: Store | RenderReport | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    fps: object = 25,
+    hold_first_s: float = 0,
+    hold_last_s: float = 0,
+    loop: object = 0,
+    options: Options | None = None,
+    missing: str = "error",
+    stale: str = "error",
+    record: JobRecord | None = None,
+) -> Assembly:
+    """Decide about a movie without running anything; parameters as in `assemble`.
+
+    Parameters
+    ----------
+    record : JobRecord, optional
+        The job to hold the frames against. Default: ``job.json`` with the sources as they are now.
+    """
+    options = options or Options()
+    if missing not in MISSING or stale not in STALE:
+        raise UsageError(
+            f"missing is one of {', '.join(MISSING)}; stale of {', '.join(STALE)}; "
+            f"got {missing!r} and {stale!r}"
+        )
+    path = Path(os.path.abspath(output))
+    format_ = format_of(path)
+    if path.is_dir():
+        raise UsageError(f"output {path} is a folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder of {path} does not exist")
+    where = open_store(store)
+    before = where.read_job()[0] if record is None else None
+    status = where.scan(record or before.refreshed(), deep=True, before=before)  # type: ignore[union-attr]
+    numbers, notes = _usable(status, (record or before).numbers, missing, stale)  # type: ignore[union-attr]
+    if status.shape is None and not status.stale:
+        raise IncompleteStore(f"{where.path} has no frame that can be used", status=status)
+    shape, background = _look_at(where, numbers)
+    timeline = Timeline.of(numbers, fps=fps, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
+    made = recipe(format_, timeline, shape, background, options)
+    if format_ == "gif" and (note := timeline.gif_note()):
+        notes.append(note)
+    sources = [where.frame_path(number) for number in numbers]
+    expected = Expected(format_, timeline, sources, shape, background, options)
+    return Assembly(where, path, made, expected, tuple(notes))
+
+
+def _usable(
+    status: StoreStatus, planned: Sequence[int], missing: str, stale: str
+) -> tuple[list[int], list[str]]:
+    """The frame to show for each frame of the plan, and what to say of it."""
+    good = {*status.done, *(status.stale if stale == "keep" else ())}
+    bad = [number for number in planned if number not in good]
+    unforgiven = [number for number in bad if missing == "error" or number in status.stale]
+    if unforgiven:
+        raise IncompleteStore(_incomplete(status, missing), status=status)
+    notes = [f"{len(status.stale)} stale frames were used"] if status.stale else []
+    if not bad:
+        return list(planned), notes
+    notes.append(f"frames {format_range(bad)} are not there: {'held' if missing == 'hold' else 'left out'}")
+    if missing == "skip" or not good:
+        return [number for number in planned if number in good], notes
+    last = next(number for number in planned if number in good)
+    shown = []
+    for number in planned:
+        last = number if number in good else last
+        shown.append(last)
+    return shown, notes
+
+
+def _incomplete(status: StoreStatus, missing: str) -> str:
+    counts = ", ".join(
+        f"{len(found)} {kind}"
+        for kind, found in (
+            ("missing", status.missing),
+            ("broken", status.broken),
+            ("stale", status.stale),
+        )
+        if found
+    )
+    ways = (
+        []
+        if missing != "error" or len(status.missing) + len(status.broken) == 0
+        else ["build from what is there with --missing hold (or skip)"]
+    )
+    if status.stale:
+        ways.append("use stale frames with --stale keep")
+    return (
+        f"{status.path}: of {status.total} frames {counts}\n  "
+        + "\n  ".join(status.problems())
+        + f"\nDraw them: framepipe resume {shlex.quote(str(status.path))}"
+        + "".join(f"; or {way}" for way in ways)
+    )
+
+
+def _look_at(store: Store, numbers: Sequence[int]) -> tuple[Shape, tuple[int, int, int]]:
+    """Shape and ground of the frames to be shown, which must all be alike."""
+    first, ground = None, None
+    for number in dict.fromkeys(numbers):
+        info = png.inspect(store.frame_path(number))
+        if info is None or info.damage:
+            raise IncompleteStore(f"frame {number} changed while it was looked at: run it again")
+        shape = Shape(info.width, info.height, info.mode)
+        first, ground = first or shape, ground or info.background
+        if shape != first:
+            raise IncompleteStore(
+                f"frame {number} is {shape}, frame {numbers[0]} is {first}: draw all frames alike "
+                "(--stale draw)"
+            )
+    if first is None:
+        raise IncompleteStore(f"{store.path} has no frame that can be used")
+    return first, ground or (255, 255, 255)
+
+
+def check_tools(formats: Sequence[str], options: Options) -> None:
+    """See that each format can be built here, before hours are spent on drawing.
+
+    Raises
+    ------
+    ToolMissing
+    """
+    for format_ in dict.fromkeys(formats):
+        made = recipe(format_, Timeline.of([0]), Shape(16, 16, "RGB"), None, options)
+        _tool_for(made)
+
+
+def _tool_for(made: Recipe) -> Tool:
+    if made.encoder == "imagemagick":
+        return imagemagick.find_imagemagick()
+    return find_ffmpeg(made.format, lambda tool: _try_on_something_tiny(tool, made.format))
+
+
+def decoder(format_: str) -> Tool | None:
+    """The ffmpeg that reads a format for verification; None where Pillow does."""
+    if format_ == "gif":
+        return None
+    return _tool_for(recipe(format_, Timeline.of([0]), Shape(16, 16, "RGB"), None, Options()))
+
+
+def _try_on_something_tiny(tool: Tool, format_: str) -> None:
+    """Build a movie of two frames of 16x16: shows more than a list of codecs would."""
+    import numpy as np
+
+    timeline, shape = Timeline.of([0, 1]), Shape(16, 16, "RGB")
+    made = recipe(format_, timeline, shape, None, Options())
+    with tempfile.TemporaryDirectory(prefix="framepipe-") as name:
+        frames = Path(name) / FRAMES
+        frames.mkdir()
+        for number in timeline.numbers:
+            pixels = np.full((16, 16, 3), 100 * number, np.uint8)
+            (frames / file_name(number)).write_bytes(png.encode(pixels))
+        _encode(made, tool, Path(name), lambda _: None, 60.0, None)
+
+
+def carry_out(
+    plan: Assembly,
+    *,
+    stall_s: float = STALL_S,
+    progress: ProgressCallback | None = None,
+    stop: Stop | None = None,
+) -> Movie:
+    """Build what was planned; see `assemble`."""
+    tell = progress or ignore_progress
+    tool = _tool_for(plan.recipe)
+    reader = tool if tool.name == "ffmpeg" else None
+    total, label = plan.recipe.frames, plan.output.name
+    sources = list(dict.fromkeys(plan.expected.sources))
+    with _work_folder(plan) as folder:
+        before = _signatures(sources)
+        _encode(
+            plan.recipe,
+            tool,
+            folder,
+            lambda done: tell(Progress("encode", min(done, total), total, label=label)),
+            stall_s,
+            stop,
+        )
+        made = folder / plan.recipe.output
+        tell(Progress("verify", 0, 1, label=label))
+        report = measure(made, plan.expected, reader, stop)
+        _judge(plan, report, made, before == _signatures(sources))
+        report = VerifyReport(plan.output, report.checks)
+        tell(Progress("verify", 1, 1, label=label))
+        movie = _movie(plan, tool, report, made)
+        digest = digest_of(made)
+        files.publish(made, plan.output)
+    with contextlib.suppress(StoreError):  # a convenience: the movie is there without it
+        plan.store.note_movie(plan.output, _about(plan, movie, digest))
+    return movie
+
+
+def _encode(
+    made: Recipe,
+    tool: Tool,
+    folder: Path,
+    on_frame: Callable[[int], None],
+    stall_s: float,
+    stop: Stop | None,
+) -> None:
+    for name, text in made.lists.items():
+        (folder / name).write_text(text, encoding="ascii")
+    if made.encoder == "imagemagick":
+        (folder / "parts").mkdir()
+        inside = {"output": str(folder / made.output), "work": str(folder / "parts")}
+        inside["frames"] = [str(folder / name) for name in made.spec["frames"]]  # type: ignore[assignment]
+        imagemagick.run_imagemagick(
+            tool, {**made.spec, **inside}, cwd=folder, on_frame=on_frame, stall_s=stall_s, stop=stop
+        )
+    for step in made.steps:
+        watch = on_frame if step.shown else None
+        run_ffmpeg(
+            tool,
+            step.args,
+            cwd=folder,
+            frames=step.frames,
+            on_frame=watch,
+            stall_s=stall_s,
+            stop=stop,
+        )
+    if not (folder / made.output).is_file() or not (folder / made.output).stat().st_size:
+        raise EncoderFailed(f"{tool.name} said that all was well and wrote no movie", tool=tool)
+
+
+@contextlib.contextmanager
+def _work_folder(plan: Assembly) -> Iterator[Path]:
+    """A private folder beside the output, so that publishing is a rename; gone afterwards."""
+    for leftover in files.leftover_temporaries(plan.output.parent):
+        if leftover.is_dir() and leftover.name.startswith(f".{plan.output.name[:150]}."):
+            shutil.rmtree(leftover, ignore_errors=True)
+    folder = files.temporary_beside(plan.output)
+    try:
+        folder.mkdir()
+        (folder / FRAMES).symlink_to(plan.store.path, target_is_directory=True)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StoreError(f"cannot write beside {plan.output}: {error.strerror}") from None
+    try:
+        yield folder
+    except OSError as error:
+        raise EncoderFailed(
+            f"{plan.output.name}: {error.strerror or error} in {plan.output.parent}. "
+            "The frames are kept; mend that and run the same again"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _signatures(paths: Sequence[Path]) -> list[tuple[int, int, int]]:
+    """Which files these are: a frame exchanged while the encoder reads has another inode or time."""
+    found = []
+    for path in paths:
+        try:
+            about = path.lstat()
+            found.append((about.st_ino, about.st_mtime_ns, about.st_size))
+        except OSError:
+            found.append((0, 0, 0))
+    return found
+
+
+def _judge(plan: Assembly, report: VerifyReport, made: Path, undisturbed: bool) -> None:
+    if not undisturbed:
+        raise VerificationFailed(
+            f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
+            report=report,
+        )
+    if report.passed:
+        return
+    rejected = plan.output.with_name(f"{plan.output.stem}.rejected{plan.output.suffix}")
+    kept = ""
+    with contextlib.suppress(OSError):
+        os.replace(made, rejected)
+        kept = f" What was built is kept as {rejected.name}, to look at."
+    raise VerificationFailed(
+        f"{plan.output.name} failed verification and was not published; the frames are kept.{kept}\n"
+        f"{report.table()}",
+        report=report,
+    )
+
+
+def _movie(plan: Assembly, tool: Tool, report: VerifyReport, made: Path) -> Movie:
+    timeline, shape, is_gif = (
+        plan.expected.timeline,
+        plan.expected.shape,
+        plan.recipe.format == "gif",
+    )
+    even = 0 if is_gif else 1
+    lasts_s = sum(timeline.gif_delays_cs()) / 100 if is_gif else plan.recipe.frames / timeline.fps
+    return Movie(
+        path=plan.output,
+        format=plan.recipe.format,
+        encoder=tool,
+        frames=plan.recipe.frames,
+        duration_s=float(lasts_s),
+        width=shape.width + (shape.width & even),
+        height=shape.height + (shape.height & even),
+        size_bytes=made.stat().st_size,
+        report=report,
+        notes=(*plan.notes, *tool.notes),
+    )
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        if sys.version_info >= (3, 11):
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        sha = hashlib.sha256()
+        while block := file.read(1 << 20):
+            sha.update(block)
+        return sha.hexdigest()
+
+
+def _about(plan: Assembly, movie: Movie, digest: str) -> dict[str, Any]:
+    """What ``movies.json`` keeps: enough to verify again, and to allow cleaning."""
+    timeline = plan.expected.timeline
+    return {
+        "sha256": digest,
+        "numbers": list(timeline.numbers),
+        "fingerprints": plan.store.fingerprints(timeline.numbers),
+        "durations_s": [str(duration) for duration in timeline.durations_s],
+        "fps": str(timeline.fps),
+        "loop": timeline.loop,
+        "options": asdict(plan.expected.options),
+        "encoder": str(movie.encoder),
+        "passed": movie.report.passed,
+    }

@@ -1,0 +1,54 @@
+"""``framepipe assemble``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from framepipe.assemble import assemble, plan_assembly
+from framepipe.cli import options
+from framepipe.cli.reports import movie_text
+from framepipe.cli.signals import stop_on_signals
+from framepipe.progress import ProgressBar
+from framepipe.recipes import Options
+
+
+@click.command("assemble")
+@click.argument("store", metavar="STORE")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    multiple=True,
+    metavar="FILE",
+    help="Movie to build: .gif, .mp4. Repeatable.",
+)
+@options.TIMING
+@options.ENCODING
+@options.LENIENT
+@options.STALLING
+@click.option("--dry-run", is_flag=True, help="Print the encoder's commands and run nothing.")
+@options.QUIET
+@options.AS_JSON
+def command(
+    store: str, output: tuple[str, ...], dry_run: bool, quiet: bool, as_json: bool, **keywords: Any
+) -> None:
+    """Build movies from a store's frames and verify them. Deletes nothing."""
+    if dry_run:
+        for path in output:
+            print("\n".join(_commands(store, path, keywords)))
+        return
+    progress = None if quiet else ProgressBar()
+    with stop_on_signals() as stop:
+        movies = [assemble(store, path, **keywords, progress=progress, stop=stop) for path in output]
+    if as_json:
+        options.print_json([movie.to_dict() for movie in movies])
+    else:
+        print("\n".join(map(movie_text, movies)))
+
+
+def _commands(store: str, output: str, keywords: dict[str, Any]) -> list[str]:
+    plain = {name: value for name, value in keywords.items() if name != "stall_s"}
+    encoding = {name: plain.pop(name) for name in Options.__dataclass_fields__}
+    return plan_assembly(store, output, **plain, options=Options(**encoding)).commands()

@@ -1,0 +1,20 @@
+"""``framepipe clean``."""
+
+from __future__ import annotations
+
+import click
+
+from framepipe.cli import options
+from framepipe.cli.reports import cleanup_text
+from framepipe.pipeline import clean
+
+
+@click.command("clean")
+@click.argument("store", metavar="STORE")
+@click.option("--movie", metavar="FILE", help="Verify this movie of the frames now.")
+@click.option("--force", is_flag=True, help="Delete framepipe's frames without a verified movie.")
+@options.AS_JSON
+def command(store: str, movie: str | None, force: bool, as_json: bool) -> None:
+    """Delete the frames that a verified movie was built from."""
+    report = clean(store, movie=movie, force=force)
+    options.print_json(report.to_dict()) if as_json else print(cleanup_text(report))

@@ -1,0 +1,112 @@
+"""``framepipe doctor``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from framepipe import __version__
+from framepipe.assemble import check_tools
+from framepipe.cli import options
+from framepipe.encoders import imagemagick
+from framepipe.encoders.ffmpeg import candidates, find_ffmpeg, version_of
+from framepipe.engines.cpus import usable_cpus
+from framepipe.errors import ToolMissing
+from framepipe.recipes import FORMATS, Options
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: ``ok``, what it is, and what to do if it is not ok."""
+
+    ok: bool
+    what: str
+    seen: str
+    cure: str = ""
+
+
+@click.command("doctor")
+@options.AS_JSON
+def command(as_json: bool) -> None:
+    """Tell what is here, its version, what is missing and how to get it.
+
+    Exit code 0 when GIF and MP4 can be built, 4 when not.
+    """
+    findings = [*_machine(), *_ffmpegs(), *_imagemagicks(), *_formats()]
+    if as_json:
+        options.print_json([vars(each) for each in findings])
+    else:
+        for each in findings:
+            print(f"{'ok' if each.ok else '--'}  {each.what:<24} {each.seen}")
+            if each.cure:
+                print(f"      to get it: {each.cure}")
+    if not all(each.ok for each in findings if each.what.startswith("builds") and not each.cure):
+        click.get_current_context().exit(ToolMissing.exit_code)
+
+
+def _machine() -> list[Finding]:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    packages = ["matplotlib", "numpy", "Pillow", "wand", "ffmpeg-python"]
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
+    return [
+        Finding(True, "framepipe", f"{__version__}, Python {platform.python_version()}, {sys.platform}"),
+        Finding(True, "packages", versions),
+        Finding(True, "processors to use", str(usable_cpus())),
+        Finding(free > 1, "disk space here", f"{free:.1f} GB free"),
+        Finding(
+            os.access(".", os.W_OK),
+            "this folder",
+            "can be written" if os.access(".", os.W_OK) else "cannot be written",
+        ),
+    ]
+
+
+def _ffmpegs() -> list[Finding]:
+    found = [
+        Finding(version is not None, "ffmpeg", f"{version or 'is no working ffmpeg'}  {path} ({origin})")
+        for path, origin, version in ((path, origin, version_of(path)) for path, origin in candidates())
+    ]
+    return found or [Finding(False, "ffmpeg", "none", "pip install imageio-ffmpeg")]
+
+
+def _imagemagicks() -> list[Finding]:
+    library = imagemagick.library()
+    seen = f"{library.version}  {library.path}" if library else "none that Wand can load"
+    found = [
+        Finding(
+            bool(library),
+            "MagickWand library",
+            seen,
+            "" if library else imagemagick.GET_IMAGEMAGICK,
+        )
+    ]
+    for path, version in imagemagick.programs():
+        seen = f"ImageMagick {version}" if version else "another program of that name, never used"
+        found.append(Finding(version is not None, Path(path).name, f"{seen}  {path}"))
+    return found
+
+
+def _formats() -> list[Finding]:
+    found = [_builds(f"builds {name} by ffmpeg", partial(_by_ffmpeg, name)) for name in FORMATS]
+    return [*found, _builds("builds gif by ImageMagick", lambda: str(imagemagick.find_imagemagick()))]
+
+
+def _by_ffmpeg(format_: str) -> str:
+    check_tools([format_], Options())
+    return str(find_ffmpeg(format_, lambda _: None))
+
+
+def _builds(what: str, attempt: Callable[[], str]) -> Finding:
+    try:
+        return Finding(True, what, attempt())
+    except ToolMissing as error:
+        return Finding(False, what, str(error).splitlines()[0])

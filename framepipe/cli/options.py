@@ -1,0 +1,222 @@
+"""Options that several verbs share. An option is a library keyword, with the same default."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from framepipe.assemble import MISSING, assemble
+from framepipe.assemble import STALE as STALE_AT_ASSEMBLY
+from framepipe.engines import NAMES as ENGINES
+from framepipe.recipes import DITHERS, ENCODERS, PALETTES, PRESETS
+from framepipe.render import STALE, render
+
+F = TypeVar("F", bound=Callable[..., Any])
+ANY_DITHER = list(dict.fromkeys([*DITHERS["ffmpeg"], *DITHERS["imagemagick"]]))
+
+
+def _default(function: Callable[..., Any], name: str) -> Any:
+    return inspect.signature(function).parameters[name].default
+
+
+def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def _parameters(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any]:
+    """``key=value``: JSON if it parses, else text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise click.BadParameter(f"{pair!r} is not key=value")
+        try:
+            found[key] = json.loads(text)
+        except ValueError:
+            found[key] = text
+    return found
+
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+
+SCENE = _stack(
+    click.argument("scene", metavar="SCRIPT.py:NAME"),
+    click.option(
+        "--frames",
+        required=True,
+        metavar="WHICH",
+        help="A count (300), a frame range (0-299x5), or the name of a sequence in the script.",
+    ),
+    click.option("--store", metavar="DIR", help="Folder of the frames. Default: frames/<script>-<name>."),
+    click.option(
+        "--param",
+        "params",
+        multiple=True,
+        callback=_parameters,
+        metavar="KEY=VALUE",
+        help="Keyword for the scene: JSON if it parses, else text. Repeatable.",
+    ),
+    click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="FILE",
+        help="File that the scene reads: when it changes, the frames are stale. Repeatable.",
+    ),
+    click.option("--dpi", type=float, help="As in savefig."),
+    click.option("--tight", is_flag=True, help="Cut all frames to the tight box of the first."),
+    click.option("--transparent/--opaque", default=None, help="As in savefig. Default: rcParams."),
+)
+
+DRAWING = _stack(
+    click.option("-j", "--workers", type=int, help="Processes. Default: as many as may be used."),
+    click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True),
+    click.option(
+        "--stale",
+        type=click.Choice(STALE),
+        default="draw",
+        show_default=True,
+        help="What to do with frames that another version of the job drew.",
+    ),
+    click.option(
+        "--frame-timeout",
+        "frame_timeout_s",
+        type=float,
+        metavar="S",
+        help="Seconds after which a frame is given up.",
+    ),
+    click.option(
+        "--recycle",
+        type=int,
+        default=_default(render, "recycle"),
+        show_default=True,
+        metavar="N",
+        help="Replace a worker process after so many frames.",
+    ),
+    click.option("--max-failures", type=int, metavar="N", help="Stop after more failed frames than this."),
+)
+
+PARTIAL = _stack(
+    click.option("--shard", metavar="K/N", help="Draw only frames K-1, K-1+N, K-1+2N … of the plan."),
+    click.option("--only", metavar="RANGE", help="Draw only these numbers of the plan, even if done."),
+)
+
+TIMING = _stack(
+    click.option(
+        "--fps",
+        default=str(_default(assemble, "fps")),
+        show_default=True,
+        metavar="RATE",
+        help="Frames per second: 24, 12.5, 30000/1001.",
+    ),
+    click.option(
+        "--hold-first",
+        "hold_first_s",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="Seconds that the first frame is shown.",
+    ),
+    click.option(
+        "--hold-last",
+        "hold_last_s",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="Seconds that the last frame is shown.",
+    ),
+    click.option(
+        "--loop",
+        default="forever",
+        show_default=True,
+        metavar="N|forever",
+        help="How often a GIF plays; 0 is for ever.",
+    ),
+)
+
+ENCODING = _stack(
+    click.option("--encoder", type=click.Choice(ENCODERS), default="auto", show_default=True),
+    click.option(
+        "--palette",
+        type=click.Choice(PALETTES),
+        default="global",
+        show_default=True,
+        help="GIF: one colour table for all frames or one for each.",
+    ),
+    click.option("--colors", type=int, default=256, show_default=True, help="GIF: 2 to 256."),
+    click.option(
+        "--dither",
+        type=click.Choice(ANY_DITHER),
+        default="none",
+        show_default=True,
+        help="GIF: none is smaller and closer to the source for plots.",
+    ),
+    click.option("--crf", type=int, default=18, show_default=True, help="MP4: quality, 0 (best) to 51."),
+    click.option(
+        "--preset",
+        type=click.Choice(PRESETS),
+        default="medium",
+        show_default=True,
+        help="MP4: x264's speed against size.",
+    ),
+)
+
+STALLING = click.option(
+    "--encoder-timeout",
+    "stall_s",
+    type=float,
+    default=_default(assemble, "stall_s"),
+    show_default=True,
+    metavar="S",
+    help="Kill an encoder that shows no sign of life for so long.",
+)
+
+LENIENT = _stack(
+    click.option(
+        "--missing",
+        type=click.Choice(MISSING),
+        default="error",
+        show_default=True,
+        help="Frames that are missing or broken: refuse, show the one before, leave out.",
+    ),
+    click.option(
+        "--stale",
+        type=click.Choice(STALE_AT_ASSEMBLY),
+        default="error",
+        show_default=True,
+        help="Frames of another version of the job: refuse or use.",
+    ),
+)
+
+
+def import_from_here() -> None:
+    """Let ``package.module:NAME`` be found in the working folder, as under ``python -m``."""
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
+    os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def print_json(data: Any) -> None:
+    """Print a report for machines."""
+    print(json.dumps(data, indent=1))
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,55 @@
+"""``framepipe resume``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from framepipe.cli import options
+from framepipe.cli.make import make_text
+from framepipe.cli.reports import render_text
+from framepipe.cli.signals import stop_on_signals
+from framepipe.pipeline import MakeReport, resume
+from framepipe.progress import ProgressBar
+from framepipe.store import Store
+
+
+@click.command("resume")
+@click.argument("store", metavar="STORE")
+@click.option(
+    "--scene",
+    metavar="SCRIPT.py:NAME",
+    help="Needed where job.json was written by another account.",
+)
+@options.DRAWING
+@options.PARTIAL
+@options.STALLING
+@options.QUIET
+@options.AS_JSON
+def command(store: str, quiet: bool, as_json: bool, **keywords: Any) -> None:
+    """Go on with a job that was stopped; job.json knows what it was.
+
+    What `make` started is finished as `make` would: movies, verification, cleaning.
+    """
+    store = os.path.abspath(store)
+    if scene := keywords["scene"]:
+        place, _, name = scene.rpartition(":")
+        keywords["scene"] = f"{os.path.abspath(place)}:{name}" if Path(place).is_file() else scene
+    _go_where_it_was_started(store)
+    options.import_from_here()
+    with stop_on_signals() as stop:
+        report = resume(store, **keywords, progress=None if quiet else ProgressBar(), stop=stop)
+    if as_json:
+        options.print_json(report.to_dict())
+    else:
+        print(make_text(report) if isinstance(report, MakeReport) else render_text(report))
+
+
+def _go_where_it_was_started(store: str) -> None:
+    """Relative paths in the user's script mean what they meant at the start."""
+    record = Store(store).known_job()
+    if record and Path(record.cwd).is_dir():
+        os.chdir(record.cwd)

@@ -1,0 +1,31 @@
+"""``framepipe verify``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from framepipe.cli import options
+from framepipe.cli.signals import stop_on_signals
+from framepipe.errors import VerificationFailed
+from framepipe.pipeline import verify
+
+
+@click.command("verify")
+@click.argument("movie", metavar="MOVIE")
+@click.option("--store", required=True, metavar="DIR", help="The frames that it was built from.")
+@click.option("--fps", metavar="RATE", help="Hold it against this rate. Default: as it was assembled.")
+@click.option("--hold-first", "hold_first_s", type=float, default=0.0, metavar="S")
+@click.option("--hold-last", "hold_last_s", type=float, default=0.0, metavar="S")
+@click.option("--loop", default="forever", show_default=True, metavar="N|forever")
+@click.option("--colors", type=int, default=256, show_default=True)
+@click.option("--crf", type=int, default=18, show_default=True)
+@options.AS_JSON
+def command(as_json: bool, **keywords: Any) -> None:
+    """Measure a movie against a store's frames: count, times, size, loop, pictures."""
+    with stop_on_signals() as stop:
+        report = verify(**keywords, stop=stop)
+    print(report.to_json() if as_json else report.table())
+    if not report.passed:
+        raise VerificationFailed(f"{keywords['movie']} is not what it should be", report=report)

@@ -1,0 +1,1 @@
+"""The programs that build movies: finding them, running them, not believing them."""

@@ -1,0 +1,168 @@
+"""ffmpeg: where it may be, what it is, and running it so that its success can be believed.
+
+Exit code 0 is not enough (ENOSPC on WebM, a torn frame, a gap: all exit 0). A step has done its
+work only if ffmpeg also printed no error, wrote as many frames as were asked for, and neither
+duplicated nor dropped one (``-progress``, ffmpeg manual "Generic options").
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from framepipe.control import Stop
+from framepipe.encoders.tools import STALL_S, Tool, run
+from framepipe.errors import EncoderFailed, ToolMissing
+
+VARIABLE = "FRAMEPIPE_FFMPEG"
+#: On every command: silent but for errors, no terminal, progress for machines.
+GLOBAL_ARGS = ("-hide_banner", "-v", "error", "-nostdin", "-y", "-xerror")
+PROGRESS_ARGS = ("-progress", "pipe:1", "-stats_period", "0.5")
+_VERSION = re.compile(r"ffmpeg version (\S+)")
+GET_FFMPEG = "pip install imageio-ffmpeg   (or: apt install ffmpeg, conda install ffmpeg)"
+
+
+def candidates() -> Iterator[tuple[str, str]]:
+    """Where an ffmpeg may be, best first, with where that comes from.
+
+    ``FRAMEPIPE_FFMPEG``, every ``ffmpeg`` on ``PATH``, the one that imageio-ffmpeg ships.
+    """
+    if named := os.environ.get(VARIABLE):
+        yield shutil.which(named) or named, VARIABLE
+    for folder in os.get_exec_path():
+        if found := shutil.which("ffmpeg", path=folder):
+            yield found, "PATH"
+    if shipped := _shipped():
+        yield shipped, "imageio-ffmpeg"
+
+
+def _shipped() -> str | None:
+    """The program that imageio-ffmpeg's wheel carries."""
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError, OSError):
+        return None
+
+
+@cache
+def version_of(path: str) -> str | None:
+    """What ``path -version`` says, None if that is no ffmpeg."""
+    try:
+        done = subprocess.run(
+            [path, "-version"],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = _VERSION.match(done.stdout.decode(errors="replace"))
+    return found[1] if found and done.returncode == 0 else None
+
+
+_found: dict[tuple[str, str, str], Tool] = {}
+
+
+def find_ffmpeg(what: str, trial: Callable[[Tool], None]) -> Tool:
+    """The first ffmpeg that really does what is wanted.
+
+    Parameters
+    ----------
+    what : str
+        What is tried, for the message: ``"mp4"``.
+    trial : callable
+        Does it on something tiny; raises `EncoderFailed` where it fails.
+
+    Raises
+    ------
+    ToolMissing
+        None does; says what was tried and how to get one.
+    """
+    key = (what, os.environ.get(VARIABLE, ""), os.environ.get("PATH", ""))
+    if key not in _found:
+        _found[key] = _search(what, trial)
+    return _found[key]
+
+
+def _search(what: str, trial: Callable[[Tool], None]) -> Tool:
+    passed_over: dict[str, str] = {}
+    for path, origin in candidates():
+        if path in passed_over:
+            continue
+        version = version_of(path)
+        if version is None:
+            passed_over[path] = f"{path} ({origin}) is no working ffmpeg"
+            continue
+        tool = Tool("ffmpeg", path, version, tuple(passed_over.values()))
+        try:
+            trial(tool)
+            return tool
+        except EncoderFailed as error:
+            reason = str(error).splitlines()[0]
+            passed_over[path] = f"{path} ({origin}, {version}) cannot build {what}: {reason}"
+    tried = "".join(f"\n  {reason}" for reason in passed_over.values()) or "\n  there is none"
+    raise ToolMissing(f"no ffmpeg that can build {what}:{tried}\nTo get one: {GET_FFMPEG}")
+
+
+def run_ffmpeg(
+    tool: Tool,
+    args: Sequence[str],
+    *,
+    cwd: Path,
+    frames: int | None = None,
+    on_frame: Callable[[int], None] | None = None,
+    stall_s: float = STALL_S,
+    stop: Stop | None = None,
+) -> None:
+    """Run one ffmpeg command and believe it only on evidence.
+
+    Parameters
+    ----------
+    tool : Tool
+    args : sequence of str
+        All arguments after the program.
+    cwd : Path
+    frames : int, optional
+        Frames that it must write.
+    on_frame : callable, optional
+        Called with the number of frames written so far.
+    stall_s, stop
+        See `tools.run`.
+
+    Raises
+    ------
+    EncoderFailed
+        With the end of its ``stderr``.
+    """
+    seen = {"frame": "0", "dup_frames": "0", "drop_frames": "0"}
+
+    def read(lines: str) -> None:
+        for line in lines.splitlines():
+            key, _, value = line.partition("=")
+            if key in seen or key == "progress":
+                seen[key] = value.strip()
+        if on_frame and seen["frame"].isdigit():
+            on_frame(int(seen["frame"]))
+
+    done = run([tool.path, *args], cwd=cwd, on_line=read, stall_s=stall_s, stop=stop)
+    problem = done.verdict()
+    if not problem and frames is not None:
+        if (seen["frame"], seen.get("progress")) != (str(frames), "end"):
+            problem = f"wrote {seen['frame']} of {frames} frames and said that all was well"
+        elif seen["dup_frames"] != "0" or seen["drop_frames"] != "0":
+            problem = f"duplicated {seen['dup_frames']} and dropped {seen['drop_frames']} frames"
+    if problem:
+        raise EncoderFailed(f"ffmpeg {problem}{_last_words(done.stderr)}", stderr=done.stderr, tool=tool)
+
+
+def _last_words(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    return ":\n  " + "\n  ".join(line[:300] for line in lines[-8:]) if lines else ""

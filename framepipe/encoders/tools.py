@@ -1,0 +1,194 @@
+"""Running other programs: no shell, output always drained, watched, and killed with us."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from framepipe.control import Stop
+from framepipe.errors import Interrupted
+
+_WATCHDOG = str(Path(__file__).with_name("watchdog.py"))
+_TAIL_BYTES = 16_384
+_TICK_S = 0.1
+#: Seconds without a line of progress after which an encoder is taken for hung.
+STALL_S = 300.0
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program or library that was found and works.
+
+    Attributes
+    ----------
+    name : str
+        ``"ffmpeg"`` or ``"imagemagick"``.
+    path : str
+    version : str
+    notes : tuple of str
+        Candidates that were passed over, and why.
+    """
+
+    name: str
+    path: str
+    version: str
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} ({self.path})"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended.
+
+    Attributes
+    ----------
+    returncode : int
+        128 + n if signal n killed it.
+    stderr : str
+        The last 16 KiB.
+    killed : str
+        Why we killed it; empty if we did not.
+    """
+
+    returncode: int
+    stderr: str
+    killed: str = ""
+
+    def verdict(self) -> str:
+        """What is wrong with the way it ended, in a line; empty if nothing."""
+        if self.killed:
+            return self.killed
+        if 128 < self.returncode < 160:
+            return f"was killed by signal {self.returncode - 128}"
+        if self.returncode:
+            return f"exit code {self.returncode}"
+        return "exit code 0, but it printed errors" if self.stderr.strip() else ""
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    on_line: Callable[[str], None] | None = None,
+    stall_s: float = STALL_S,
+    stop: Stop | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Finished:
+    """Run a program to its end.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The program and its arguments; file names are data, nothing is expanded.
+    cwd : Path
+        Its working folder.
+    on_line : callable, optional
+        Called in this thread, now and then, with the newest line of its standard output.
+    stall_s : float
+        It is killed when it prints no line on standard output for so long.
+    stop : Stop, optional
+        It is killed when a stop is requested.
+    env : mapping, optional
+        Additions to the environment.
+
+    Raises
+    ------
+    Interrupted
+        A stop was requested.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", _WATCHDOG, *argv],
+        cwd=cwd,
+        stdin=subprocess.PIPE,  # its other end is us: the watchdog sees our death
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, **(env or {})},
+    )
+    out, err = _Lines(process.stdout), _Tail(process.stderr)
+    killed = ""
+    try:
+        while process.poll() is None and not killed:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_TICK_S)
+            if on_line and (line := out.newest()):
+                on_line(line)
+            if stop and stop.requested:
+                raise Interrupted(f"stopped while {Path(argv[0]).name} was running")
+            if time.monotonic() - out.heard > stall_s:
+                killed = f"gave no sign of life for {stall_s:g} s and was killed"
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        code = process.wait()
+        out.finish()
+        err.finish()
+        assert process.stdin is not None
+        process.stdin.close()
+    if on_line and (line := out.newest()):
+        on_line(line)
+    return Finished(code, err.text(), killed)
+
+
+class _Reader:
+    """A thread that drains one pipe, so that the program never blocks on it."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        assert pipe is not None
+        self._pipe = pipe
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def _drain(self) -> None:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        self._thread.join(5)
+        with contextlib.suppress(OSError):
+            self._pipe.close()
+
+
+class _Tail(_Reader):
+    """Keeps the end of what was printed."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        self._data = b""
+        super().__init__(pipe)
+
+    def _drain(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while block := os.read(self._pipe.fileno(), 65536):
+                self._data = (self._data + block)[-_TAIL_BYTES:]
+
+    def text(self) -> str:
+        return self._data.decode(errors="replace")
+
+
+class _Lines(_Reader):
+    """Keeps what was printed since it was last asked for, at most the tail."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        self.heard = time.monotonic()
+        self._waiting: list[bytes] = []
+        super().__init__(pipe)
+
+    def _drain(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            for line in self._pipe:
+                self.heard = time.monotonic()
+                self._waiting = [*self._waiting[-200:], line]
+
+    def newest(self) -> str:
+        lines, self._waiting = self._waiting, []
+        return b"".join(lines).decode(errors="replace")

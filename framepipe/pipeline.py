@@ -1,0 +1,440 @@
+"""The whole way: render, assemble, verify, clean; and going on where it stopped."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from framepipe.assemble import (
+    Movie,
+    carry_out,
+    check_tools,
+    decoder,
+    digest_of,
+    open_store,
+    plan_assembly,
+)
+from framepipe.clean import CleanupReport, delete_frames
+from framepipe.control import ProgressCallback, Stop
+from framepipe.encoders.tools import STALL_S
+from framepipe.engines import Engine, choose
+from framepipe.errors import StoreError, UsageError, VerificationFailed
+from framepipe.job import Job
+from framepipe.recipes import Options, format_of
+from framepipe.render import RenderReport, default_store, make_job, render_job
+from framepipe.scenes.load import refuse_while_loading
+from framepipe.store import Store, StoreStatus
+from framepipe.timeline import Timeline
+from framepipe.verify import Expected, VerifyReport, measure
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class MakeReport:
+    """What `make` did, stage by stage.
+
+    Attributes
+    ----------
+    render : RenderReport
+    movies : tuple of Movie
+    cleanup : CleanupReport or None
+        None if the frames were kept.
+    """
+
+    render: RenderReport
+    movies: tuple[Movie, ...]
+    cleanup: CleanupReport | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "render": self.render.to_dict(),
+            "movies": [movie.to_dict() for movie in self.movies],
+            "cleanup": self.cleanup.to_dict() if self.cleanup else None,
+        }
+
+
+def make(
+    scene: Callable[..., Any] | str,
+    frames: Any,
+    output: PathLike | Sequence[PathLike],
+    *,
+    store: PathLike | None = None,
+    params: Mapping[str, Any] | None = None,
+    inputs: Iterable[PathLike] = (),
+    dpi: float | None = None,
+    tight: bool = False,
+    transparent: bool | None = None,
+    engine: str | Engine = "local",
+    workers: int | None = None,
+    stale: str = "draw",
+    frame_timeout_s: float | None = None,
+    recycle: int = 500,
+    max_failures: int | None = None,
+    fps: object = 25,
+    hold_first_s: float = 0,
+    hold_last_s: float = 0,
+    loop: object = 0,
+    encoder: str = "auto",
+    palette: str = "global",
+    colors: int = 256,
+    dither: str = "none",
+    crf: int = 18,
+    preset: str = "medium",
+    stall_s: float = STALL_S,
+    keep_frames: bool = False,
+    progress: ProgressCallback | None = None,
+    stop: Stop | None = None,
+) -> MakeReport:
+    """Draw frames, build movies from them, verify these, then delete the frames.
+
+    Parameters
+    ----------
+    scene, frames, store, params, inputs, dpi, tight, transparent, engine, workers, stale, \
+frame_timeout_s, recycle, max_failures
+        See `render`.
+    output : path-like or sequence of path-like
+        Movies to build; the suffix is the format.
+    fps, hold_first_s, hold_last_s, loop, encoder, palette, colors, dither, crf, preset, stall_s
+        See `assemble`.
+    keep_frames : bool
+        Do not delete the frames.
+    progress, stop
+        See `render`.
+
+    Returns
+    -------
+    MakeReport
+
+    Raises
+    ------
+    FramepipeError
+        Frames are deleted only when every movie has passed verification and has its name; until
+        then the same call goes on where it stopped.
+    """
+    refuse_while_loading("make")
+    outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
+    job = make_job(scene, frames, params=params, inputs=inputs, dpi=dpi, tight=tight, transparent=transparent)
+    goal = {
+        "outputs": [os.path.abspath(path) for path in outputs],
+        "fps": str(fps),
+        "hold_first_s": hold_first_s,
+        "hold_last_s": hold_last_s,
+        "loop": str(loop),
+        "encoder": encoder,
+        "palette": palette,
+        "colors": colors,
+        "dither": dither,
+        "crf": crf,
+        "preset": preset,
+        "keep_frames": keep_frames,
+    }
+    return _make_job(
+        job,
+        Store(store if store is not None else default_store(job)),
+        choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle),
+        goal,
+        stale=stale,
+        max_failures=max_failures,
+        stall_s=stall_s,
+        progress=progress,
+        stop=stop,
+    )
+
+
+def _make_job(
+    job: Job,
+    store: Store,
+    engine: Engine,
+    goal: Mapping[str, Any],
+    *,
+    stale: str,
+    max_failures: int | None,
+    stall_s: float,
+    progress: ProgressCallback | None,
+    stop: Stop | None,
+    only: str | None = None,
+) -> MakeReport:
+    outputs = [Path(path) for path in goal["outputs"]]
+    options = Options(*(goal[name] for name in Options.__dataclass_fields__))
+    timing = {name: goal[name] for name in ("fps", "hold_first_s", "hold_last_s", "loop")}
+    _check_before_drawing(outputs, job, options, timing)
+    drawn = render_job(
+        job,
+        store,
+        engine,
+        only=only,
+        stale=stale,
+        max_failures=max_failures,
+        progress=progress,
+        stop=stop,
+        goal=goal,
+    )
+    record = job.record(goal)
+    kept = "keep" if stale == "keep" else "error"
+    plans = [
+        plan_assembly(store, path, **timing, options=options, stale=kept, record=record) for path in outputs
+    ]
+    movies = tuple(carry_out(plan, stall_s=stall_s, progress=progress, stop=stop) for plan in plans)
+    fingerprints = store.fingerprints(record.numbers)
+    cleanup = None if goal["keep_frames"] else delete_frames(store, fingerprints)
+    return MakeReport(drawn, movies, cleanup)
+
+
+def _check_before_drawing(
+    outputs: Sequence[Path], job: Job, options: Options, timing: Mapping[str, Any]
+) -> None:
+    """Find out now what would otherwise fail after hours of drawing."""
+    if not outputs:
+        raise UsageError("no output: name a movie, as in -o movie.mp4")
+    if len(set(outputs)) < len(outputs):
+        raise UsageError("the same output is named twice")
+    timeline = Timeline.of(job.frames.numbers, **timing)
+    formats = [format_of(path) for path in outputs]
+    if "gif" in formats:
+        timeline.gif_delays_cs()
+    for path in outputs:
+        if path.is_dir():
+            raise UsageError(f"output {path} is a folder")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise UsageError(f"output {path}: its folder does not exist or cannot be written")
+    check_tools(formats, options)
+
+
+def resume(
+    store: PathLike,
+    *,
+    scene: str | None = None,
+    engine: str | Engine = "local",
+    workers: int | None = None,
+    shard: str | tuple[int, int] | None = None,
+    only: str | None = None,
+    stale: str = "draw",
+    frame_timeout_s: float | None = None,
+    recycle: int = 500,
+    max_failures: int | None = None,
+    stall_s: float = STALL_S,
+    progress: ProgressCallback | None = None,
+    stop: Stop | None = None,
+) -> RenderReport | MakeReport:
+    """Go on with the job of a store, in the working folder in which it was started.
+
+    Parameters
+    ----------
+    store : path-like
+        A folder with ``job.json``.
+    scene : str, optional
+        The scene's address, needed where ``job.json`` was not written by this account: a file from
+        elsewhere does not decide what is run.
+    engine, workers, shard, only, stale, frame_timeout_s, recycle, max_failures, progress, stop
+        See `render`.
+    stall_s
+        See `assemble`.
+
+    Returns
+    -------
+    MakeReport or RenderReport
+        The first if the job was started by `make` and all frames are seen to.
+
+    Raises
+    ------
+    StoreError
+        No or a damaged ``job.json``, or one that does not say enough.
+    FramepipeError
+        See `render` and `make`.
+    """
+    refuse_while_loading("resume")
+    where = open_store(store)
+    record, sealed = where.read_job()
+    if scene is None and not sealed:
+        raise StoreError(
+            f"{where.path}: job.json was not written by this account, so the script that it names "
+            f"is not run by itself. Name it: framepipe resume {shlex.quote(str(where.path))} "
+            "--scene SCRIPT.py:NAME"
+        )
+    ref = scene or record.ref
+    if ref is None or record.params is None or record.spec is None:
+        raise StoreError(
+            f"{where.path} was started from Python with {record.name!r}, which has no address: "
+            "run that program again, it goes on where it stopped"
+        )
+    canvas = record.canvas
+    job = make_job(
+        ref,
+        record.spec,
+        params=record.params,
+        inputs=record.inputs,
+        dpi=canvas.dpi,
+        tight=canvas.tight,
+        transparent=canvas.transparent,
+    )
+    crew = choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle)
+    goal = record.goal if sealed else None
+    if goal is None or shard is not None or only is not None:
+        return render_job(
+            job,
+            where,
+            crew,
+            shard=shard,
+            only=only,
+            stale=stale,
+            max_failures=max_failures,
+            progress=progress,
+            stop=stop,
+            goal=goal,
+        )
+    return _make_job(
+        job,
+        where,
+        crew,
+        goal,
+        stale=stale,
+        max_failures=max_failures,
+        stall_s=stall_s,
+        progress=progress,
+        stop=stop,
+    )
+
+
+def status(store: PathLike, *, deep: bool = False) -> StoreStatus:
+    """What is in a store: done, missing, broken, stale and why. Loads no scene.
+
+    Parameters
+    ----------
+    store : path-like
+    deep : bool
+        Also check every chunk's CRC.
+
+    Raises
+    ------
+    StoreError
+        No or a damaged ``job.json``.
+    """
+    where = open_store(store)
+    before = where.read_job()[0]
+    return where.scan(before.refreshed(), deep=deep, before=before)
+
+
+def verify(
+    movie: PathLike,
+    store: PathLike,
+    *,
+    fps: object | None = None,
+    hold_first_s: float = 0,
+    hold_last_s: float = 0,
+    loop: object = 0,
+    colors: int = 256,
+    crf: int = 18,
+    stop: Stop | None = None,
+) -> VerifyReport:
+    """Measure a movie against a store's frames.
+
+    Parameters
+    ----------
+    movie, store : path-like
+    fps : int, float, str or Fraction, optional
+        With ``hold_first_s``, ``hold_last_s``, ``loop``: the timeline to hold it against. Default:
+        the one that it was assembled with, as the store remembers it, else 25 frames a second.
+    colors, crf : int
+        How it was encoded; sets how close to its source a frame must be.
+
+    Returns
+    -------
+    VerifyReport
+    """
+    path, where = Path(os.path.abspath(movie)), open_store(store)
+    if not path.is_file():
+        raise UsageError(f"movie {path} does not exist")
+    noted = where.read_movies().get(str(path)) if fps is None else None
+    expected = _noted(path, where, noted) if noted else None
+    if expected is None:
+        plan = plan_assembly(
+            where,
+            path,
+            fps=25 if fps is None else fps,
+            hold_first_s=hold_first_s,
+            hold_last_s=hold_last_s,
+            loop=loop,
+            options=Options(colors=colors, crf=crf),
+            stale="keep",
+        )
+        expected = plan.expected
+    return measure(path, expected, decoder(expected.format), stop)
+
+
+def _noted(path: Path, store: Store, noted: Mapping[str, Any]) -> Expected | None:
+    """What the store remembers of a movie, None if that cannot be used."""
+    try:
+        numbers = [int(number) for number in noted["numbers"]]
+        durations = tuple(Fraction(text) for text in noted["durations_s"])
+        timeline = Timeline(numbers, durations, Fraction(noted["fps"]), int(noted["loop"]))
+        options = Options(**noted["options"])
+    except (KeyError, TypeError, ValueError, UsageError):
+        return None
+    held = {"hold": "hold"}
+    plan = plan_assembly(store, path, options=options, stale="keep", missing=held["hold"])
+    sources = [store.frame_path(number) for number in numbers]
+    if not all(source.is_file() for source in sources):
+        return None
+    return Expected(
+        plan.expected.format,
+        timeline,
+        sources,
+        plan.expected.shape,
+        plan.expected.background,
+        options,
+    )
+
+
+def clean(store: PathLike, *, movie: PathLike | None = None, force: bool = False) -> CleanupReport:
+    """Delete the frames that a verified movie was built from.
+
+    Parameters
+    ----------
+    store : path-like
+    movie : path-like, optional
+        A movie of these frames, to be verified now. Default: one that `assemble` verified, and
+        that is still there, byte for byte.
+    force : bool
+        Delete all of framepipe's frames in the store without such a proof.
+
+    Raises
+    ------
+    VerificationFailed
+        There is no such movie, or it fails. Nothing was deleted.
+    """
+    where = open_store(store)
+    record = where.read_job()[0]
+    if force:
+        return delete_frames(where, None)
+    if movie is None:
+        return delete_frames(where, _proven(where))
+    report = verify(movie, where.path)
+    if not report.passed:
+        raise VerificationFailed(
+            f"{movie} failed verification, nothing was deleted:\n{report.table()}", report=report
+        )
+    return delete_frames(where, where.fingerprints(record.numbers))
+
+
+def _proven(store: Store) -> dict[str, str]:
+    """Fingerprints of the frames of all noted movies that are still there."""
+    proven: dict[str, str] = {}
+    for name, noted in store.read_movies().items():
+        try:
+            if noted["passed"] is True and digest_of(Path(name)) == noted["sha256"]:
+                proven |= dict(noted["fingerprints"])
+        except (OSError, KeyError, TypeError, ValueError):
+            continue
+    if not proven:
+        raise VerificationFailed(
+            f"no verified movie of the frames in {store.path} is there, so none was deleted. "
+            "Assemble one; or name it: --movie FILE; or --force"
+        )
+    return proven

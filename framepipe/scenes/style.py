@@ -1,0 +1,45 @@
+"""rcParams: which ones a scene changed, and how worker processes get the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: What decides where a window opens, not what is drawn.
+_NO_PIXELS: tuple[str, ...] = ("backend", "interactive", "toolbar", "keymap", "webagg", "tk.", "macosx")
+_NO_PIXELS += ("figure.max_open_warning", "figure.raise_window", "savefig.directory", "animation.")
+
+
+def _matters(name: str) -> bool:
+    return not name.startswith(_NO_PIXELS)
+
+
+def changed_rcparams() -> dict[str, Any]:
+    """The rcParams that differ from matplotlib's own defaults and can change pixels."""
+    import matplotlib
+
+    default = matplotlib.rcParamsDefault
+    return {
+        name: value
+        for name, value in sorted(matplotlib.rcParams.items())
+        if _matters(name) and (name not in default or default[name] != value)
+    }
+
+
+def all_rcparams() -> dict[str, Any]:
+    """All rcParams that can change pixels, to be applied in another process."""
+    import matplotlib
+    import matplotlib.font_manager  # builds the font cache once, before many workers try to
+
+    return {name: value for name, value in matplotlib.rcParams.items() if _matters(name)}
+
+
+def apply_rcparams(params: Mapping[str, Any]) -> None:
+    """Take over rcParams; for worker processes, which are framepipe's own."""
+    import warnings
+
+    import matplotlib
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated ones are among them
+        matplotlib.rcParams.update(dict(params))  # type: ignore[arg-type]
