@@ -35,6 +35,7 @@ DITHERS = {
 LIST, PALETTE_LIST, PALETTE = "frames.ffconcat", "palette.ffconcat", "palette.png"
 FRAMES = "frames"
 _PALETTE_FRAMES = 200
+_FFMPEG_LEAST_COLORS = 4  # palettegen of 5.1
 _FULL_CHROMA = "accurate_rnd+full_chroma_int+full_chroma_inp"
 
 
@@ -172,6 +173,8 @@ def recipe(
 
 
 def _gif_ffmpeg(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
+    if options.colors < _FFMPEG_LEAST_COLORS:
+        raise UsageError(f"ffmpeg's palettes have 4 to 256 colors, not {options.colors}: use imagemagick")
     delays = timeline.gif_delays_cs()
     opaque = shape.mode == "RGB"
     generate = {"max_colors": options.colors, "reserve_transparent": int(not opaque)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,22 +18,29 @@ from typing import Any
 
 import ffmpeg
 import numpy as np
-import numpy.typing as npt
 
 from framepipe import gif
 from framepipe.control import Stop
 from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS, run_ffmpeg
 from framepipe.encoders.tools import Tool
 from framepipe.errors import EncoderFailed
+from framepipe.pictures import (
+    Picture,
+    psnr_db,
+    read_png,
+    rgb_with_one_bit_alpha,
+    split_yuv420,
+    worst_patch,
+    worst_patch_given_colours,
+    yuv420,
+)
 from framepipe.recipes import Options
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 
-Pixels = npt.NDArray[Any]
 _SAMPLES = 8
 #: A frame may look more like a neighbour than like its source by this much: noise of the measure.
 _CLOSER_DB = 1.0
-_PERFECT_DB = 99.0
 
 
 @dataclass(frozen=True)
@@ -113,13 +120,21 @@ class Expected:
     def floor_db(self) -> float:
         """Least PSNR of a sampled frame against its source.
 
-        Low enough for the worst source, noise in all colours, at these settings: uniform noise
-        cut to n colours has 27 dB at 256, 23 at 64, 17 at 8. A wrong picture of a plot, mostly
-        ground, may have more: that is what the comparison with the neighbours is for.
+        Low, for the worst source is noise in all colours: cut to n colours it has 27 dB at 256, 23
+        at 64, 17 at 8; at crf 30 it has 22. Wrong pictures are found patch by patch.
+        """
+        good = self.options.colors >= 64 if self.format == "gif" else self.options.crf <= 30
+        return 20.0 if good else 10.0
+
+    @property
+    def patch_limit(self) -> float:
+        """Greatest difference that the mean of an 8x8 patch may have: twice what was measured.
+
+        See `worst_patch`; it grows with crf (measured 12 at 30, 34 at 40) and with fewer colours.
         """
         if self.format == "gif":
-            return 20.0 if self.options.colors >= 64 else 10.0
-        return 20.0 if self.options.crf <= 30 else 12.0
+            return 14.0 * (256 / self.options.colors) ** 0.6
+        return 12.0 * 2 ** (max(0, self.options.crf - 18) / 10)
 
 
 def measure(
@@ -165,27 +180,31 @@ def _gif_checks(movie: Path, expected: Expected) -> Iterator[Check]:
     yield Check("duration", sum(delays) == sum(info.delays_cs), _cs(delays), _cs(info.delays_cs))
     yield _same_list("delays", delays, info.delays_cs, "cs")
     yield _same("plays", _plays(timeline.loop), _plays(info.plays))
-    if info.frames == len(delays):
-        yield from _decoded(lambda wanted: _gif_pictures(movie, info.frames, wanted), expected, _over)
+    if (info.frames, info.width, info.height) != (len(delays), shape.width, shape.height):
+        return
+    try:
+        pictures = _gif_pictures(movie, info.frames, expected)
+    except (OSError, EOFError, ValueError, SyntaxError, IndexError) as error:
+        yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}")
+        return
+    yield Check("decodes", True, "every frame", "every frame")
+    yield from _picture_checks(pictures, expected, _Look(expected))
 
 
-def _gif_pictures(movie: Path, frames: int, wanted: set[int]) -> dict[int, Pixels]:
+def _gif_pictures(movie: Path, frames: int, expected: Expected) -> dict[int, Picture]:
+    """Decode every frame, keep the sampled ones."""
     from PIL import Image
 
-    pictures: dict[int, Pixels] = {}
+    wanted = _samples(frames)
+    pictures: dict[int, Picture] = {}
     with Image.open(movie) as image:
         for index in range(frames):
             image.seek(index)
             image.load()
             if index in wanted:
-                pictures[index] = np.asarray(image.convert("RGBA"))
+                rgba = np.asarray(image.convert("RGBA"))
+                pictures[index] = rgb_with_one_bit_alpha(rgba, expected.background)
     return pictures
-
-
-def _over(rgba: Pixels, expected: Expected) -> Pixels:
-    """As GIF shows it: a pixel is opaque or not at all."""
-    ground = np.array(expected.background, np.uint8)
-    return np.where(rgba[..., 3:] >= 128, rgba[..., :3], ground)
 
 
 # MP4
@@ -194,7 +213,7 @@ def _over(rgba: Pixels, expected: Expected) -> Pixels:
 def _mp4_checks(movie: Path, expected: Expected, tool: Tool, stop: Stop | None) -> Iterator[Check]:
     repeats = expected.timeline.video_repeats()
     count = sum(repeats)
-    wanted = sorted(_samples(count))
+    wanted = _samples(count)
     with tempfile.TemporaryDirectory(prefix="framepipe-") as name:
         folder = Path(name)
         (folder / "movie.mp4").symlink_to(movie.absolute())
@@ -227,8 +246,12 @@ def _mp4_checks(movie: Path, expected: Expected, tool: Tool, stop: Stop | None) 
     )
     size = width * height * 3 // 2
     if len(times) == count and seen == f"{width}x{height}" and len(raw) == size * len(wanted):
-        planes = np.frombuffer(raw, np.uint8).reshape(len(wanted), size)
-        yield from _decoded(lambda _: dict(zip(wanted, planes)), expected, _yuv, repeats)
+        owner = np.repeat(np.arange(len(repeats)), repeats)
+        pictures = {
+            int(owner[index]): split_yuv420(raw[k * size : (k + 1) * size], width, height)
+            for k, index in enumerate(wanted)
+        }
+        yield from _picture_checks(pictures, expected, _Look(expected))
 
 
 def _decode_args(wanted: Sequence[int]) -> list[str]:
@@ -253,81 +276,67 @@ def _read_times(path: Path) -> tuple[list[Fraction], str]:
     return times, size
 
 
-def _yuv(rgba: Pixels, expected: Expected) -> Pixels:
-    """The picture as the movie keeps it: BT.709 limited range (ITU-R BT.709-6, 3), 4:2:0, planes.
-
-    Compared there, what 4:2:0 loses by its nature does not count as an error.
-    """
-    ground = np.array(expected.background, np.float32)
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    rgb = rgba[..., :3] * alpha + ground * (1 - alpha)
-    odd = [(0, side % 2) for side in rgb.shape[:2]]
-    red, green, blue = (np.pad(rgb[..., k], odd, constant_values=ground[k]) / 255 for k in range(3))
-    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    chroma = ((blue - luma) / 1.8556, (red - luma) / 1.5748)
-    half = [(c[::2, ::2] + c[1::2, ::2] + c[::2, 1::2] + c[1::2, 1::2]) / 4 for c in chroma]
-    planes = [16 + 219 * luma, *(128 + 224 * c for c in half)]
-    return np.concatenate([plane.ravel() for plane in planes])
-
-
 # Pictures
 
 
-def _samples(count: int) -> set[int]:
+def _samples(count: int) -> list[int]:
     """First, last and some between."""
     most = min(count, _SAMPLES)
-    return {round(index * (count - 1) / max(1, most - 1)) for index in range(most)}
+    return sorted({round(index * (count - 1) / max(1, most - 1)) for index in range(most)})
 
 
-def _decoded(
-    read: Callable[[set[int]], Mapping[int, Pixels]],
-    expected: Expected,
-    shown: Callable[[Pixels, Expected], Pixels],
-    repeats: Sequence[int] | None = None,
-) -> Iterator[Check]:
-    """Decode, and compare sampled frames with their sources and the sources beside them."""
-    owner = np.repeat(np.arange(len(expected.sources)), repeats if repeats is not None else 1)
-    try:
-        pictures = read(_samples(len(owner)))
-    except (OSError, EOFError, ValueError, SyntaxError, IndexError) as error:
-        yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}")
-        return
-    if repeats is None:
-        yield Check("decodes", True, "every frame", "every frame")
-    worst, worst_at, foreign = _PERFECT_DB, 0, ""
-    for index, picture in pictures.items():
-        own = int(owner[index])
-        seen = picture if picture.ndim == 1 else shown(picture, expected)
-        closeness = _psnr(seen, shown(_source(expected.sources[own]), expected))
-        if closeness < worst:
-            worst, worst_at = closeness, index
+def _picture_checks(pictures: Mapping[int, Picture], expected: Expected, look: _Look) -> Iterator[Check]:
+    """Compare sampled frames with their sources, and with the sources beside these.
+
+    Parameters
+    ----------
+    pictures : mapping of int to Picture
+        By position in the timeline.
+    """
+    close: dict[int, float] = {}
+    off: dict[int, float] = {}
+    foreign = ""
+    for own, seen in pictures.items():
+        source = look.source(own)
+        close[own], off[own] = psnr_db(seen, source), look.worst(seen, source)
         for beside in (own - 1, own + 1):
-            if 0 <= beside < len(expected.sources) and expected.sources[beside] != expected.sources[own]:
-                other = _psnr(seen, shown(_source(expected.sources[beside]), expected))
-                if other > closeness + _CLOSER_DB:
-                    foreign = foreign or f"frame {index} shows {expected.sources[beside].name}"
+            if 0 <= beside < len(expected.sources) and not foreign:
+                if psnr_db(seen, look.source(beside)) > close[own] + _CLOSER_DB:
+                    foreign = f"frame {own} shows {expected.sources[beside].name}"
+    worst, worst_off = min(close, key=close.__getitem__), max(off, key=off.__getitem__)
     yield Check(
         "pictures",
-        worst >= expected.floor_db,
+        close[worst] >= expected.floor_db,
         f"at least {expected.floor_db:g} dB",
-        f"{worst:.1f} dB at least, in {len(pictures)} frames (frame {worst_at})",
+        f"{close[worst]:.1f} dB at least, in {len(close)} frames (frame {worst})",
+    )
+    yield Check(
+        "patches",
+        off[worst_off] <= expected.patch_limit,
+        f"8x8 px within {expected.patch_limit:.0f}/255",
+        f"off by {off[worst_off]:.1f} at most (frame {worst_off})",
     )
     yield Check("order", not foreign, "each frame shows its own", foreign or "each frame shows its own")
 
 
-def _source(path: Path) -> Pixels:
-    from PIL import Image
+class _Look:
+    """How this format shows a source, and how a decoded picture is held against it."""
 
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGBA"))
+    def __init__(self, expected: Expected) -> None:
+        self._expected = expected
+        gif_like = expected.format == "gif"
+        self._shown = rgb_with_one_bit_alpha if gif_like else yuv420
+        self.worst = worst_patch_given_colours if gif_like else worst_patch
+        self._kept: dict[int, Picture] = {}
 
-
-def _psnr(one: Pixels, other: Pixels) -> float:
-    """Peak signal-to-noise ratio in dB of 8-bit samples; 99 for equal ones."""
-    if one.shape != other.shape:
-        return 0.0
-    error = float(np.mean((one.astype(np.float32) - other.astype(np.float32)) ** 2))
-    return _PERFECT_DB if error == 0 else min(_PERFECT_DB, float(10 * np.log10(255**2 / error)))
+    def source(self, position: int) -> Picture:
+        """The source of a frame of the timeline, as the movie would show it."""
+        if position not in self._kept:
+            while len(self._kept) > 3:
+                self._kept.pop(next(iter(self._kept)))
+            rgba = read_png(self._expected.sources[position])
+            self._kept[position] = self._shown(rgba, self._expected.background)
+        return self._kept[position]
 
 
 # Words

@@ -115,9 +115,16 @@ def main(arguments: list[str]) -> int:
             warnings.simplefilter("error")  # Wand warns where ImageMagick did half of the work
             build(spec)
     except (Exception, KeyboardInterrupt) as error:
-        name = "" if isinstance(error, (_Failed, gif.GifDamage)) else f"{type(error).__name__}: "
-        return _complain(f"{name}{error}", 1)
+        return _complain(_reason(error), 1)
     return 0
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, (_Failed, gif.GifDamage)):
+        return str(error)
+    if "did not raise" in str(error):  # Wand's words when ImageMagick gave none
+        return "ImageMagick failed and gave no reason; often it is a limit in its policy.xml"
+    return f"{type(error).__name__}: {error}"
 
 
 def _complain(message: str, code: int) -> int:
@@ -133,7 +140,10 @@ def build(spec: Spec) -> None:
     for start in range(0, len(spec.frames), size):
         stop = min(start + size, len(spec.frames))
         part = spec.work / f"part-{len(parts):06d}.gif"
-        part.write_bytes(_part(spec, range(start, stop), shared))
+        try:
+            part.write_bytes(_part(spec, range(start, stop), shared))
+        except Exception as error:
+            raise _Failed(f"{part.name}, frames {start} to {stop - 1}: {_reason(error)}") from None
         found = gif.inspect(part).frames
         if found != stop - start:
             raise _Failed(f"part {part.name}: ImageMagick wrote {found} of {stop - start} frames")
@@ -170,7 +180,7 @@ def _read(spec: Spec, index: int) -> Any:
             image = Image(blob=path.read_bytes(), format="png")
         _prepare(image, spec.transparent)
     except Exception as error:
-        raise _Failed(f"{label}: ImageMagick cannot read it: {error}") from None
+        raise _Failed(f"{label}: ImageMagick cannot read it: {_reason(error)}") from None
     return image
 
 
@@ -182,7 +192,7 @@ def _prepare(image: Any, transparent: bool) -> None:
         image.threshold(0.5, "alpha")
     else:
         image.alpha_channel = "remove"
-        image.alpha_channel = False
+        image.alpha_channel = "off"
 
 
 @dataclass(frozen=True)
@@ -198,7 +208,7 @@ class _Palette:
         form = {"format": "rgba", "width": len(pixels), "height": 1, "depth": 8}
         strip = Image(blob=b"".join(pixels), **form)
         if not clear:
-            strip.alpha_channel = False
+            strip.alpha_channel = "off"
         return strip
 
 
@@ -233,12 +243,14 @@ def _exact(colours: set[bytes]) -> _Palette:
 
 
 def _colours(image: Any) -> set[bytes]:
-    """The distinct opaque colours of an image, as RGB."""
-    with image.clone() as row:
-        row.unique_colors()
-        pixels = row.make_blob("rgba")
-    ends = range(3, len(pixels), 4)
-    return {pixels[end - 3 : end] for end in ends if pixels[end] >= 128}
+    """The distinct opaque colours of an image, as RGB.
+
+    Not by ``unique_colors``: its row of one pixel a colour breaks the policy's limit of 16,000
+    pixels for a side.
+    """
+    distinct = np.unique(np.frombuffer(image.make_blob("rgba"), np.uint32))
+    pixels = distinct.view(np.uint8).reshape(-1, 4)
+    return {colour.tobytes() for colour in pixels[pixels[:, 3] >= 128, :3]}
 
 
 def _quantised(spec: Spec, images: Iterable[Any]) -> _Palette:
@@ -256,7 +268,8 @@ def _quantised(spec: Spec, images: Iterable[Any]) -> _Palette:
         raw.append(pixels[pixels[:, 3] >= 128, :3])
     flat = np.concatenate(raw)
     side = math.isqrt(len(flat) - 1) + 1
-    square = np.resize(flat, (side * side, 3)).tobytes()  # its place means nothing to a pixel
+    square = np.resize(flat, (side * side, 3)).tobytes()  # the palette does not depend on places
+    del raw, flat, pixels
     most = min(spec.colors, _MOST_COLOURS - 1)
     best: set[bytes] = set()
     asked = most
@@ -264,6 +277,7 @@ def _quantised(spec: Spec, images: Iterable[Any]) -> _Palette:
         for _ in range(5):
             with samples.clone() as trial:
                 trial.quantize(asked, "undefined", 8, False, False)
+                trial.unique_colors()
                 found = _colours(trial)
             if len(found) > most:
                 break
@@ -312,7 +326,7 @@ def _map(image: Any, palette: _Palette, spec: Spec) -> None:
     with mask, palette.strip(clear=False) as colours:
         if spec.transparent:
             image.alpha_channel = "remove"
-            image.alpha_channel = False
+            image.alpha_channel = "off"
         image.remap(colours, _DITHERS[spec.dither])
         if spec.transparent:
             image.composite(mask, operator=_copy_alpha())

@@ -1,0 +1,110 @@
+"""Compare pictures: how close two are, and where they differ most.
+
+A picture here is a list of planes: one of shape (height, width, 3) for RGB, three of shape
+(height, width) for Y'CbCr 4:2:0. Samples are 0 to 255, as float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[Any]
+Picture = list[Pixels]
+PERFECT_DB = 99.0
+_PATCH_PX = 8
+_BLOCK = 4096
+
+
+def read_png(path: Any) -> Pixels:
+    """A PNG's pixels by Pillow: uint8, (height, width, 4), straight alpha."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGBA"))
+
+
+def rgb_with_one_bit_alpha(rgba: Pixels, ground: Sequence[int]) -> Picture:
+    """As GIF shows it: a pixel is opaque (alpha 128 and more) or not at all."""
+    seen = np.where(rgba[..., 3:] >= 128, rgba[..., :3], np.array(ground, np.uint8))
+    return [seen.astype(np.float32)]
+
+
+def yuv420(rgba: Pixels, ground: Sequence[int]) -> Picture:
+    """As video keeps it: BT.709 limited range (ITU-R BT.709-6, 3), 4:2:0, padded to even size.
+
+    Compared there, what 4:2:0 loses by its nature does not count as an error.
+    """
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    rgb = rgba[..., :3] * alpha + np.array(ground, np.float32) * (1 - alpha)
+    odd = [(0, side % 2) for side in rgb.shape[:2]]
+    red, green, blue = (np.pad(rgb[..., k], odd, constant_values=ground[k]) / 255 for k in range(3))
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    full = ((blue - luma) / 1.8556, (red - luma) / 1.5748)
+    half = [(c[::2, ::2] + c[1::2, ::2] + c[::2, 1::2] + c[1::2, 1::2]) / 4 for c in full]
+    return [16 + 219 * luma, *(128 + 224 * c for c in half)]
+
+
+def split_yuv420(raw: bytes, width: int, height: int) -> Picture:
+    """The three planes of one raw frame, as ffmpeg writes ``yuv420p``; sides are even."""
+    samples = np.frombuffer(raw, np.uint8).astype(np.float32)
+    luma, half = width * height, (height // 2, width // 2)
+    blue, red = samples[luma:].reshape(2, *half)
+    return [samples[:luma].reshape(height, width), blue, red]
+
+
+def psnr_db(one: Picture, other: Picture) -> float:
+    """Peak signal-to-noise ratio over all samples, in dB; 99 for equal pictures."""
+    squares = sum(float(np.sum((a - b) ** 2)) for a, b in zip(one, other))
+    mean = squares / sum(plane.size for plane in one)
+    return PERFECT_DB if mean == 0 else min(PERFECT_DB, float(10 * np.log10(255**2 / mean)))
+
+
+def worst_patch(one: Picture, other: Picture) -> float:
+    """Greatest difference between the means of any 8x8 patch, 0 to 255.
+
+    What an encoder loses averages out within a patch; another digit or a moved line does not.
+    Measured on plots, images, dots and noise: at most 6 at crf 18 and 8 in a GIF of 256 colours,
+    where a neighbouring frame, even with only its title changed, is off by 16 or more.
+    """
+    return max(float(np.max(np.abs(_patches(a) - _patches(b)))) for a, b in zip(one, other))
+
+
+def worst_patch_given_colours(seen: Picture, source: Picture) -> float:
+    """`worst_patch` of a paletted picture, not counting what its own colours cannot show.
+
+    A patch is right if it has the mean of the source (dithered) or of the source in the nearest
+    of the picture's colours (not dithered).
+    """
+    nearest = [_in_colours_of(a, b) for a, b in zip(seen, source)]
+    return max(
+        float(np.max(np.minimum(np.abs(_patches(a) - _patches(b)), np.abs(_patches(a) - _patches(n)))))
+        for a, b, n in zip(seen, source, nearest)
+    )
+
+
+def _patches(plane: Pixels) -> Pixels:
+    """Means of patches; those at the right and lower edge may be smaller."""
+    rows = np.arange(0, plane.shape[0], _PATCH_PX)
+    columns = np.arange(0, plane.shape[1], _PATCH_PX)
+    sums = np.add.reduceat(np.add.reduceat(plane, rows, 0), columns, 1)
+    heights = np.diff(np.append(rows, plane.shape[0]))
+    widths = np.diff(np.append(columns, plane.shape[1]))
+    counts = np.outer(heights, widths).astype(np.float32)
+    return sums / counts.reshape(counts.shape + (1,) * (plane.ndim - 2))
+
+
+def _in_colours_of(palette_of: Pixels, plane: Pixels) -> Pixels:
+    palette = np.unique(palette_of.reshape(-1, 3), axis=0)
+    codes = plane.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    unique, where = np.unique(codes, return_inverse=True)
+    colours = np.stack([unique >> 16, unique >> 8 & 255, unique & 255], 1).astype(np.float32)
+    nearest = np.empty(len(colours), np.intp)
+    lengths = np.sum(palette**2, 1)
+    for start in range(0, len(colours), _BLOCK):
+        block = colours[start : start + _BLOCK]
+        nearest[start : start + _BLOCK] = np.argmin(lengths - 2 * block @ palette.T, 1)
+    return palette[nearest[where]].reshape(plane.shape)
