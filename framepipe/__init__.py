@@ -18,8 +18,9 @@ from framepipe.errors import (
     UsageError,
     VerificationFailed,
 )
-from framepipe.pipeline import MakeReport, clean, make, resume, status, verify
+from framepipe.pipeline import MakeReport, make, resume, status
 from framepipe.progress import ProgressBar
+from framepipe.proof import clean, verify
 from framepipe.render import RenderReport, render
 from framepipe.store import Store, StoreStatus
 from framepipe.timeline import Timeline

@@ -22,12 +22,7 @@ message says what failed and where, what was seen against what was expected, and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from framepipe.render import RenderReport
-    from framepipe.store import StoreStatus
-    from framepipe.verify import VerifyReport
+from typing import Any
 
 
 class FramepipeError(Exception):
@@ -65,9 +60,14 @@ class RenderError(FramepipeError):
 
 
 class FramesFailed(RenderError):
-    """Some frames could not be drawn. All others were, and are in the store."""
+    """Some frames could not be drawn. All others were, and are in the store.
 
-    report: RenderReport
+    Attributes
+    ----------
+    report : RenderReport
+    """
+
+    report: Any
 
 
 class FrameSizeError(RenderError):
@@ -79,9 +79,14 @@ class StoreError(RenderError):
 
 
 class IncompleteStore(RenderError):
-    """Frames of the plan are missing, broken or stale."""
+    """Frames of the plan are missing, broken or stale.
 
-    status: StoreStatus
+    Attributes
+    ----------
+    status : StoreStatus
+    """
+
+    status: Any
 
 
 class EngineError(RenderError):
@@ -108,10 +113,15 @@ class EncoderFailed(FramepipeError):
 
 
 class VerificationFailed(FramepipeError):
-    """The movie was built but is not what the timeline and the frames ask for."""
+    """The movie was built but is not what the timeline and the frames ask for.
+
+    Attributes
+    ----------
+    report : VerifyReport
+    """
 
     exit_code = 6
-    report: VerifyReport
+    report: Any
 
 
 class Interrupted(FramepipeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +111,10 @@ class Frames:
         """True when each frame's value is its number."""
         return self.values is self.numbers
 
+    def by_number(self) -> Mapping[int, Any]:
+        """Each frame's value by its number; a value is read when it is asked for."""
+        return _ByNumber(self)
+
     @classmethod
     def of(cls, frames: Any, *, lookup: Callable[[str], Any] | None = None) -> Frames:
         """Frames from whatever a user has at hand.
@@ -164,6 +168,21 @@ class Frames:
     @classmethod
     def _numbered(cls, numbers: Sequence[int], spec: str | None) -> Frames:
         return cls(numbers, numbers, spec)
+
+
+class _ByNumber(Mapping[int, Any]):
+    def __init__(self, frames: Frames) -> None:
+        self._values = frames.values
+        self._index = {number: index for index, number in enumerate(frames.numbers)}
+
+    def __getitem__(self, number: int) -> Any:
+        return self._values[self._index[number]]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
 
 
 def _is_sequence(thing: Any) -> bool:

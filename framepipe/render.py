@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from framepipe import files
 from framepipe.control import Progress, ProgressCallback, Stop, ignore_progress
-from framepipe.engines import Crew, Drawn, Engine, Failed, Outcome, Task, Work, choose
+from framepipe.engines import Engine, Failed, Run, Work, choose
 from framepipe.errors import (
     EngineError,
     FramesFailed,
     IncompleteStore,
     Interrupted,
-    StoreError,
     UsageError,
 )
 from framepipe.frames import Frames, format_range, parse_range
@@ -29,7 +28,6 @@ from framepipe.scenes.load import Loaded, load, refuse_while_loading
 from framepipe.store import Store, StoreStatus
 
 STALE = ("draw", "keep", "error")
-_TRIED_AGAIN = ("lost", "timeout")
 
 
 @dataclass(frozen=True)
@@ -252,35 +250,41 @@ def render_job(
         raise UsageError(f"max_failures is {max_failures}; give 0 or more")
     mine = _mine(job.frames, shard, only)
     began = time.monotonic()
-    stop = stop or Stop()
+    stop, tell = stop or Stop(), progress or ignore_progress
     store.create()
     store.sweep()
     before, record = store.known_job(), job.record(goal)
-    values = dict(zip(job.frames.numbers, range(len(job.frames))))
-    lazy = _Values(job.frames, values)
-    found = store.scan(record, values=lazy, numbers=mine, deep=True, before=before)
+    values = job.frames.by_number()
+    found = store.scan(record, values=values, numbers=mine, deep=True, before=before)
     if found.stale and stale == "error":
         raise IncompleteStore(_stale_message(found), status=found)
     store.write_job(record)
     pending = _pending(found, mine, keep_stale=stale == "keep", again=only is not None)
-    run = _Run(Work(job.scene, job.canvas, record, store.path), lazy, stop, max_failures)  # type: ignore[arg-type]
-    run.watch(progress or ignore_progress, kept=len(mine) - len(pending), total=len(mine))
+    kept = len(mine) - len(pending)
+
+    def told(run: Run) -> None:
+        done = kept + len(run.drawn) + len(run.failed)
+        tell(Progress("draw", done, len(mine), len(run.failed), store.path.name))
+
+    run = Run(record.numbers[0], values, stop, max_failures, told)
+    told(run)
     if pending:
-        with engine.crew(run.work, stop, len(pending)) as crew:
-            run.draw(crew, pending, run.known_fit(found, job))
+        work = Work(job.scene, job.canvas, record, store.path)  # type: ignore[arg-type]
+        with engine.crew(work, stop, len(pending)) as crew:
+            run.draw(crew, pending, _known_fit(found, job))
         files.sync_folder(store.path)
     report = RenderReport(
         store=store.path,
         total=len(mine),
         drawn=tuple(run.drawn),
-        kept=len(mine) - len(pending),
+        kept=kept,
         redrawn=_redrawn(found, pending),
         failed=tuple(run.failed),
         engine=engine.name,
         workers=min(engine.workers, len(pending)),
         seconds=time.monotonic() - began,
     )
-    _judge(report, stop, pending, max_failures)
+    _judge(report, stop, pending)
     return report
 
 
@@ -296,27 +300,16 @@ def _mine(frames: Frames, shard: str | tuple[int, int] | None, only: str | None)
     return [number for number in numbers if number in set(asked)]
 
 
-class _Values(Mapping[int, Any]):
-    """Each frame's value by its number, read only when asked for."""
-
-    def __init__(self, frames: Frames, index: Mapping[int, int]) -> None:
-        self._values, self._index = frames.values, index
-
-    def __getitem__(self, number: int) -> Any:
-        return self._values[self._index[number]]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._index)
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-
 def _pending(found: StoreStatus, mine: Sequence[int], *, keep_stale: bool, again: bool) -> list[int]:
     if again:
         return list(mine)
     done = {*found.done, *(found.stale if keep_stale else ())}
     return [number for number in mine if number not in done]
+
+
+def _known_fit(found: StoreStatus, job: Job) -> Fit | None:
+    """What done frames have fixed, if it can be read from them (a tight box cannot)."""
+    return Fit(found.shape) if found.shape and not job.canvas.tight else None
 
 
 def _redrawn(found: StoreStatus, pending: Sequence[int]) -> dict[str, int]:
@@ -334,83 +327,7 @@ def _stale_message(found: StoreStatus) -> str:
     )
 
 
-class _Run:
-    """One pass over the pending frames."""
-
-    def __init__(self, work: Work, values: _Values, stop: Stop, max_failures: int | None) -> None:
-        self.work = work
-        self.drawn: list[int] = []
-        self.failed: list[Failed] = []
-        self._values, self._stop, self._max_failures = values, stop, max_failures
-
-    def watch(self, progress: ProgressCallback, kept: int, total: int) -> None:
-        """Report to ``progress``; ``kept`` of ``total`` frames are done already."""
-        self._progress, self._kept, self._total = progress, kept, total
-        self._tell()
-
-    def _tell(self) -> None:
-        done = self._kept + len(self.drawn) + len(self.failed)
-        name = self.work.store.name
-        self._progress(Progress("draw", done, self._total, len(self.failed), name))
-
-    def known_fit(self, found: StoreStatus, job: Job) -> Fit | None:
-        """What earlier frames fixed, if it can be read from them (a tight box cannot)."""
-        return Fit(found.shape) if found.shape and not job.canvas.tight else None
-
-    def draw(self, crew: Crew, pending: Sequence[int], fit: Fit | None) -> None:
-        """Draw ``pending``; frames whose process died or hung are tried once more, alone."""
-        rest = list(pending)
-        if fit is None:
-            fit, rest = self._pilot(crew, rest)
-        lost: list[Failed] = []
-        for outcome in crew.draw(self._tasks(rest, fit)):
-            if isinstance(outcome, Failed) and outcome.kind in _TRIED_AGAIN:
-                lost.append(outcome)
-            elif self._note(outcome):
-                return
-        for outcome in crew.draw(self._tasks([each.number for each in lost], fit), at_once=1):
-            if self._note(outcome, tried_twice=True):
-                return
-
-    def _tasks(self, numbers: Sequence[int], fit: Fit | None, keep: bool = True) -> Iterator[Task]:
-        return (Task(number, self._values[number], fit, keep) for number in numbers)
-
-    def _pilot(self, crew: Crew, pending: list[int]) -> tuple[Fit | None, list[int]]:
-        """Draw the plan's first frame that can be drawn: it fixes the shape of all.
-
-        All shards draw the same pilot, so they agree without talking; one that is another shard's
-        frame is not stored.
-        """
-        first = self.work.record.numbers[0]
-        if first not in pending:
-            for outcome in crew.draw(self._tasks([first], None, keep=False)):
-                if isinstance(outcome, Drawn):
-                    return outcome.fit, pending
-        for position, number in enumerate(pending):
-            for outcome in crew.draw(self._tasks([number], None)):
-                if self._note(outcome):
-                    return None, []
-                if isinstance(outcome, Drawn):
-                    return outcome.fit, pending[position + 1 :]
-            if self._stop.requested:
-                break
-        return None, []
-
-    def _note(self, outcome: Outcome, tried_twice: bool = False) -> bool:
-        """Keep an outcome; True when the run must end."""
-        if isinstance(outcome, Drawn):
-            self.drawn.append(outcome.number)
-        else:
-            if outcome.kind == "store":
-                raise StoreError(outcome.message)
-            if tried_twice:
-                outcome = replace(outcome, message=f"{outcome.message}; tried twice")
-            self.failed.append(outcome)
-        self._tell()
-        return self._max_failures is not None and len(self.failed) > self._max_failures
-
-
-def _judge(report: RenderReport, stop: Stop, pending: Sequence[int], max_failures: int | None) -> None:
+def _judge(report: RenderReport, stop: Stop, pending: Sequence[int]) -> None:
     left = len(pending) - len(report.drawn) - len(report.failed)
     if stop.requested and left:
         raise Interrupted(

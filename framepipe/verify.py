@@ -133,8 +133,8 @@ class Expected:
         See `worst_patch`; it grows with crf (12 at 30, 34 at 40) and with fewer colours (23 at 8).
         """
         if self.format == "gif":
-            return 14.0 * (256 / self.options.colors) ** 0.25
-        return 12.0 * 2 ** (max(0, self.options.crf - 18) / 10)
+            return float(14.0 * (256 / self.options.colors) ** 0.25)
+        return float(12.0 * 2 ** (max(0, self.options.crf - 18) / 10))
 
 
 def measure(

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from framepipe.assemble import assemble, plan_assembly
+from framepipe.assemble import assemble
 from framepipe.cli import options
 from framepipe.cli.reports import movie_text
 from framepipe.cli.signals import stop_on_signals
+from framepipe.plan import plan_assembly
 from framepipe.progress import ProgressBar
 from framepipe.recipes import Options
 

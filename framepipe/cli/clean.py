@@ -6,7 +6,7 @@ import click
 
 from framepipe.cli import options
 from framepipe.cli.reports import cleanup_text
-from framepipe.pipeline import clean
+from framepipe.proof import clean
 
 
 @click.command("clean")

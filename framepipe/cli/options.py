@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import click
 
-from framepipe.assemble import MISSING, assemble
-from framepipe.assemble import STALE as STALE_AT_ASSEMBLY
+from framepipe.assemble import assemble
 from framepipe.engines import NAMES as ENGINES
+from framepipe.plan import MISSING
+from framepipe.plan import STALE as STALE_AT_ASSEMBLY
 from framepipe.recipes import DITHERS, ENCODERS, PALETTES, PRESETS
 from framepipe.render import STALE, render
 

@@ -9,7 +9,7 @@ import click
 from framepipe.cli import options
 from framepipe.cli.signals import stop_on_signals
 from framepipe.errors import VerificationFailed
-from framepipe.pipeline import verify
+from framepipe.proof import verify
 
 
 @click.command("verify")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from framepipe.engines.base import Crew, Drawn, Engine, Failed, Outcome, Task, Work
 from framepipe.engines.local import LocalEngine
+from framepipe.engines.run import Run
 from framepipe.engines.serial import SerialEngine
 from framepipe.errors import UsageError
 
-__all__ = ["Crew", "Drawn", "Engine", "Failed", "Outcome", "Task", "Work", "choose"]
+__all__ = ["Crew", "Drawn", "Engine", "Failed", "Outcome", "Run", "Task", "Work", "choose"]
 
 NAMES = ("local", "serial")
 

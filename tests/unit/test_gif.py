@@ -401,6 +401,11 @@ def test_opaque_part_hides_whatever_was_there(tmp_path):
     joined_as_alone(tmp_path, [[full(1), small], [full(3, disposal=3), small], [full(2)]])
 
 
+def test_small_last_frame_is_enough_when_the_rest_is_empty_already(tmp_path):
+    small = Frame(np.full((3, 3), 2, np.uint8), 5, 5)
+    joined_as_alone(tmp_path, [[full(1, disposal=2), small], [holed(3), small]])
+
+
 def test_canvas_that_cannot_be_emptied_is_refused(tmp_path):
     small = Frame(np.full((3, 3), 2, np.uint8), 5, 5, disposal=2)
     with pytest.raises(ValueError, match="begins with transparent pixels"):

@@ -1,0 +1,171 @@
+"""Decide about a movie before anything runs: which frames, when, and how it will be built."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from framepipe import png
+from framepipe.encoders import imagemagick
+from framepipe.errors import IncompleteStore, UsageError
+from framepipe.frames import format_range
+from framepipe.job import JobRecord
+from framepipe.recipes import Options, Recipe, format_of, recipe
+from framepipe.render import RenderReport
+from framepipe.store import Shape, Store, StoreStatus
+from framepipe.timeline import Timeline
+from framepipe.verify import Expected
+
+MISSING = ("error", "hold", "skip")
+STALE = ("error", "keep")
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All that was decided about a movie before anything runs.
+
+    Attributes
+    ----------
+    store : Store
+    output : Path
+    recipe : Recipe
+    expected : Expected
+    notes : tuple of str
+    """
+
+    store: Store
+    output: Path
+    recipe: Recipe
+    expected: Expected
+    notes: tuple[str, ...]
+
+    def commands(self) -> list[str]:
+        """What would run, quoted for a shell, in a work folder beside the output."""
+        if self.recipe.encoder == "imagemagick":
+            return [shlex.join(["python", *imagemagick.command("spec.json")[1:]])]
+        return [shlex.join(["ffmpeg", *step.args]) for step in self.recipe.steps]
+
+
+def open_store(store: Store | RenderReport | str | os.PathLike[str]) -> Store:
+    """The store that is meant."""
+    if isinstance(store, Store):
+        return store
+    return Store(store.store if isinstance(store, RenderReport) else store)
+
+
+def plan_assembly(
+    store: Store | RenderReport | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    fps: object = 25,
+    hold_first_s: float = 0,
+    hold_last_s: float = 0,
+    loop: object = 0,
+    options: Options | None = None,
+    missing: str = "error",
+    stale: str = "error",
+    record: JobRecord | None = None,
+) -> Assembly:
+    """Decide about a movie without running anything; parameters as in `assemble`.
+
+    Parameters
+    ----------
+    record : JobRecord, optional
+        The job to hold the frames against. Default: ``job.json`` with the sources as they are now.
+    """
+    options = options or Options()
+    if missing not in MISSING or stale not in STALE:
+        raise UsageError(
+            f"missing is one of {', '.join(MISSING)}; stale of {', '.join(STALE)}; "
+            f"got {missing!r} and {stale!r}"
+        )
+    path = Path(os.path.abspath(output))
+    format_ = format_of(path)
+    if path.is_dir():
+        raise UsageError(f"output {path} is a folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder of {path} does not exist")
+    where = open_store(store)
+    before = where.read_job()[0] if record is None else None
+    status = where.scan(record or before.refreshed(), deep=True, before=before)  # type: ignore[union-attr]
+    numbers, notes = _usable(status, (record or before).numbers, missing, stale)  # type: ignore[union-attr]
+    if status.shape is None and not status.stale:
+        raise IncompleteStore(f"{where.path} has no frame that can be used", status=status)
+    shape, background = look_at(where, numbers)
+    timeline = Timeline.of(numbers, fps=fps, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
+    made = recipe(format_, timeline, shape, background, options)
+    if format_ == "gif" and (note := timeline.gif_note()):
+        notes.append(note)
+    sources = [where.frame_path(number) for number in numbers]
+    expected = Expected(format_, timeline, sources, shape, background, options)
+    return Assembly(where, path, made, expected, tuple(notes))
+
+
+def _usable(
+    status: StoreStatus, planned: Sequence[int], missing: str, stale: str
+) -> tuple[list[int], list[str]]:
+    """The frame to show for each frame of the plan, and what to say of it."""
+    good = {*status.done, *(status.stale if stale == "keep" else ())}
+    bad = [number for number in planned if number not in good]
+    unforgiven = [number for number in bad if missing == "error" or number in status.stale]
+    if unforgiven:
+        raise IncompleteStore(_incomplete(status, missing), status=status)
+    notes = [f"{len(status.stale)} stale frames were used"] if status.stale else []
+    if not bad:
+        return list(planned), notes
+    notes.append(f"frames {format_range(bad)} are not there: {'held' if missing == 'hold' else 'left out'}")
+    if missing == "skip" or not good:
+        return [number for number in planned if number in good], notes
+    last = next(number for number in planned if number in good)
+    shown = []
+    for number in planned:
+        last = number if number in good else last
+        shown.append(last)
+    return shown, notes
+
+
+def _incomplete(status: StoreStatus, missing: str) -> str:
+    counts = ", ".join(
+        f"{len(found)} {kind}"
+        for kind, found in (
+            ("missing", status.missing),
+            ("broken", status.broken),
+            ("stale", status.stale),
+        )
+        if found
+    )
+    ways = (
+        []
+        if missing != "error" or len(status.missing) + len(status.broken) == 0
+        else ["build from what is there with --missing hold (or skip)"]
+    )
+    if status.stale:
+        ways.append("use stale frames with --stale keep")
+    return (
+        f"{status.path}: of {status.total} frames {counts}\n  "
+        + "\n  ".join(status.problems())
+        + f"\nDraw them: framepipe resume {shlex.quote(str(status.path))}"
+        + "".join(f"; or {way}" for way in ways)
+    )
+
+
+def look_at(store: Store, numbers: Sequence[int]) -> tuple[Shape, tuple[int, int, int]]:
+    """Shape and ground of the frames to be shown, which must all be alike."""
+    first, ground = None, None
+    for number in dict.fromkeys(numbers):
+        info = png.inspect(store.frame_path(number))
+        if info is None or info.damage:
+            raise IncompleteStore(f"frame {number} changed while it was looked at: run it again")
+        shape = Shape(info.width, info.height, info.mode)
+        first, ground = first or shape, ground or info.background
+        if shape != first:
+            raise IncompleteStore(
+                f"frame {number} is {shape}, frame {numbers[0]} is {first}: draw all frames alike "
+                "(--stale draw)"
+            )
+    if first is None:
+        raise IncompleteStore(f"{store.path} has no frame that can be used")
+    return first, ground or (255, 255, 255)

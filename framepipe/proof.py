@@ -1,0 +1,130 @@
+"""Movies as proof: verify one on request, and let frames go that a verified one was built from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from framepipe.assemble import decoder, digest_of
+from framepipe.clean import CleanupReport, delete_frames
+from framepipe.control import Stop
+from framepipe.errors import IncompleteStore, UsageError, VerificationFailed
+from framepipe.plan import look_at, open_store, plan_assembly
+from framepipe.recipes import Options, format_of
+from framepipe.store import Store
+from framepipe.timeline import Timeline
+from framepipe.verify import Expected, VerifyReport, measure
+
+PathLike = str | os.PathLike[str]
+
+
+def verify(
+    movie: PathLike,
+    store: PathLike,
+    *,
+    fps: object | None = None,
+    hold_first_s: float = 0,
+    hold_last_s: float = 0,
+    loop: object = 0,
+    colors: int = 256,
+    crf: int = 18,
+    stop: Stop | None = None,
+) -> VerifyReport:
+    """Measure a movie against a store's frames.
+
+    Parameters
+    ----------
+    movie, store : path-like
+    fps : int, float, str or Fraction, optional
+        With ``hold_first_s``, ``hold_last_s``, ``loop``: the timeline to hold it against. Default:
+        the one that it was assembled with, as the store remembers it, else 25 frames a second.
+    colors, crf : int
+        How it was encoded; sets how close to its source a frame must be.
+
+    Returns
+    -------
+    VerifyReport
+    """
+    path, where = Path(os.path.abspath(movie)), open_store(store)
+    if not path.is_file():
+        raise UsageError(f"movie {path} does not exist")
+    noted = where.read_movies().get(str(path)) if fps is None else None
+    expected = _noted(path, where, noted) if noted else None
+    if expected is None:
+        plan = plan_assembly(
+            where,
+            path,
+            fps=25 if fps is None else fps,
+            hold_first_s=hold_first_s,
+            hold_last_s=hold_last_s,
+            loop=loop,
+            options=Options(colors=colors, crf=crf),
+            stale="keep",
+        )
+        expected = plan.expected
+    return measure(path, expected, decoder(expected.format), stop)
+
+
+def _noted(path: Path, store: Store, noted: Mapping[str, Any]) -> Expected | None:
+    """What the store remembers of a movie, None if that is damaged or frames have gone since."""
+    try:
+        numbers = [int(number) for number in noted["numbers"]]
+        durations = tuple(Fraction(text) for text in noted["durations_s"])
+        timeline = Timeline(numbers, durations, Fraction(noted["fps"]), int(noted["loop"]))
+        options = Options(**noted["options"])
+        shape, background = look_at(store, numbers)
+    except (KeyError, TypeError, ValueError, UsageError, IncompleteStore):
+        return None
+    sources = [store.frame_path(number) for number in numbers]
+    return Expected(format_of(path), timeline, sources, shape, background, options)
+
+
+def clean(store: PathLike, *, movie: PathLike | None = None, force: bool = False) -> CleanupReport:
+    """Delete the frames that a verified movie was built from.
+
+    Parameters
+    ----------
+    store : path-like
+    movie : path-like, optional
+        A movie of these frames, to be verified now. Default: one that `assemble` verified, and
+        that is still there, byte for byte.
+    force : bool
+        Delete all of framepipe's frames in the store without such a proof.
+
+    Raises
+    ------
+    VerificationFailed
+        There is no such movie, or it fails. Nothing was deleted.
+    """
+    where = open_store(store)
+    record = where.read_job()[0]
+    if force:
+        return delete_frames(where, None)
+    if movie is None:
+        return delete_frames(where, _proven(where))
+    report = verify(movie, where.path)
+    if not report.passed:
+        raise VerificationFailed(
+            f"{movie} failed verification, nothing was deleted:\n{report.table()}", report=report
+        )
+    return delete_frames(where, where.fingerprints(record.numbers))
+
+
+def _proven(store: Store) -> dict[str, str]:
+    """Fingerprints of the frames of all noted movies that are still there."""
+    proven: dict[str, str] = {}
+    for name, noted in store.read_movies().items():
+        try:
+            if noted["passed"] is True and digest_of(Path(name)) == noted["sha256"]:
+                proven |= dict(noted["fingerprints"])
+        except (OSError, KeyError, TypeError, ValueError):
+            continue
+    if not proven:
+        raise VerificationFailed(
+            f"no verified movie of the frames in {store.path} is there, so none was deleted. "
+            "Assemble one; or name it: --movie FILE; or --force"
+        )
+    return proven
