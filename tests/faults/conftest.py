@@ -1,0 +1,217 @@
+"""What the fault battery shares: a cheap scene, the command line under watch, pictures to compare.
+
+Nothing of framepipe is replaced. A bench is a fresh folder with a scene that notes every draw in a
+log; all processes started from it carry a mark in their environment, by which those that outlive
+their caller are found in ``/proc``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+#: How many times the size of CI; scales the loops.
+FAULTS = max(1, int(os.environ.get("FRAMEPIPE_FAULTS", "1")))
+FRAMES = 10
+SCENE = """
+    import os
+    import time
+    from matplotlib.figure import Figure
+
+    def draw(value, amp=1.0):
+        if log := os.environ.get("FB_LOG"):
+            with open(log, "a") as file:
+                file.write(f"{value}\\n")
+        time.sleep(float(os.environ.get("FB_SLEEP", "0")))
+        figure = Figure(figsize=(2, 1.5), dpi=50)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.plot([0, 1, 2], [value, amp, 10 - value], linewidth=8, color=f"C{value % 10}")
+        axes.set(xlim=(0, 2), ylim=(-1, 11))
+        return figure
+"""
+_END_S = 15.0
+
+
+class Bench:
+    """A folder with ``tiny.py`` and the command line to run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = folder / "store"
+        self.log = folder.parent / f"{folder.name}.log"
+        self.mark = f"FB_MARK={uuid.uuid4().hex}"
+        self.env = {"FB_MARK": self.mark.partition("=")[2], "FB_LOG": str(self.log)}
+        self.scene(SCENE)
+
+    def scene(self, text: str, name: str = "tiny.py") -> Path:
+        """Write a script."""
+        path = self.folder / name
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def start(self, *args: object, under: tuple[str, ...] = (), **env: str) -> subprocess.Popen[str]:
+        """The command line, running; stderr and stdout are read with `communicate`."""
+        return subprocess.Popen(
+            [*under, sys.executable, "-m", "framepipe", *map(os.fspath, map(_text, args))],
+            cwd=self.folder,
+            env={**os.environ, **self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="surrogateescape",
+            start_new_session=True,
+        )
+
+    def run(self, *args: object, ok: bool = False, timeout: float = 90, **env: str) -> subprocess.CompletedProcess[str]:
+        """The command line, to its end; a hang is an error."""
+        process = self.start(*args, **env)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            raise AssertionError(f"framepipe {' '.join(map(str, args))} did not end in {timeout} s") from None
+        assert "Traceback" not in err or "line" in err, err
+        assert not ok or process.returncode == 0, out + err
+        return subprocess.CompletedProcess(args, process.returncode, out, err)
+
+    def render(self, *args: object, **keywords: object) -> subprocess.CompletedProcess[str]:
+        """``framepipe render`` of the usual frames into ``store``."""
+        return self.run("render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", *args, **keywords)  # type: ignore[arg-type]
+
+    def draws(self) -> list[int]:
+        """The values of all frames that were drawn so far."""
+        return [int(line) for line in self.log.read_text().split()] if self.log.exists() else []
+
+    def frames(self) -> dict[str, bytes]:
+        """The frames in the store, whole."""
+        return frames_in(self.store)
+
+    def processes(self) -> dict[int, str]:
+        """All living processes that were started from here: pid and command line."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            with contextlib.suppress(OSError):
+                if self.mark.encode() not in (entry / "environ").read_bytes().split(b"\0"):
+                    continue
+                if (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+                    continue
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return found
+
+    def orphans(self) -> dict[int, str]:
+        """Those that are still there after a while in which they may end."""
+        until = time.monotonic() + _END_S
+        while (left := self.processes()) and time.monotonic() < until:
+            time.sleep(0.02)
+        return left
+
+    def kill_all(self) -> None:
+        """End what was started from here, and nothing else."""
+        for _ in range(50):
+            if not (left := self.processes()):
+                return
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+
+
+def _text(argument: object) -> str:
+    return argument if isinstance(argument, str) else os.fspath(argument) if isinstance(argument, os.PathLike) else str(argument)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    folder = tmp_path / "bench"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    bench = Bench(folder)
+    yield bench
+    bench.kill_all()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The frames of the usual job, drawn one after the other in one process, once."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    Bench(folder).render("--engine", "serial", "-q", ok=True)
+    return frames_in(folder / "store")
+
+
+@pytest.fixture(scope="session")
+def undisturbed_movies(undisturbed: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The digest of all pixels of the usual job's movies, by format."""
+    folder = next(path for path in tmp_path_factory.getbasetemp().glob("undisturbed*"))
+    Bench(folder).run("assemble", "store", "-o", "movie.gif", "-o", "movie.mp4", "-q", ok=True)
+    return {suffix: pixels_of(folder / f"movie.{suffix}") for suffix in ("gif", "mp4")}
+
+
+@pytest.fixture
+def dice(request: pytest.FixtureRequest) -> random.Random:
+    """Chance that is the same every time this test runs."""
+    return random.Random(request.node.nodeid)
+
+
+def frames_in(store: Path) -> dict[str, bytes]:
+    """Every file with a frame's name: name and content."""
+    return {path.name: path.read_bytes() for path in sorted(store.glob("frame_*.png")) if path.is_file()}
+
+
+def names_in(folder: Path) -> list[str]:
+    """All that lies in a folder, hidden files too."""
+    return sorted(os.listdir(folder))
+
+
+def pixels_of(movie: Path) -> str:
+    """A digest of all decoded pictures and of their times."""
+    sha = hashlib.sha256()
+    if movie.suffix == ".gif":
+        with Image.open(movie) as image:
+            for index in range(image.n_frames):
+                image.seek(index)
+                sha.update(f"{image.info.get('duration')}".encode() + image.convert("RGBA").tobytes())
+        return sha.hexdigest()
+    decode = [real_ffmpeg(), "-v", "error", "-xerror", "-i", str(movie), "-f", "framemd5", "-"]
+    sha.update(subprocess.run(decode, check=True, capture_output=True).stdout)
+    return sha.hexdigest()
+
+
+def real_ffmpeg() -> str:
+    """The system's."""
+    found = shutil.which("ffmpeg")
+    assert found, "no ffmpeg on PATH: run scripts/test, which installs it"
+    return found
+
+
+def one_line(text: str) -> str:
+    """An error message that must be one line without a traceback; returned without its end."""
+    lines = text.rstrip("\n").splitlines()
+    assert len(lines) == 1, f"not one line:\n{text}"
+    assert lines[0].startswith("framepipe"), text
+    return lines[0]
+
+
+def wait_for(what: Callable[[], object], seconds: float = 30.0) -> object:
+    """What ``what`` returns once that is true."""
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < until, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.01)
+    return found
