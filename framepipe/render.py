@@ -279,7 +279,7 @@ def render_job(
         drawn=tuple(run.drawn),
         kept=kept,
         redrawn=_redrawn(found, pending),
-        failed=tuple(run.failed),
+        failed=tuple(sorted(run.failed, key=lambda each: each.number)),
         engine=engine.name,
         workers=min(engine.workers, len(pending)),
         seconds=time.monotonic() - began,

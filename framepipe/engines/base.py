@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from framepipe import png
 from framepipe.control import Stop
-from framepipe.errors import FrameSizeError, StoreError
+from framepipe.errors import FrameSizeError, RenderError, StoreError
 from framepipe.job import Canvas, JobRecord, passport
 from framepipe.scenes.canvas import Fit, rasterise
 from framepipe.scenes.function import FunctionScene
@@ -125,18 +125,23 @@ def draw_frame(work: Work, task: Task) -> Outcome:
         return Failed(task.number, "store", str(error))
     except FrameSizeError as error:
         return Failed(task.number, "size", str(error))
+    except RenderError as error:  # ours: says all by itself
+        return Failed(task.number, "raised", str(error))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: it is the frame's failure, not ours
-        message = f"{type(error).__name__}: {error}".rstrip(": ")
+        first_line = f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(": ")
+        message = f"failed in {work.scene.name}(): {first_line}"
         return Failed(task.number, "raised", message, _user_traceback(error))
     return Drawn(task.number, picture.fit, time.monotonic() - began)
 
 
 def _user_traceback(error: BaseException) -> str:
-    """The traceback from the user's code on; framepipe's own frames above it say nothing."""
+    """The traceback from the user's code on; what is above framepipe's last frame says nothing."""
     here = str(Path(__file__).parent.parent)
-    step = error.__traceback__
-    while step is not None and step.tb_frame.f_code.co_filename.startswith(here):
+    start = step = error.__traceback__
+    while step is not None:
+        ours = step.tb_frame.f_code.co_filename.startswith(here)
         step = step.tb_next
-    return "".join(traceback.format_exception(type(error), error, step or error.__traceback__)).rstrip()
+        start = step if ours and step is not None else start
+    return "".join(traceback.format_exception(type(error), error, start)).rstrip()
