@@ -67,6 +67,11 @@ class Stop:
             self._deadline = time.monotonic() + grace_s
 
     @property
+    def by(self) -> str:
+        """For a message: " by SIGTERM"; empty when the program asked."""
+        return f" by {self.signal_name}" if self.signal_name else ""
+
+    @property
     def out_of_time(self) -> bool:
         """True when frames in hand must be dropped now."""
         return self._deadline is not None and time.monotonic() >= self._deadline

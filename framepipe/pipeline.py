@@ -156,6 +156,7 @@ def _make_job(
     options = Options(*(goal[name] for name in Options.__dataclass_fields__))
     timing = {name: goal[name] for name in ("fps", "hold_first_s", "hold_last_s", "loop")}
     _check_before_drawing(outputs, job, options, timing)
+    record = job.record(goal)  # once: the script may be edited while its frames are drawn
     drawn = render_job(
         job,
         store,
@@ -165,9 +166,8 @@ def _make_job(
         max_failures=max_failures,
         progress=progress,
         stop=stop,
-        goal=goal,
+        record=record,
     )
-    record = job.record(goal)
     kept = "keep" if stale == "keep" else "error"
     plans = [
         plan_assembly(store, path, **timing, options=options, stale=kept, record=record) for path in outputs
@@ -278,7 +278,7 @@ def resume(
             max_failures=max_failures,
             progress=progress,
             stop=stop,
-            goal=goal,
+            record=job.record(goal),
         )
     return _make_job(
         job,

@@ -235,14 +235,14 @@ def render_job(
     max_failures: int | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
-    goal: Mapping[str, Any] | None = None,
+    record: JobRecord | None = None,
 ) -> RenderReport:
     """`render` for a job that stands; parameters, result and errors as there.
 
     Parameters
     ----------
-    goal : mapping, optional
-        See `JobRecord`.
+    record : JobRecord, optional
+        What the job was when it began, if the caller needs it too. Default: as it is now.
     """
     if stale not in STALE:
         raise UsageError(f"stale is {stale!r}; give one of {', '.join(STALE)}")
@@ -253,7 +253,7 @@ def render_job(
     stop, tell = stop or Stop(), progress or ignore_progress
     store.create()
     store.sweep()
-    before, record = store.known_job(), job.record(goal)
+    before, record = store.known_job(), record or job.record()
     values = job.frames.by_number()
     found = store.scan(record, values=values, numbers=mine, deep=True, before=before)
     if found.stale and stale == "error":
@@ -331,7 +331,7 @@ def _judge(report: RenderReport, stop: Stop, pending: Sequence[int]) -> None:
     left = len(pending) - len(report.drawn) - len(report.failed)
     if stop.requested and left:
         raise Interrupted(
-            f"stopped{f' by {stop.signal_name}' if stop.signal_name else ''}: "
+            f"stopped{stop.by}: "
             f"{report.kept + len(report.drawn)} of {report.total} frames are safe in {report.store}. "
             "Run the same again to go on",
             signal_name=stop.signal_name,

@@ -55,7 +55,9 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def cli(folder: Path) -> Cli:
     """The command line in a process of its own, in ``folder``; says what it printed if it must succeed."""
 
-    def run(*args: object, ok: bool = False, cwd: Path = folder, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *args: object, ok: bool = False, cwd: Path = folder, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "framepipe", *map(str, args)],
             cwd=cwd,

@@ -9,9 +9,8 @@ import click
 from framepipe.assemble import assemble
 from framepipe.cli import options
 from framepipe.cli.reports import movie_text
-from framepipe.cli.signals import stop_on_signals
+from framepipe.cli.session import at_work
 from framepipe.plan import plan_assembly
-from framepipe.progress import ProgressBar
 from framepipe.recipes import Options
 
 
@@ -40,9 +39,8 @@ def command(
         for path in output:
             print("\n".join(_commands(store, path, keywords)))
         return
-    progress = None if quiet else ProgressBar()
-    with stop_on_signals() as stop:
-        movies = [assemble(store, path, **keywords, progress=progress, stop=stop) for path in output]
+    with at_work(quiet) as watch:
+        movies = [assemble(store, path, **keywords, **watch) for path in output]
     if as_json:
         options.print_json([movie.to_dict() for movie in movies])
     else:

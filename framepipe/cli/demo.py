@@ -8,9 +8,8 @@ import click
 
 from framepipe.cli import options
 from framepipe.cli.make import make_text
-from framepipe.cli.signals import stop_on_signals
+from framepipe.cli.session import at_work
 from framepipe.pipeline import make
-from framepipe.progress import ProgressBar
 from framepipe.scenes.demo import FRAMES
 
 
@@ -21,6 +20,6 @@ def command(folder: str, as_json: bool) -> None:
     """Draw a small movie in parallel and leave demo.mp4 and demo.gif, verified."""
     options.import_from_here()
     outputs = [Path(folder) / name for name in ("demo.mp4", "demo.gif")]
-    with stop_on_signals() as stop:
-        report = make("framepipe.scenes.demo:waves", FRAMES, outputs, progress=ProgressBar(), stop=stop)
+    with at_work() as watch:
+        report = make("framepipe.scenes.demo:waves", FRAMES, outputs, **watch)
     options.print_json(report.to_dict()) if as_json else print(make_text(report))

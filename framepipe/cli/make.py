@@ -8,9 +8,8 @@ import click
 
 from framepipe.cli import options
 from framepipe.cli.reports import cleanup_text, movie_text, render_text
-from framepipe.cli.signals import stop_on_signals
+from framepipe.cli.session import at_work
 from framepipe.pipeline import MakeReport, make
-from framepipe.progress import ProgressBar
 
 
 @click.command("make")
@@ -36,8 +35,8 @@ def command(quiet: bool, as_json: bool, **keywords: Any) -> None:
     Killed at any moment, the same command goes on where it stopped.
     """
     options.import_from_here()
-    with stop_on_signals() as stop:
-        report = make(**keywords, progress=None if quiet else ProgressBar(), stop=stop)
+    with at_work(quiet) as watch:
+        report = make(**keywords, **watch)
     options.print_json(report.to_dict()) if as_json else print(make_text(report))
 
 

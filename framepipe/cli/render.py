@@ -8,8 +8,7 @@ import click
 
 from framepipe.cli import options
 from framepipe.cli.reports import render_text
-from framepipe.cli.signals import stop_on_signals
-from framepipe.progress import ProgressBar
+from framepipe.cli.session import at_work
 from framepipe.render import render
 
 
@@ -22,6 +21,6 @@ from framepipe.render import render
 def command(quiet: bool, as_json: bool, **keywords: Any) -> None:
     """Draw the frames that are not in the store yet. Deletes nothing."""
     options.import_from_here()
-    with stop_on_signals() as stop:
-        report = render(**keywords, progress=None if quiet else ProgressBar(), stop=stop)
+    with at_work(quiet) as watch:
+        report = render(**keywords, **watch)
     options.print_json(report.to_dict()) if as_json else print(render_text(report))

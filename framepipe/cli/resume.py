@@ -11,9 +11,8 @@ import click
 from framepipe.cli import options
 from framepipe.cli.make import make_text
 from framepipe.cli.reports import render_text
-from framepipe.cli.signals import stop_on_signals
+from framepipe.cli.session import at_work
 from framepipe.pipeline import MakeReport, resume
-from framepipe.progress import ProgressBar
 from framepipe.store import Store
 
 
@@ -40,8 +39,8 @@ def command(store: str, quiet: bool, as_json: bool, **keywords: Any) -> None:
         keywords["scene"] = f"{os.path.abspath(place)}:{name}" if Path(place).is_file() else scene
     _go_where_it_was_started(store)
     options.import_from_here()
-    with stop_on_signals() as stop:
-        report = resume(store, **keywords, progress=None if quiet else ProgressBar(), stop=stop)
+    with at_work(quiet) as watch:
+        report = resume(store, **keywords, **watch)
     if as_json:
         options.print_json(report.to_dict())
     else:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from framepipe.cli import options
-from framepipe.cli.signals import stop_on_signals
+from framepipe.cli.session import stop_on_signals
 from framepipe.errors import VerificationFailed
 from framepipe.proof import verify
 

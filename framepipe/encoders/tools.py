@@ -125,7 +125,11 @@ def run(
             if on_line and (line := out.newest()):
                 on_line(line)
             if stop and stop.requested:
-                raise Interrupted(f"stopped while {Path(argv[0]).name} was running")
+                raise Interrupted(
+                    f"stopped{stop.by} while {Path(argv[0]).name} was running: the frames are safe. "
+                    "Run the same again to go on",
+                    signal_name=stop.signal_name,
+                )
             if time.monotonic() - out.heard > stall_s:
                 killed = f"gave no sign of life for {stall_s:g} s and was killed"
     finally:

@@ -1,7 +1,7 @@
 """A cost surface that turns while gradient descent walks down it: 180 frames, a new figure each.
 
-    python scripts/gallery/gradient_descent.py
-    framepipe make scripts/gallery/gradient_descent.py:draw --frames 180 -o descent.mp4
+python scripts/gallery/gradient_descent.py
+framepipe make scripts/gallery/gradient_descent.py:draw --frames 180 -o descent.mp4
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ FRAMES = 180
 
 def cost(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """A bowl with two hollows."""
-    return 0.12 * (a**2 + b**2) - np.exp(-((a - 1) ** 2) - b**2) - 0.7 * np.exp(-((a + 1.5) ** 2) - (b - 1) ** 2)
+    return (
+        0.12 * (a**2 + b**2) - np.exp(-((a - 1) ** 2) - b**2) - 0.7 * np.exp(-((a + 1.5) ** 2) - (b - 1) ** 2)
+    )
 
 
 def descend(start: tuple[float, float], rate: float = 0.06) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The first layer of a small neural network while it trains: one annotated heatmap a step.
 
-    python scripts/gallery/weights_heatmap.py
-    framepipe make scripts/gallery/weights_heatmap.py:draw --frames history -o weights.gif --fps 12
+python scripts/gallery/weights_heatmap.py
+framepipe make scripts/gallery/weights_heatmap.py:draw --frames history -o weights.gif --fps 12
 """
 
 from __future__ import annotations

@@ -45,10 +45,11 @@ def test_what_is_no_rate_is_refused_with_examples(value):
         parse_fps(value)
 
 
-def test_the_longest_and_the_shortest_rates_are_refused_without_computing_them():
-    for value in ("1e99999999", "1e-99999999"):
-        with pytest.raises(UsageError):
-            parse_fps(value)
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("value", ["1e99999999", "1e-99999999"])
+def test_a_rate_of_a_hundred_million_digits_is_refused_before_it_is_computed(value):
+    with pytest.raises(UsageError):
+        parse_fps(value)
 
 
 @pytest.mark.parametrize(("value", "plays"), [(0, FOREVER), ("forever", FOREVER), (" Forever ", FOREVER), ("0", 0), (1, 1), ("3", 3), (65536, 65536)])

@@ -1,4 +1,7 @@
-"""Signals to the command line become a request to stop; the library installs no handlers."""
+"""What a verb gives a long-running call: progress on the terminal, and signals as a request to stop.
+
+The library itself prints nothing and installs no signal handlers.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from framepipe.control import Stop
+from framepipe.progress import ProgressBar
 
 #: Seconds in which frames in hand may be finished. TERM is followed by KILL soon (Slurm's KillWait
 #: is 30 s, elsewhere 5 to 10); USR1 and USR2 are warnings that the user asked for, with time left.
 _GRACE_S = {"SIGTERM": 5.0, "SIGUSR1": 30.0, "SIGUSR2": 30.0}
+
+
+@contextmanager
+def at_work(quiet: bool = False) -> Iterator[dict[str, Any]]:
+    """The keywords ``progress`` and ``stop`` of a library call."""
+    bar = None if quiet else ProgressBar()
+    with stop_on_signals() as stop:
+        try:
+            yield {"progress": bar, "stop": stop}
+        finally:
+            if bar:
+                bar.close()
 
 
 @contextmanager
