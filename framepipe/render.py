@@ -21,7 +21,7 @@ from framepipe.errors import (
     UsageError,
 )
 from framepipe.frames import Frames, format_range, parse_range
-from framepipe.job import Canvas, Job
+from framepipe.job import Canvas, Job, JobRecord
 from framepipe.scenes.canvas import Fit
 from framepipe.scenes.function import FunctionScene
 from framepipe.scenes.load import Loaded, load, refuse_while_loading
