@@ -25,7 +25,11 @@ TABLE = {
     "VerificationFailed": 6,
     "Interrupted": 75,
 }
-ALL = [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, errors.FramepipeError)]
+ALL = [
+    thing
+    for thing in vars(errors).values()
+    if isinstance(thing, type) and issubclass(thing, errors.FramepipeError)
+]
 
 
 def test_the_table_has_every_error_there_is():

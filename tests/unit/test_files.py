@@ -57,7 +57,9 @@ def test_a_missing_folder_is_an_error(tmp_path):
         files.write_atomic(tmp_path / "no" / "a.bin", b"abc")
 
 
-@pytest.mark.parametrize("name", ["x" * 255, "ä" * 127, "a b'c\".png", "new\nline", "-rf", "%d.gif", "bad\udc80byte"])
+@pytest.mark.parametrize(
+    "name", ["x" * 255, "ä" * 127, "a b'c\".png", "new\nline", "-rf", "%d.gif", "bad\udc80byte"]
+)
 def test_any_name_that_the_file_system_takes_can_be_written(tmp_path, name):
     files.write_atomic(tmp_path / name, b"abc")
     assert (tmp_path / name).read_bytes() == b"abc"
@@ -123,7 +125,15 @@ def test_a_temporary_of_another_host_is_left_over_after_an_hour(tmp_path, dead_p
 
 def test_other_files_are_never_taken_for_temporaries(tmp_path):
     host = socket.gethostname()
-    for name in ("frame_000001.png", ".bashrc", "a.tmp", ".a.tmp", f"a.{host}.1.0.tmp", f".a.{host}.x.0.tmp", ".a.1.0.tmp~"):
+    for name in (
+        "frame_000001.png",
+        ".bashrc",
+        "a.tmp",
+        ".a.tmp",
+        f"a.{host}.1.0.tmp",
+        f".a.{host}.x.0.tmp",
+        ".a.1.0.tmp~",
+    ):
         (tmp_path / name).write_bytes(b"")
     assert list(files.leftover_temporaries(tmp_path)) == []
 

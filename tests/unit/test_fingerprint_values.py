@@ -95,7 +95,50 @@ def zoo(tmp_path_factory):
     return [digests(seed) for seed in ("1", "2", "77")]
 
 
-KINDS = ["none", "numbers", "text", "bytes", "set", "frozenset", "dict", "array", "masked", "scalar", "structured", "strings", "big-endian", "complex", "half", "empty", "fortran", "times", "moment", "dataclass", "slots", "nested", "enum", "namedtuple", "deque", "counter", "date", "fraction", "decimal", "path", "range", "slice", "random", "class", "module", "builtin", "ufunc", "lambda", "partial", "cycle", "method", "uuid"]
+KINDS = [
+    "none",
+    "numbers",
+    "text",
+    "bytes",
+    "set",
+    "frozenset",
+    "dict",
+    "array",
+    "masked",
+    "scalar",
+    "structured",
+    "strings",
+    "big-endian",
+    "complex",
+    "half",
+    "empty",
+    "fortran",
+    "times",
+    "moment",
+    "dataclass",
+    "slots",
+    "nested",
+    "enum",
+    "namedtuple",
+    "deque",
+    "counter",
+    "date",
+    "fraction",
+    "decimal",
+    "path",
+    "range",
+    "slice",
+    "random",
+    "class",
+    "module",
+    "builtin",
+    "ufunc",
+    "lambda",
+    "partial",
+    "cycle",
+    "method",
+    "uuid",
+]
 KINDS += ["set of tuples", "dict of sets", "dict by objects", "big array", "2-d", "object array"]
 KINDS += ["time steps", "default dict"]
 

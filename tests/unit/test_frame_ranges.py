@@ -33,7 +33,23 @@ def test_a_frame_range_gives_its_numbers_in_its_order(text, numbers):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "x", "1-", "-", "1--", "a-b", "1-5x0", "1-2x0.5", "0.5", "1-10x-2", "0-9999999999", "@", "1;2", "9" * 5000],
+    [
+        "",
+        " ",
+        "x",
+        "1-",
+        "-",
+        "1--",
+        "a-b",
+        "1-5x0",
+        "1-2x0.5",
+        "0.5",
+        "1-10x-2",
+        "0-9999999999",
+        "@",
+        "1;2",
+        "9" * 5000,
+    ],
 )
 def test_rubbish_is_refused_with_examples_and_one_line(text):
     with pytest.raises(FrameRangeError) as caught:

@@ -39,7 +39,8 @@ def test_a_range_keeps_its_numbers_and_its_order(frames, numbers):
 
 
 @pytest.mark.parametrize(
-    "frames", [range(4), range(1), range(7, 8), range(2, 9, 3), range(9, 2, -3), range(-4, 3), range(0, -9, -4), 5]
+    "frames",
+    [range(4), range(1), range(7, 8), range(2, 9, 3), range(9, 2, -3), range(-4, 3), range(0, -9, -4), 5],
 )
 def test_the_text_of_numbered_frames_gives_the_same_frames(frames):
     found = Frames.of(frames)
@@ -158,7 +159,9 @@ def test_an_iterator_is_refused_with_the_way_to_make_it_a_list():
         Frames.of(k for k in range(3))
 
 
-@pytest.mark.parametrize("frames", [0, -1, "0", [], (), np.zeros((0, 3)), range(0), range(5, 5), 10_000_001, range(10_000_001)])
+@pytest.mark.parametrize(
+    "frames", [0, -1, "0", [], (), np.zeros((0, 3)), range(0), range(5, 5), 10_000_001, range(10_000_001)]
+)
 def test_a_movie_has_between_one_and_ten_million_frames(frames):
     with pytest.raises(UsageError, match="a movie has 1 to 10,000,000"):
         Frames.of(frames)

@@ -38,10 +38,32 @@ def test_a_rate_is_exact(value, fps):
 
 @pytest.mark.parametrize(
     "value",
-    [0, -1, "0", "-24", "", "abc", "24fps", None, True, [], "nan", "inf", float("nan"), float("inf"), "1/0", 1000.1, "1001", "24,5", "9" * 5000],
+    [
+        0,
+        -1,
+        "0",
+        "-24",
+        "",
+        "abc",
+        "24fps",
+        None,
+        True,
+        [],
+        "nan",
+        "inf",
+        float("nan"),
+        float("inf"),
+        "1/0",
+        1000.1,
+        "1001",
+        "24,5",
+        "9" * 5000,
+    ],
 )
 def test_what_is_no_rate_is_refused_with_examples(value):
-    with pytest.raises(UsageError, match=r"not a rate above 0 and up to 1000. Examples: 24  12.5  30000/1001"):
+    with pytest.raises(
+        UsageError, match=r"not a rate above 0 and up to 1000. Examples: 24  12.5  30000/1001"
+    ):
         parse_fps(value)
 
 
@@ -52,7 +74,10 @@ def test_a_rate_of_a_hundred_million_digits_is_refused_before_it_is_computed(val
         parse_fps(value)
 
 
-@pytest.mark.parametrize(("value", "plays"), [(0, FOREVER), ("forever", FOREVER), (" Forever ", FOREVER), ("0", 0), (1, 1), ("3", 3), (65536, 65536)])
+@pytest.mark.parametrize(
+    ("value", "plays"),
+    [(0, FOREVER), ("forever", FOREVER), (" Forever ", FOREVER), ("0", 0), (1, 1), ("3", 3), (65536, 65536)],
+)
 def test_plays_are_a_count_or_for_ever(value, plays):
     assert parse_loop(value) == plays
 
@@ -95,7 +120,9 @@ def test_fifty_frames_a_second_are_the_most_that_gif_plays():
     assert delays(4, fps=50) == (2, 2, 2, 2)
 
 
-@pytest.mark.parametrize(("fps", "asked"), [(60, "60"), ("50.01", "50.01"), (1000, "1000"), ("60000/1001", "59.9401")])
+@pytest.mark.parametrize(
+    ("fps", "asked"), [(60, "60"), ("50.01", "50.01"), (1000, "1000"), ("60000/1001", "59.9401")]
+)
 def test_more_than_fifty_frames_a_second_are_refused_for_gif_with_the_way_out(fps, asked):
     line = Timeline.of(range(3), fps=fps)
     with pytest.raises(UsageError) as caught:
@@ -156,9 +183,13 @@ def test_a_movie_without_frames_is_refused(numbers):
 
 
 def test_the_note_says_what_gif_makes_of_an_uneven_rate():
-    assert Timeline.of(range(24), fps=24).gif_note() == "24 fps in GIF: delays of 4 and 5 cs, exact on average"
+    assert (
+        Timeline.of(range(24), fps=24).gif_note() == "24 fps in GIF: delays of 4 and 5 cs, exact on average"
+    )
 
 
-@pytest.mark.parametrize("keywords", [{"fps": 25}, {"fps": 10, "hold_last_s": 2}, {"fps": 50, "hold_first_s": 1}])
+@pytest.mark.parametrize(
+    "keywords", [{"fps": 25}, {"fps": 10, "hold_last_s": 2}, {"fps": 50, "hold_first_s": 1}]
+)
 def test_there_is_no_note_where_gif_keeps_the_rate(keywords):
     assert Timeline.of(range(6), **keywords).gif_note() == ""
