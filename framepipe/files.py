@@ -18,7 +18,7 @@ from pathlib import Path
 
 _HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40] or "host"
 _COUNTER = itertools.count()
-_TEMPORARY = re.compile(r"\..+\.([A-Za-z0-9-]+)\.(\d+)\.\d+\.tmp")
+_TEMPORARY = re.compile(r"\..+\.([A-Za-z0-9-]+)\.(\d+)\.\d+\.tmp", re.DOTALL)
 _LONGEST_NAME = 255  # bytes; NAME_MAX of all file systems in use
 _ATTEMPTS = 3
 #: Errors that network file systems report for a moment: nfs(5), open(2).

@@ -11,13 +11,11 @@ import ast
 import functools
 import hashlib
 import inspect
-import io
-import pickle
 import sys
 import sysconfig
 import textwrap
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +35,19 @@ def digest_value(value: Any) -> str:
     Parameters
     ----------
     value : object
-        Numbers, text, containers and arrays are hashed whole; other objects by their class and
-        attributes, or as pickle would store them. What cannot be pickled counts by its class only.
+        Numbers, text, containers and arrays are hashed whole; functions by their code and what it
+        refers to; other objects by their class and what pickle would keep of them. What cannot be
+        pickled, or is nested too deeply, counts by its class only.
     """
+    return _digest_inside(value, ())
+
+
+def _digest_inside(value: Any, above: tuple[int, ...]) -> str:
     sha = hashlib.sha256()
-    _feed(value, sha, ())
+    try:
+        _feed(value, sha, above)
+    except RecursionError:
+        sha = hashlib.sha256(f"{type(value)} nested too deeply".encode())
     return sha.hexdigest()
 
 
@@ -55,30 +61,25 @@ def _feed(value: Any, sha: Any, above: tuple[int, ...]) -> None:
     if value is None or isinstance(value, (bool, int, float, complex, str)):
         sha.update(repr(value).encode("utf-8", "surrogatepass") + b";")
     elif isinstance(value, (bytes, bytearray, memoryview)):
-        sha.update(len(value).to_bytes(8, "big"))
-        sha.update(value)
+        data = bytes(value)
+        sha.update(len(data).to_bytes(8, "big") + data)
     elif isinstance(value, (list, tuple)):
         sha.update(len(value).to_bytes(8, "big"))
         for item in value:
             _feed(item, sha, inside)
     elif isinstance(value, Mapping):
-        _feed_unordered((digest_value(k) + _digest_inside(v, inside) for k, v in value.items()), sha)
+        pairs = value.items()
+        _feed_unordered((_digest_inside(k, inside) + _digest_inside(v, inside) for k, v in pairs), sha)
     elif isinstance(value, (set, frozenset)):
         _feed_unordered((_digest_inside(item, inside) for item in value), sha)
-    elif hasattr(value, "dtype") and hasattr(value, "__array__"):
+    elif _is_array(value):
         _feed_array(value, sha, inside)
     elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
-        _feed([digest_code(value), digest_function(value)], sha, inside)
-    elif isinstance(value, (type, types.ModuleType, types.BuiltinFunctionType)):
-        sha.update(getattr(value, "__name__", "").encode())
+        _feed([digest_code(value), digest_function(value, inside)], sha, inside)
+    elif isinstance(value, (type, types.ModuleType)):
+        sha.update(f"{getattr(value, '__module__', '')}.{value.__name__}".encode())
     else:
         _feed_object(value, sha, inside)
-
-
-def _digest_inside(value: Any, above: tuple[int, ...]) -> str:
-    sha = hashlib.sha256()
-    _feed(value, sha, above)
-    return sha.hexdigest()
 
 
 def _feed_unordered(digests: Iterable[str], sha: Any) -> None:
@@ -86,37 +87,38 @@ def _feed_unordered(digests: Iterable[str], sha: Any) -> None:
         sha.update(digest.encode())
 
 
+def _is_array(value: Any) -> bool:
+    """Arrays that are nothing but their elements; labelled ones (pandas, xarray) are objects."""
+    labelled = hasattr(value, "index") or hasattr(value, "coords")
+    return hasattr(value, "dtype") and hasattr(value, "__array__") and not labelled
+
+
 def _feed_array(value: Any, sha: Any, above: tuple[int, ...]) -> None:
     import numpy as np
 
     array = np.asarray(value)
-    sha.update(f"{array.dtype.str}{array.shape}".encode())
+    sha.update(f"{array.dtype.descr if array.dtype.names else array.dtype.str}{array.shape}".encode())
     if array.dtype.hasobject:
         _feed(array.tolist(), sha, above)
     else:
-        sha.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+        sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.size else b"")
     if isinstance(value, np.ma.MaskedArray):
         _feed(np.ma.getmaskarray(value), sha, above)
 
 
 def _feed_object(value: Any, sha: Any, above: tuple[int, ...]) -> None:
-    if hasattr(value, "__dict__") and _is_plain(type(value)):
-        _feed(vars(value), sha, above)
-        return
-    buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, protocol=4)
-    pickler.fast = True  # no memo: bytes do not depend on which equal objects are the same object
+    """As pickle takes an object apart (`object.__reduce_ex__`), but its parts by their structure."""
     try:
-        pickler.dump(value)
+        reduced = value.__reduce_ex__(4)
     except Exception:  # whatever a foreign class raises when it is not made for pickling
         return
-    sha.update(buffer.getbuffer())
-
-
-def _is_plain(kind: type) -> bool:
-    """True for classes whose whole state is their ``__dict__``."""
-    own = {"__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs_ex__", "__slots__"}
-    return not any(own & set(vars(base)) for base in kind.__mro__[:-1])
+    if isinstance(reduced, str):
+        sha.update(reduced.encode())
+        return
+    constructor, arguments, *state = reduced
+    sha.update(f"{getattr(constructor, '__qualname__', type(constructor))}".encode())
+    parts = [list(part) if isinstance(part, Iterator) else part for part in state[:3]]
+    _feed([arguments, *parts], sha, above)
 
 
 def digest_source(text: str) -> str:
@@ -129,14 +131,22 @@ def digest_source(text: str) -> str:
 
 
 def digest_code(function: Callable[..., Any]) -> str:
-    """SHA-256 of a function's own source, of its bytecode where there is none."""
+    """SHA-256 of a function's own source; of its bytecode where that is not to be had alone."""
     while isinstance(function, functools.partial):
         function = function.func
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
     try:
-        return digest_source(textwrap.dedent(inspect.getsource(function)))
+        if code is None or code.co_name != "<lambda>":  # a lambda's source is its whole line
+            return digest_source(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError):
-        code = getattr(function, "__code__", None)
-        return hashlib.sha256(code.co_code if code else repr(type(function)).encode()).hexdigest()
+        pass
+    return digest_value(_parts_of_code(code) if code else type(function))
+
+
+def _parts_of_code(code: types.CodeType) -> list[Any]:
+    inner = [_parts_of_code(each) for each in code.co_consts if isinstance(each, types.CodeType)]
+    plain = [each for each in code.co_consts if not isinstance(each, types.CodeType)]
+    return [code.co_code, code.co_names, code.co_varnames, code.co_freevars, plain, inner]
 
 
 def digest_file(path: Path) -> str:
@@ -172,8 +182,14 @@ def _is_ours(path: Path) -> bool:
     return path.is_relative_to(Path(__file__).resolve().parent)
 
 
-def digest_function(function: Callable[..., Any]) -> dict[str, str]:
+def digest_function(function: Callable[..., Any], above: tuple[int, ...] = ()) -> dict[str, str]:
     """Digests of all that a function refers to, besides its file.
+
+    Parameters
+    ----------
+    function : callable
+    above : tuple of int
+        Ids of the objects that it was found in: they are not gone into again.
 
     Returns
     -------
@@ -182,34 +198,35 @@ def digest_function(function: Callable[..., Any]) -> dict[str, str]:
         that it or a function it calls from the same file uses. Modules and classes are left out.
     """
     found: dict[str, str] = {}
-    _collect(function, found, set())
+    _collect(function, found, set(), above)
     return found
 
 
-def _collect(function: Any, found: dict[str, str], seen: set[int]) -> None:
+def _collect(function: Any, found: dict[str, str], seen: set[int], above: tuple[int, ...]) -> None:
     if id(function) in seen:
         return
     seen.add(id(function))
+    inside = (*above, id(function))
     if isinstance(function, functools.partial):
-        found["partial arguments"] = digest_value([function.args, function.keywords])
-        _collect(function.func, found, seen)
+        found["partial arguments"] = _digest_inside([function.args, function.keywords], inside)
+        _collect(function.func, found, seen, inside)
         return
     if isinstance(function, types.MethodType):
-        found["self"] = digest_value(function.__self__)
-        _collect(function.__func__, found, seen)
+        found["self"] = _digest_inside(function.__self__, inside)
+        _collect(function.__func__, found, seen, inside)
         return
     function = inspect.unwrap(function)
     if not isinstance(function, types.FunctionType):
-        found.setdefault("object", digest_value(function))
+        found.setdefault("object", _digest_inside(function, above))
         return
     if function.__defaults__ or function.__kwdefaults__:
         defaults = [function.__defaults__, function.__kwdefaults__]
-        found[f"defaults of {function.__name__}"] = digest_value(defaults)
+        found[f"defaults of {function.__name__}"] = _digest_inside(defaults, inside)
     for name, value in _referred(function):
         if isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
-            _collect(value, found, seen)
+            _collect(value, found, seen, inside)
         elif not isinstance(value, (types.ModuleType, type, types.FunctionType)) and name not in found:
-            found[name] = digest_value(value)
+            found[name] = _digest_inside(value, inside)
 
 
 def _referred(function: types.FunctionType) -> Iterable[tuple[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import fileseq
 from framepipe.errors import FrameRangeError, UsageError
 
 _MOST = 10_000_000
+_DIGITS = 20
 _FILE = re.compile(r"frame_(-?\d{5,})\.png")
 
 
@@ -137,8 +140,8 @@ class Frames:
             return cls._of_text(frames.strip(), lookup)
         if isinstance(frames, bool) or frames is None:
             raise UsageError(f"frames is {frames!r}; give a count, a range or a sequence")
-        if hasattr(frames, "__index__") and not hasattr(frames, "__len__"):
-            return cls._of_count(int(frames))
+        with contextlib.suppress(TypeError):
+            return cls._of_count(operator.index(frames))
         if isinstance(frames, range):
             _require(len(frames))
             return cls._numbered(frames, _text_of(frames))
@@ -147,13 +150,14 @@ class Frames:
                 f"frames is a {type(frames).__name__}, which has no length and order; "
                 "give a count, a range or a sequence: list(…) makes one of an iterator"
             )
+        frames = getattr(frames, "iloc", frames)  # a Series: by position, not by label
         _require(len(frames))
         return cls(range(len(frames)), frames)
 
     @classmethod
     def _of_text(cls, text: str, lookup: Callable[[str], Any] | None) -> Frames:
         if text.isascii() and text.isdigit():
-            return cls._of_count(int(text))
+            return cls._of_count(int(text[:_DIGITS]))
         if text.isidentifier() and lookup is not None:
             found = lookup(text)
             named = cls.of(found)
@@ -188,12 +192,15 @@ class _ByNumber(Mapping[int, Any]):
 def _is_sequence(thing: Any) -> bool:
     if isinstance(thing, (bytes, bytearray, Mapping)) or hasattr(thing, "columns"):
         return False
+    if getattr(thing, "ndim", 1) == 0:
+        return False
     return hasattr(thing, "__len__") and hasattr(thing, "__getitem__")
 
 
 def _require(count: int) -> None:
     if not 1 <= count <= _MOST:
-        raise UsageError(f"{count:,} frames asked for; a movie has 1 to {_MOST:,}")
+        asked = f"{count:,}" if abs(count) < 10**_DIGITS else "too many"
+        raise UsageError(f"{asked} frames asked for; a movie has 1 to {_MOST:,}")
 
 
 def _text_of(numbers: range) -> str:

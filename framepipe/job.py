@@ -21,6 +21,7 @@ from framepipe.frames import Frames, format_range, parse_range
 
 SCHEMA = 1
 _CHANGED = {
+    "scene": "the function changed",
     "source": "the source code changed",
     "inputs": "an input file changed",
     "params": "the parameters changed",
@@ -64,7 +65,7 @@ class Scene(Protocol):
     sources: tuple[Path, ...]
 
     def code_digest(self) -> str:
-        """Digest of the code where there is no source file (a notebook)."""
+        """Digest of the scene's own code, apart from its file."""
 
     def data(self) -> Mapping[str, str]:
         """Digests of the data that the code refers to, by name."""
@@ -94,7 +95,8 @@ class Job:
     def record(self, goal: Mapping[str, Any] | None = None) -> JobRecord:
         """What ``job.json`` says of this job, computed now; ``goal`` is what `make` is to build."""
         details: dict[str, Mapping[str, str]] = {
-            "source": source_digests(self.scene.sources) or {"code": self.scene.code_digest()},
+            "scene": {self.scene.name: self.scene.code_digest()},
+            "source": source_digests(self.scene.sources),
             "inputs": input_digests(self.inputs),
             "data": dict(self.scene.data()),
             "style": dict(self.scene.style()),
@@ -208,7 +210,7 @@ class JobRecord:
         A source file that is not there (the store was moved) is left as recorded.
         """
         details = dict(self.details)
-        if "code" not in details["source"] and all(Path(path).is_file() for path in details["source"]):
+        if all(Path(path).is_file() for path in details["source"]):
             details["source"] = source_digests([Path(path) for path in details["source"]])
         details["inputs"] = input_digests([Path(path) for path in self.inputs])
         parts = {**self.parts, "matplotlib": metadata.version("matplotlib")}
@@ -259,7 +261,10 @@ class JobRecord:
         texts = (self.name, self.ref or "", self.spec or "", self.cwd, *self.inputs)
         flat = [item for detail in self.details.values() for pair in detail.items() for item in pair]
         fields = all(isinstance(text, str) for text in [*texts, *self.parts, *self.parts.values(), *flat])
-        required = {"source", "inputs", "data", "style"} <= set(self.details)
+        required = {"scene", "source", "inputs", "data", "style"} <= set(self.details)
+        canvas = self.canvas
+        flags = (self.values_are_numbers, canvas.tight, canvas.transparent or False)
+        required &= all(isinstance(flag, bool) for flag in flags)
         optional = all(isinstance(each, (dict, type(None))) for each in (self.params, self.goal))
         if not (fields and required and optional):
             raise TypeError("a field has the wrong type")
@@ -272,7 +277,8 @@ def _pack(numbers: Sequence[int]) -> str | list[int]:
 
 def _unpack(packed: str | list[int]) -> tuple[int, ...]:
     numbers = parse_range(packed) if isinstance(packed, str) else packed
-    if not numbers or not all(type(number) is int for number in numbers):
+    whole = all(type(number) is int for number in numbers)
+    if not numbers or not whole or len(set(numbers)) < len(numbers):
         raise ValueError("numbers")
     return tuple(numbers)
 
@@ -317,7 +323,7 @@ def _reason(name: str, drawn: Parts, expected: Parts, before: JobRecord | None, 
     if before is None or old is None or new is None or before.parts.get(name) != drawn.get(name):
         return plain
     items = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-    if not items or items == ["code"]:
+    if not items or name == "scene":
         return plain
     if name in ("source", "inputs"):
         gone = [Path(item).name for item in items if new.get(item) == "absent"]

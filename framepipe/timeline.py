@@ -8,6 +8,7 @@ held frame is repeated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,7 @@ from itertools import pairwise
 from framepipe.errors import UsageError
 
 FOREVER = 0
+_NUMBER = re.compile(r"[+-]?[0-9.]{1,40}(e[+-]?[0-9]{1,2})?(/[0-9]{1,40})?", re.ASCII | re.IGNORECASE)
 _GIF_FASTEST_FPS = 50
 _GIF_LONGEST_CS = 65535
 _MOST_FPS = 1000
@@ -34,10 +36,7 @@ def parse_fps(value: object) -> Fraction:
     UsageError
         Not a number, or not above 0 and up to 1000.
     """
-    try:
-        fps = Fraction(value if isinstance(value, Fraction) else str(value).strip())
-    except (ValueError, ZeroDivisionError):
-        fps = Fraction(0)
+    fps = _fraction(value) or Fraction(0)
     if not 0 < fps <= _MOST_FPS:
         raise UsageError(
             f"fps {value!s} is not a rate above 0 and up to {_MOST_FPS}. Examples: 24  12.5  30000/1001"
@@ -50,7 +49,8 @@ def parse_loop(value: object) -> int:
     text = str(value).strip().lower()
     if text == "forever":
         return FOREVER
-    if not text.isdigit() or not text.isascii() or int(text) > 65536 or isinstance(value, bool):
+    digits = text.isascii() and text.isdigit() and len(text) < 9
+    if isinstance(value, bool) or not digits or int(text) > 65536:
         raise UsageError(f"loop {value!s} is neither 'forever' (0) nor a count of 1 to 65536 plays")
     return int(text)
 
@@ -160,11 +160,17 @@ def _rounded_marks(durations_s: Sequence[Fraction], ticks_per_s: int) -> list[in
     return marks
 
 
-def _seconds(value: object, name: str) -> Fraction:
+def _fraction(value: object) -> Fraction | None:
+    """A number as people write it, exact; None for anything else."""
+    text = str(value).strip()
     try:
-        seconds = Fraction(str(value))
+        return Fraction(text) if _NUMBER.fullmatch(text) else None
     except (ValueError, ZeroDivisionError):
-        seconds = Fraction(-1)
-    if not 0 <= seconds <= 86400:
+        return None
+
+
+def _seconds(value: object, name: str) -> Fraction:
+    seconds = _fraction(value)
+    if seconds is None or not 0 <= seconds <= 86400:
         raise UsageError(f"{name} is {value!s}; give seconds, 0 to 86400")
     return seconds

@@ -29,5 +29,5 @@ def _cgroup_quota(root: Path = _CGROUP) -> int | None:
                 (root / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")
             )
         return -(-int(quota) // int(period)) if int(quota) > 0 else None
-    except (OSError, ValueError):  # no cgroup, or "max"
+    except (OSError, ValueError, ZeroDivisionError):  # no cgroup, "max", or nonsense
         return None

@@ -237,7 +237,8 @@ def test_code_has_one_digest_in_every_process(tmp_path):
         "draw = functools.partial(outer({'p', 'q', 'r'}), tags={'s', 't', 'u'})\n"
     )
     code = "import scene; from framepipe.fingerprint import *\n"
-    code += "print(digest_value(scene.draw), digest_code(scene.draw), sorted(digest_function(scene.draw).items()))"
+    code += "print(digest_value(scene.draw), digest_code(scene.draw))\n"
+    code += "print(sorted(digest_function(scene.draw).items()))"
     seen = {
         subprocess.run(
             [sys.executable, "-c", code],

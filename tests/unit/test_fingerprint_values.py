@@ -63,7 +63,8 @@ ZOO = """
         "enum": Colour.RED, "namedtuple": Pair(1, set(WORDS)), "deque": collections.deque(WORDS),
         "default dict": collections.defaultdict(set, a=set(WORDS)), "counter": collections.Counter(WORDS),
         "date": datetime.date(2020, 1, 2), "fraction": fractions.Fraction(1, 3),
-        "decimal": decimal.Decimal("0.1"), "path": pathlib.PurePosixPath("/a"), "range": range(3), "slice": slice(1),
+        "decimal": decimal.Decimal("0.1"), "path": pathlib.PurePosixPath("/a"),
+        "range": range(3), "slice": slice(1),
         "random": np.random.default_rng(1), "class": Point, "module": np, "builtin": len, "ufunc": np.sin,
         "lambda": lambda k: k + 1, "partial": functools.partial(max, 1, key=abs), "cycle": cycle,
         "method": "abc".upper, "uuid": uuid.UUID(int=5),
@@ -227,7 +228,7 @@ def test_different_values_have_different_digests(one, other):
     ("one", "other"),
     [
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
-        (set(range(100)), set(reversed(range(100)))),
+        (set(range(100)), set(range(99, -1, -1))),
         (np.arange(6).reshape(2, 3), np.asfortranarray(np.arange(6).reshape(2, 3))),
         (np.arange(6)[::2], np.array([0, 2, 4])),
         (Plain(a=1, b=2), Plain(b=2, a=1)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -73,7 +75,7 @@ def test_the_dither_is_asked_for(dither):
 
 @pytest.mark.parametrize("colors", [2, 3])
 def test_fewer_than_four_colours_are_left_to_imagemagick(colors):
-    with pytest.raises(UsageError, match="4 to 256 colors.*use imagemagick"):
+    with pytest.raises(UsageError, match=r"4 to 256 colors.*use imagemagick"):
         gif(colors=colors)
     assert gif(colors=colors, encoder="imagemagick").spec["colors"] == colors
 
@@ -90,7 +92,7 @@ def test_the_palette_of_a_long_movie_is_made_from_two_hundred_frames_with_both_e
     sample = numbers_in(gif(5000).lists[PALETTE_LIST])
     assert len(sample) == len(set(sample)) == 200
     assert (sample[0], sample[-1]) == (0, 4999)
-    steps = {b - a for a, b in zip(sample, sample[1:])}
+    steps = {b - a for a, b in pairwise(sample)}
     assert steps <= {25, 26}
     assert numbers_in(gif(200).lists[PALETTE_LIST]) == list(range(200))
 
@@ -143,8 +145,6 @@ def test_another_suffix_is_refused_with_what_can_be_built(tmp_path, name):
 
 
 def test_times_in_a_list_are_right_to_a_nanosecond():
-    from fractions import Fraction
-
     rate = Fraction(30000, 1001)
     text = ffconcat(["frame_000000.png"], [1 / rate], rate)
     assert text == (

@@ -1,0 +1,205 @@
+"""Bad input of every option of every verb: exit code 2, one line on stderr, no traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from framepipe.cli import run
+
+SCENE = """
+from matplotlib import pyplot as plt
+
+number, text, table, empty = 5, "abc", {"a": 1}, []
+
+def draw(value, amp=1.0):
+    fig, ax = plt.subplots(figsize=(1, 1), dpi=20)
+    return fig
+
+def nothing():
+    return None
+
+def stream(value):
+    yield value
+
+class Thing:
+    pass
+"""
+
+DRAW = ["scene.py:draw", "--frames", "2", "--store", "s", "--engine", "serial"]
+SCENES = [
+    ["nope.py:draw"],
+    ["scene.py"],
+    ["scene.py:"],
+    ["scene.py:nope"],
+    ["scene.py:number"],
+    ["scene.py:nothing"],
+    ["scene.py:stream"],
+    [":draw"],
+    ["draw"],
+    [""],
+    ["no.such.package:draw"],
+    ["json:nope"],
+    ["."],
+    ["./:draw"],
+]
+FRAMES = [
+    "0",
+    "-1",
+    "",
+    "x",
+    "1-",
+    "1-5x0",
+    "0.5",
+    "1-99999999999",
+    "99999999999",
+    "9" * 5000,
+    "number",
+    "text",
+]
+FRAMES += ["table", "empty", "draw", "nope", "٣x"]
+SCENE_OPTIONS = [
+    *(["--frames", each] for each in FRAMES),
+    ["--param", "amp"],
+    ["--param", "=3"],
+    ["--param", "1x=3"],
+    ["--param", "nope=3"],
+    ["--param", "value=3"],
+    ["--input", "nope.csv"],
+    ["--input", ""],
+    ["--dpi", "0"],
+    ["--dpi", "-50"],
+    ["--dpi", "nan"],
+    ["--dpi", "inf"],
+    ["--dpi", "fine"],
+    ["--store", ""],
+]
+DRAWING = [
+    ["--workers", "0"],
+    ["-j", "-3"],
+    ["-j", "two"],
+    ["-j", "1.5"],
+    ["--engine", "cloud"],
+    ["--stale", "perhaps"],
+    ["--frame-timeout", "0", "--engine", "local"],
+    ["--frame-timeout", "-1", "--engine", "local"],
+    ["--frame-timeout", "nan", "--engine", "local"],
+    ["--frame-timeout", "5"],
+    ["--frame-timeout", "soon"],
+    ["--recycle", "0"],
+    ["--recycle", "x"],
+    ["--max-failures", "-1"],
+    ["--max-failures", "x"],
+]
+PARTIAL = [
+    *(
+        ["--shard", each]
+        for each in ("", "0/3", "4/3", "1", "1/2/3", "a/b", "-1/3", "1/0", "1.0/2", "9" * 5000 + "/1")
+    ),
+    *(["--only", each] for each in ("", "x", "7", "0-9", "1-")),
+]
+TIMING = [
+    *(["--fps", each] for each in ("0", "-5", "", "fast", "nan", "inf", "1/0", "1001", "24,5")),
+    *(["--hold-first", each] for each in ("-1", "x", "nan", "inf", "1e9")),
+    *(["--hold-last", each] for each in ("-1", "x", "nan", "inf", "1e9")),
+    *(["--loop", each] for each in ("-1", "x", "", "1.5", "65537", "9" * 5000)),
+    ["--fps", "60"],
+    ["--hold-last", "700"],
+]
+ENCODING = [
+    ["--encoder", "gifski"],
+    ["--palette", "x"],
+    *(["--colors", each] for each in ("1", "257", "x", "-4", "3")),
+    ["--dither", "x"],
+    ["--dither", "riemersma"],
+    ["--dither", "bayer", "--encoder", "imagemagick"],
+    ["--crf", "-1"],
+    ["--crf", "52"],
+    ["--crf", "x"],
+    ["--preset", "warp"],
+    *(["--encoder-timeout", each] for each in ("x", "0", "-1", "nan")),
+]
+OUTPUTS = [["-o", each] for each in ("a", "a.avi", "", "no/such/a.gif", "folder.gif", "a.gif/b.gif")]
+NOT_GIVEN = [["make"], ["make", "scene.py:draw"], ["make", "scene.py:draw", "--frames", "2"], ["render"]]
+NOT_GIVEN += [
+    ["render", "scene.py:draw"],
+    ["resume"],
+    ["status"],
+    ["assemble"],
+    ["assemble", "s"],
+    ["verify"],
+]
+NOT_GIVEN += [["verify", "a.gif"], ["clean"], ["nope"], ["--nope"], ["doctor", "x"], ["demo", "--nope"]]
+
+CASES = [
+    *NOT_GIVEN,
+    *(["render", *scene, *DRAW[1:]] for scene in SCENES),
+    *(["render", *DRAW, *wrong] for wrong in [*SCENE_OPTIONS, *DRAWING, *PARTIAL]),
+    *(["make", *DRAW, "-o", "a.gif", *wrong] for wrong in [*SCENE_OPTIONS, *DRAWING, *TIMING, *ENCODING]),
+    *(["make", *DRAW, *wrong] for wrong in OUTPUTS),
+    ["make", *DRAW, "-o", "a.gif", "-o", "./a.gif"],
+    ["make", *DRAW, "-o", "a.mp4", "--encoder", "imagemagick"],
+    *(["assemble", "full", "-o", "a.gif", *wrong] for wrong in [*TIMING, *ENCODING]),
+    *(["assemble", "full", *wrong] for wrong in OUTPUTS),
+    ["assemble", "full", "-o", "a.gif", "--missing", "x"],
+    ["assemble", "full", "-o", "a.gif", "--stale", "x"],
+    *(["resume", "full", *wrong] for wrong in [*DRAWING, *PARTIAL] if wrong != ["--frame-timeout", "5"]),
+    ["resume", "full", "--engine", "serial", "--frame-timeout", "5"],
+    ["resume", "full", "--scene", "nope.py:draw"],
+    ["resume", "full", "--scene", "draw"],
+    *(["resume", "full", *wrong] for wrong in (["--encoder-timeout", "-1"], ["--encoder-timeout", "nan"])),
+    ["verify", "nope.gif", "--store", "full"],
+    ["verify", "folder.gif", "--store", "full"],
+    ["verify", "scene.py", "--store", "full"],
+    *(["verify", "movie.gif", "--store", "full", *wrong] for wrong in TIMING if wrong[0] == "--fps"),
+    *(["verify", "movie.gif", "--store", "full", *wrong] for wrong in TIMING if wrong[0] != "--fps"),
+    *(
+        ["verify", "movie.gif", "--store", "full", *wrong]
+        for wrong in (["--colors", "1"], ["--crf", "99"], ["--crf", "x"])
+    ),
+    ["clean", "full", "--movie", "nope.gif"],
+    ["demo", "--folder", "no/such"],
+    ["status", "full", "--nope"],
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a script, a whole store of two frames, a movie of them, and traps."""
+    folder = tmp_path_factory.mktemp("bad input")
+    (folder / "scene.py").write_text(SCENE)
+    (folder / "folder.gif").mkdir()
+    (folder / "a.gif.txt").write_text("")
+    before, path = Path.cwd(), list(sys.path)
+    os.chdir(folder)
+    try:
+        assert run(["render", *DRAW, "--store", "full", "-q"]) == 0
+        assert run(["assemble", "full", "-o", "movie.gif", "-q"]) == 0
+    finally:
+        os.chdir(before)
+        sys.path[:] = path
+    return folder
+
+
+@pytest.mark.parametrize("arguments", CASES, ids=lambda case: " ".join(case).replace("9" * 4999, "…")[:90])
+def test_bad_input_is_told_in_one_line_with_exit_code_2(home, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    code = run(arguments)
+    said = capsys.readouterr()
+    assert code == 2, said.err
+    assert len(said.err.splitlines()) == 1, said.err
+    assert said.err.startswith("framepipe")
+    assert "Traceback" not in said.err
+    assert said.out == ""
+    assert len(said.err) < 400
+
+
+def test_bad_input_has_left_nothing_behind(home):
+    assert {path.name for path in home.iterdir()} >= {"full", "movie.gif", "scene.py"}
+    assert not (home / "a.gif").exists()
+    assert len(list((home / "full").glob("frame_*.png"))) == 2
