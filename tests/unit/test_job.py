@@ -141,7 +141,7 @@ def test_a_reason_without_the_old_record_is_plain(script):
     before = record(sources=[script])
     script.write_text("x = 2\n")
     now = record(sources=[script])
-    assert why_stale(before.frame_parts(0), now.frame_parts(0), None, now) == "the function changed"
+    assert why_stale(before.frame_parts(0), now.frame_parts(0), None, now) == "the source code changed"
 
 
 def test_a_reason_never_names_files_of_another_run_than_the_frame_is_of(script):
@@ -151,7 +151,7 @@ def test_a_reason_never_names_files_of_another_run_than_the_frame_is_of(script):
     script.write_text("x = 3\n")
     third = record(sources=[script], params={"a": 1})
     said = why_stale(first.frame_parts(0), third.frame_parts(0), second, third)
-    assert said == "the function changed"
+    assert said == "the source code changed"
 
 
 def test_another_function_of_the_same_script_makes_other_frames(script):
