@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +21,7 @@ from framepipe.errors import (
     StoreError,
     VerificationFailed,
 )
+from framepipe.fingerprint import digest_file
 from framepipe.frames import file_name
 from framepipe.plan import Assembly, plan_assembly
 from framepipe.recipes import FRAMES, Options, Recipe, recipe
@@ -219,7 +218,7 @@ def carry_out(
         report = VerifyReport(plan.output, report.checks)
         tell(Progress("verify", 1, 1, label=label))
         movie = _movie(plan, tool, report, made)
-        digest = digest_of(made)
+        digest = digest_file(made)
         files.publish(made, plan.output)
     with contextlib.suppress(StoreError):  # a convenience: the movie is there without it
         plan.store.note_movie(plan.output, _about(plan, movie, digest))
@@ -315,36 +314,19 @@ def _judge(plan: Assembly, report: VerifyReport, made: Path, undisturbed: bool) 
 
 
 def _movie(plan: Assembly, tool: Tool, report: VerifyReport, made: Path) -> Movie:
-    timeline, shape, is_gif = (
-        plan.expected.timeline,
-        plan.expected.shape,
-        plan.recipe.format == "gif",
-    )
-    even = 0 if is_gif else 1
-    lasts_s = sum(timeline.gif_delays_cs()) / 100 if is_gif else plan.recipe.frames / timeline.fps
+    width, height = plan.expected.size
     return Movie(
         path=plan.output,
         format=plan.recipe.format,
         encoder=tool,
         frames=plan.recipe.frames,
-        duration_s=float(lasts_s),
-        width=shape.width + (shape.width & even),
-        height=shape.height + (shape.height & even),
+        duration_s=float(plan.expected.duration_s),
+        width=width,
+        height=height,
         size_bytes=made.stat().st_size,
         report=report,
         notes=(*plan.notes, *tool.notes),
     )
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        if sys.version_info >= (3, 11):
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        sha = hashlib.sha256()
-        while block := file.read(1 << 20):
-            sha.update(block)
-        return sha.hexdigest()
 
 
 def _about(plan: Assembly, movie: Movie, digest: str) -> dict[str, Any]:

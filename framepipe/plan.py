@@ -21,6 +21,7 @@ from framepipe.verify import Expected
 
 MISSING = ("error", "hold", "skip")
 STALE = ("error", "keep")
+WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,16 @@ def plan_assembly(
     if not path.parent.is_dir():
         raise UsageError(f"the folder of {path} does not exist")
     where = open_store(store)
-    before = where.read_job()[0] if record is None else None
-    status = where.scan(record or before.refreshed(), deep=True, before=before)  # type: ignore[union-attr]
-    numbers, notes = _usable(status, (record or before).numbers, missing, stale)  # type: ignore[union-attr]
-    if status.shape is None and not status.stale:
-        raise IncompleteStore(f"{where.path} has no frame that can be used", status=status)
-    shape, background = look_at(where, numbers)
+    before = None
+    if record is None:
+        before, _ = where.read_job()
+        record = before.refreshed()
+    status = where.scan(record, deep=True, before=before)
+    numbers, notes = _usable(status, record.numbers, missing, stale)
+    if status.shape and not status.stale:
+        shape, background = status.shape, status.background or WHITE
+    else:
+        shape, background = look_at(where, numbers)
     timeline = Timeline.of(numbers, fps=fps, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
     made = recipe(format_, timeline, shape, background, options)
     if format_ == "gif" and (note := timeline.gif_note()):
@@ -137,11 +142,9 @@ def _incomplete(status: StoreStatus, missing: str) -> str:
         )
         if found
     )
-    ways = (
-        []
-        if missing != "error" or len(status.missing) + len(status.broken) == 0
-        else ["build from what is there with --missing hold (or skip)"]
-    )
+    ways = []
+    if missing == "error" and (status.missing or status.broken):
+        ways.append("build from what is there with --missing hold (or skip)")
     if status.stale:
         ways.append("use stale frames with --stale keep")
     return (
@@ -168,4 +171,4 @@ def look_at(store: Store, numbers: Sequence[int]) -> tuple[Shape, tuple[int, int
             )
     if first is None:
         raise IncompleteStore(f"{store.path} has no frame that can be used")
-    return first, ground or (255, 255, 255)
+    return first, ground or WHITE

@@ -8,10 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from framepipe.assemble import decoder, digest_of
+from framepipe.assemble import decoder
 from framepipe.clean import CleanupReport, delete_frames
 from framepipe.control import Stop
 from framepipe.errors import IncompleteStore, UsageError, VerificationFailed
+from framepipe.fingerprint import digest_file
 from framepipe.plan import look_at, open_store, plan_assembly
 from framepipe.recipes import Options, format_of
 from framepipe.store import Store
@@ -118,7 +119,7 @@ def _proven(store: Store) -> dict[str, str]:
     proven: dict[str, str] = {}
     for name, noted in store.read_movies().items():
         try:
-            if noted["passed"] is True and digest_of(Path(name)) == noted["sha256"]:
+            if noted["passed"] is True and digest_file(Path(name)) == noted["sha256"]:
                 proven |= dict(noted["fingerprints"])
         except (OSError, KeyError, TypeError, ValueError):
             continue

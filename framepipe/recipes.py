@@ -70,9 +70,8 @@ class Options:
         _one_of("encoder", self.encoder, ENCODERS)
         _one_of("palette", self.palette, PALETTES)
         _one_of("preset", self.preset, PRESETS)
-        for engine in ("ffmpeg", "imagemagick"):
-            if self.encoder in (engine, "auto") and not (self.encoder == "auto" and engine != "ffmpeg"):
-                _one_of(f"dither (of {engine})", self.dither, DITHERS[engine])
+        engine = "imagemagick" if self.encoder == "imagemagick" else "ffmpeg"
+        _one_of(f"dither (of {engine})", self.dither, DITHERS[engine])
         _within("colors", self.colors, 2, 256)
         _within("crf", self.crf, 0, 51)
 

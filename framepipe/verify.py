@@ -117,6 +117,19 @@ class Expected:
     options: Options
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the movie in pixels: even for 4:2:0."""
+        width, height = self.shape.width, self.shape.height
+        return (width, height) if self.format == "gif" else (width + width % 2, height + height % 2)
+
+    @property
+    def duration_s(self) -> Fraction:
+        """Seconds of one play, as the container keeps them."""
+        if self.format == "gif":
+            return Fraction(sum(self.timeline.gif_delays_cs()), 100)
+        return sum(self.timeline.video_repeats()) / self.timeline.fps
+
+    @property
     def floor_db(self) -> float:
         """Least PSNR of a sampled frame against its source.
 
@@ -224,13 +237,13 @@ def _mp4_checks(movie: Path, expected: Expected, tool: Tool, stop: Stop | None) 
             return
         times, seen = _read_times(folder / "times.txt")
         raw = (folder / "samples.yuv").read_bytes()
-    width, height = (side + side % 2 for side in (expected.shape.width, expected.shape.height))
+    width, height = expected.size
     due = [index / expected.timeline.fps for index in range(count)]
     yield Check("decodes", True, "without an error", "without an error")
     yield _same("frames", count, len(times))
     yield _same("size", f"{width}x{height}", seen)
     lasts_s = times[-1] + 1 / expected.timeline.fps if times else Fraction(0)
-    due_s = count / expected.timeline.fps
+    due_s = expected.duration_s
     yield Check(
         "duration",
         abs(lasts_s - due_s) < Fraction(1, 1000),
