@@ -113,15 +113,13 @@ def assemble(
         Seconds that the first and the last frame are shown.
     loop : int or str
         Plays of a GIF; 0 or ``"forever"`` is for ever.
-    encoder, palette, colors, dither, crf, preset
+    encoder, palette, colors, dither, crf, preset, stall_s
         See `Options`.
     missing : {"error", "hold", "skip"}
         For frames that are missing or broken: refuse, show the frame before for their time, or
         leave them out.
     stale : {"error", "keep"}
         For frames of another version of the job: refuse, or use them.
-    stall_s : float
-        Seconds without a sign of life after which the encoder is killed.
     progress : callable, optional
     stop : Stop, optional
 
@@ -141,11 +139,11 @@ def assemble(
         hold_first_s=hold_first_s,
         hold_last_s=hold_last_s,
         loop=loop,
-        options=Options(encoder, palette, colors, dither, crf, preset),
+        options=Options(encoder, palette, colors, dither, crf, preset, stall_s),
         missing=missing,
         stale=stale,
     )
-    return carry_out(plan, stall_s=stall_s, progress=progress, stop=stop)
+    return carry_out(plan, progress=progress, stop=stop)
 
 
 def check_tools(formats: Sequence[str], options: Options) -> None:
@@ -191,7 +189,6 @@ def _try_on_something_tiny(tool: Tool, format_: str) -> None:
 def carry_out(
     plan: Assembly,
     *,
-    stall_s: float = STALL_S,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
 ) -> Movie:
@@ -208,7 +205,7 @@ def carry_out(
             tool,
             folder,
             lambda done: tell(Progress("encode", min(done, total), total, label=label)),
-            stall_s,
+            plan.expected.options.stall_s,
             stop,
         )
         made = folder / plan.recipe.output

@@ -124,6 +124,7 @@ frame_timeout_s, recycle, max_failures
         "dither": dither,
         "crf": crf,
         "preset": preset,
+        "stall_s": stall_s,
         "keep_frames": keep_frames,
     }
     return _make_job(
@@ -133,7 +134,6 @@ frame_timeout_s, recycle, max_failures
         goal,
         stale=stale,
         max_failures=max_failures,
-        stall_s=stall_s,
         progress=progress,
         stop=stop,
     )
@@ -147,7 +147,6 @@ def _make_job(
     *,
     stale: str,
     max_failures: int | None,
-    stall_s: float,
     progress: ProgressCallback | None,
     stop: Stop | None,
     only: str | None = None,
@@ -172,7 +171,7 @@ def _make_job(
     plans = [
         plan_assembly(store, path, **timing, options=options, stale=kept, record=record) for path in outputs
     ]
-    movies = tuple(carry_out(plan, stall_s=stall_s, progress=progress, stop=stop) for plan in plans)
+    movies = tuple(carry_out(plan, progress=progress, stop=stop) for plan in plans)
     fingerprints = store.fingerprints(record.numbers)
     cleanup = None if goal["keep_frames"] else delete_frames(store, fingerprints)
     return MakeReport(drawn, movies, cleanup)
@@ -210,7 +209,7 @@ def resume(
     frame_timeout_s: float | None = None,
     recycle: int = 500,
     max_failures: int | None = None,
-    stall_s: float = STALL_S,
+    stall_s: float | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
 ) -> RenderReport | MakeReport:
@@ -225,8 +224,8 @@ def resume(
         elsewhere does not decide what is run.
     engine, workers, shard, only, stale, frame_timeout_s, recycle, max_failures, progress, stop
         See `render`.
-    stall_s
-        See `assemble`.
+    stall_s : float, optional
+        See `Options`. Default: as `make` was told.
 
     Returns
     -------
@@ -266,7 +265,10 @@ def resume(
         transparent=canvas.transparent,
     )
     crew = choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle)
-    goal = record.goal if sealed else None
+    goal = {**record.goal} if sealed and record.goal else None
+    if stall_s is not None:
+        checked = Options(stall_s=stall_s)
+        goal = {**goal, "stall_s": checked.stall_s} if goal else None
     if goal is None or shard is not None or only is not None:
         return render_job(
             job,
@@ -287,7 +289,6 @@ def resume(
         goal,
         stale=stale,
         max_failures=max_failures,
-        stall_s=stall_s,
         progress=progress,
         stop=stop,
     )

@@ -27,11 +27,11 @@ def verify(
     store: PathLike,
     *,
     fps: object | None = None,
-    hold_first_s: float = 0,
-    hold_last_s: float = 0,
-    loop: object = 0,
-    colors: int = 256,
-    crf: int = 18,
+    hold_first_s: float | None = None,
+    hold_last_s: float | None = None,
+    loop: object | None = None,
+    colors: int | None = None,
+    crf: int | None = None,
     stop: Stop | None = None,
 ) -> VerifyReport:
     """Measure a movie against a store's frames.
@@ -39,11 +39,10 @@ def verify(
     Parameters
     ----------
     movie, store : path-like
-    fps : int, float, str or Fraction, optional
-        With ``hold_first_s``, ``hold_last_s``, ``loop``: the timeline to hold it against. Default:
-        the one that it was assembled with, as the store remembers it, else 25 frames a second.
-    colors, crf : int
-        How it was encoded; sets how close to its source a frame must be.
+    fps, hold_first_s, hold_last_s, loop, colors, crf : optional
+        As for `assemble`: what to hold it against. If none is given, it is what the movie was
+        assembled with, as the store remembers it; else the defaults of `assemble` fill the rest.
+    stop : Stop, optional
 
     Returns
     -------
@@ -52,21 +51,18 @@ def verify(
     path, where = Path(os.path.abspath(movie)), open_store(store)
     if not path.is_file():
         raise UsageError(f"movie {path} does not exist")
-    noted = where.read_movies().get(str(path)) if fps is None else None
-    expected = _noted(path, where, noted) if noted else None
+    timing = _given(fps=fps, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
+    encoding = _given(colors=colors, crf=crf)
+    noted = where.read_movies().get(str(path))
+    expected = _noted(path, where, noted) if noted and not timing and not encoding else None
     if expected is None:
-        plan = plan_assembly(
-            where,
-            path,
-            fps=25 if fps is None else fps,
-            hold_first_s=hold_first_s,
-            hold_last_s=hold_last_s,
-            loop=loop,
-            options=Options(colors=colors, crf=crf),
-            stale="keep",
-        )
-        expected = plan.expected
+        options = Options(**encoding)
+        expected = plan_assembly(where, path, **timing, options=options, stale="keep").expected
     return measure(path, expected, decoder(expected.format), stop)
+
+
+def _given(**keywords: Any) -> dict[str, Any]:
+    return {name: value for name, value in keywords.items() if value is not None}
 
 
 def _noted(path: Path, store: Store, noted: Mapping[str, Any]) -> Expected | None:

@@ -18,6 +18,7 @@ from typing import Any
 import ffmpeg
 
 from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS
+from framepipe.encoders.tools import STALL_S
 from framepipe.errors import UsageError
 from framepipe.frames import file_name
 from framepipe.store import Shape
@@ -57,6 +58,8 @@ class Options:
         MP4: 0 to 51, x264's constant rate factor; lower is better and bigger. Default 18.
     preset : str
         MP4: x264's preset, speed against size.
+    stall_s : float
+        Seconds without a sign of life after which the encoder is killed.
     """
 
     encoder: str = "auto"
@@ -65,6 +68,7 @@ class Options:
     dither: str = "none"
     crf: int = 18
     preset: str = "medium"
+    stall_s: float = STALL_S
 
     def __post_init__(self) -> None:
         _one_of("encoder", self.encoder, ENCODERS)
@@ -74,6 +78,8 @@ class Options:
         _one_of(f"dither (of {engine})", self.dither, DITHERS[engine])
         _within("colors", self.colors, 2, 256)
         _within("crf", self.crf, 0, 51)
+        if not 0 < self.stall_s < float("inf"):
+            raise UsageError(f"stall_s (--encoder-timeout) is {self.stall_s:g}; give seconds above 0")
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -92,11 +93,15 @@ def make_job(
     canvas = Canvas(dpi, tight, transparent)
     drawing = FunctionScene(loaded.thing if loaded else scene, params, loaded)  # type: ignore[arg-type]
     planned = Frames.of(frames, lookup=_lookup(loaded))
-    paths = tuple(sorted(Path(os.path.abspath(path)) for path in inputs))
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"input {path} does not exist")
+    paths = tuple(sorted(map(_input, inputs)))
     return Job(drawing, planned, canvas, paths)
+
+
+def _input(path: str | os.PathLike[str]) -> Path:
+    found = Path(os.path.abspath(path))
+    if not os.fspath(path) or not found.exists():
+        raise UsageError(f"input {os.fspath(path)!r} does not exist")
+    return found
 
 
 def _lookup(loaded: Loaded | None) -> Callable[[str], Any] | None:
@@ -121,7 +126,7 @@ def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int]:
     if shard is None:
         return 1, 1
     texts = shard.split("/") if isinstance(shard, str) else [str(part) for part in shard]
-    if len(texts) == 2 and all(text.isascii() and text.isdigit() for text in texts):
+    if len(texts) == 2 and all(re.fullmatch("[0-9]{1,9}", text) for text in texts):
         k, n = map(int, texts)
         if 1 <= k <= n:
             return k, n

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from framepipe import files, png
-from framepipe.errors import StoreError
+from framepipe.errors import StoreError, UsageError
 from framepipe.frames import file_name, format_range, number_of
 from framepipe.job import JobRecord, read_passport, why_stale
 
@@ -115,6 +115,8 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not os.fspath(path):
+            raise UsageError("the store has an empty name: name a folder")
         self.path = Path(path).absolute()
 
     def __repr__(self) -> str:

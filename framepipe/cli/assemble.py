@@ -27,7 +27,6 @@ from framepipe.recipes import Options
 @options.TIMING
 @options.ENCODING
 @options.LENIENT
-@options.STALLING
 @click.option("--dry-run", is_flag=True, help="Print the encoder's commands and run nothing.")
 @options.QUIET
 @options.AS_JSON
@@ -48,6 +47,6 @@ def command(
 
 
 def _commands(store: str, output: str, keywords: dict[str, Any]) -> list[str]:
-    plain = {name: value for name, value in keywords.items() if name != "stall_s"}
-    encoding = {name: plain.pop(name) for name in Options.__dataclass_fields__}
-    return plan_assembly(store, output, **plain, options=Options(**encoding)).commands()
+    encoding = {name: keywords[name] for name in Options.__dataclass_fields__}
+    rest = {name: value for name, value in keywords.items() if name not in encoding}
+    return plan_assembly(store, output, **rest, options=Options(**encoding)).commands()

@@ -25,7 +25,6 @@ from framepipe.pipeline import MakeReport, make
 @options.DRAWING
 @options.TIMING
 @options.ENCODING
-@options.STALLING
 @click.option("--keep-frames", is_flag=True, help="Do not delete the frames afterwards.")
 @options.QUIET
 @options.AS_JSON

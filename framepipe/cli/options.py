@@ -173,16 +173,15 @@ ENCODING = _stack(
         show_default=True,
         help="MP4: x264's speed against size.",
     ),
-)
-
-STALLING = click.option(
-    "--encoder-timeout",
-    "stall_s",
-    type=float,
-    default=_default(assemble, "stall_s"),
-    show_default=True,
-    metavar="S",
-    help="Kill an encoder that shows no sign of life for so long.",
+    click.option(
+        "--encoder-timeout",
+        "stall_s",
+        type=float,
+        default=_default(assemble, "stall_s"),
+        show_default=True,
+        metavar="S",
+        help="Kill an encoder that shows no sign of life for so long.",
+    ),
 )
 
 LENIENT = _stack(

@@ -25,7 +25,7 @@ from framepipe.store import Store
 )
 @options.DRAWING
 @options.PARTIAL
-@options.STALLING
+@click.option("--encoder-timeout", "stall_s", type=float, metavar="S", help="Default: as make was told.")
 @options.QUIET
 @options.AS_JSON
 def command(store: str, quiet: bool, as_json: bool, **keywords: Any) -> None:

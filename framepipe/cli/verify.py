@@ -15,12 +15,12 @@ from framepipe.proof import verify
 @click.command("verify")
 @click.argument("movie", metavar="MOVIE")
 @click.option("--store", required=True, metavar="DIR", help="The frames that it was built from.")
-@click.option("--fps", metavar="RATE", help="Hold it against this rate. Default: as it was assembled.")
-@click.option("--hold-first", "hold_first_s", type=float, default=0.0, metavar="S")
-@click.option("--hold-last", "hold_last_s", type=float, default=0.0, metavar="S")
-@click.option("--loop", default="forever", show_default=True, metavar="N|forever")
-@click.option("--colors", type=int, default=256, show_default=True)
-@click.option("--crf", type=int, default=18, show_default=True)
+@click.option("--fps", metavar="RATE", help="Default of all these: as it was assembled.")
+@click.option("--hold-first", "hold_first_s", type=float, metavar="S")
+@click.option("--hold-last", "hold_last_s", type=float, metavar="S")
+@click.option("--loop", metavar="N|forever")
+@click.option("--colors", type=int)
+@click.option("--crf", type=int)
 @options.AS_JSON
 def command(as_json: bool, **keywords: Any) -> None:
     """Measure a movie against a store's frames: count, times, size, loop, pictures."""

@@ -74,9 +74,9 @@ def load(ref: str) -> Loaded:
     UsageError
         No such file, module or name, or the script raised while it was loaded.
     """
-    place, colon, name = ref.rpartition(":")
+    place, _, name = ref.rpartition(":")
     path = Path(place or ref)
-    if not colon or (not name.isidentifier() and Path(ref).exists()):
+    if not place or (not name.isidentifier() and Path(ref).exists()):
         raise UsageError(_name_missing(Path(ref)))
     if path.suffix == ".py" or path.is_file() or os.sep in place:
         script = Path(os.path.abspath(path))

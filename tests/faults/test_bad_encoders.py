@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import framepipe
 from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of, real_ffmpeg
 
 HEAD = """#!/bin/bash
@@ -54,7 +55,7 @@ FAKES: dict[str, tuple[str, tuple[int, ...], str]] = {
     "hangs after a good file": ('"$real" "$@"; sleep 600', (5,), "no sign of life"),
     "hangs and ignores SIGTERM": ("trap '' TERM INT HUP; while :; do sleep 0.1; done", (5,), "no sign of life"),
     "floods stderr": ('"$real" "$@"; head -c 10000000 /dev/zero | tr "\\0" x >&2', (5,), "printed errors"),
-    "floods stdout": ('head -c 10000000 /dev/zero | tr "\\0" "\\n"; exit 1', (5,), "exit code 1"),
+    "floods stdout": ('yes "$(printf %0100d 0)" | head -c 10000000; exit 1', (5,), "exit code 1"),
     "is killed": ('"$real" "$@"; kill -9 $$', (5,), "killed by signal 9"),
     "segfaults": ("kill -SEGV $$", (5,), "killed by signal 11"),
     "duplicates a frame": ('"$real" "$@" | sed s/^dup_frames=.*/dup_frames=1/', (5,), "duplicated 1"),
@@ -70,11 +71,18 @@ FAKES: dict[str, tuple[str, tuple[int, ...], str]] = {
     "a frame gone meanwhile": ('rm $store/frame_000001.png; "$real" "$@"', (5, 6), ""),
 }
 
+#: What concerns the content in both formats, the rest in turn.
+CASES = [
+    (name, suffix)
+    for at, (name, (_, codes, _)) in enumerate(FAKES.items())
+    for suffix in (("gif", "mp4") if codes == (6,) else (("gif", "mp4")[at % 2],))
+]
+
 
 @pytest.fixture
 def ready(bench: Bench, undisturbed: dict[str, bytes]) -> Bench:
     """A finished store, an older movie, and movies of other frames for the fake that passes them off."""
-    bench.render("--engine", "serial", "-q", ok=True)
+    framepipe.render("tiny.py:draw", FRAMES, store=bench.store, engine="serial")
     for suffix in ("gif", "mp4"):
         (bench.folder / f"movie.{suffix}").write_bytes(b"the older movie")
     return bench
@@ -92,8 +100,7 @@ def misbehaved(bench: Bench) -> bool:
     return (bench.folder.parent / "trace").exists()
 
 
-@pytest.mark.parametrize("suffix", ["gif", "mp4"])
-@pytest.mark.parametrize("name", FAKES)
+@pytest.mark.parametrize(("name", "suffix"), CASES)
 def test_encoder_that_misbehaves_is_not_believed(
     ready: Bench, undisturbed: dict[str, bytes], other_movies: Path, name: str, suffix: str
 ) -> None:
