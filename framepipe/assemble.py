@@ -210,7 +210,7 @@ def carry_out(
         )
         made = folder / plan.recipe.output
         tell(Progress("verify", 0, 1, label=label))
-        report = measure(made, plan.expected, reader, stop)
+        report = measure(made, plan.expected, reader, stop, folder)
         _judge(plan, report, made, before == _signatures(sources))
         report = VerifyReport(plan.output, report.checks)
         tell(Progress("verify", 1, 1, label=label))

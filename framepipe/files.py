@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,7 +77,8 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 def _holds(path: Path, data: bytes) -> bool:
     try:
-        return path.read_bytes() == data
+        about = path.lstat()  # a fifo would keep a reader waiting for ever
+        return stat.S_ISREG(about.st_mode) and about.st_size == len(data) and path.read_bytes() == data
     except OSError:
         return False
 
@@ -85,8 +87,21 @@ def publish(temporary: Path, path: Path) -> None:
     """Give a file that is complete its final name: fsync it, rename it, fsync the folder."""
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+        about = os.fstat(file.fileno())
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        if not _is_now(path, about):  # done, but reported as failed: a retransmitted NFS call
+            raise
     sync_folder(path.parent)
+
+
+def _is_now(path: Path, about: os.stat_result) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return (found.st_ino, found.st_dev, found.st_size) == (about.st_ino, about.st_dev, about.st_size)
 
 
 def sync_folder(folder: Path) -> None:
@@ -131,7 +146,10 @@ def _alive(pid: int) -> bool:
         return False
     except (PermissionError, OverflowError):
         return True
-    return True
+    try:  # Linux: a dead process whose parent has not asked for its end is dead
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return True
 
 
 def _clock_of(folder: Path) -> float:

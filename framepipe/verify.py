@@ -151,7 +151,11 @@ class Expected:
 
 
 def measure(
-    movie: Path, expected: Expected, tool: Tool | None = None, stop: Stop | None = None
+    movie: Path,
+    expected: Expected,
+    tool: Tool | None = None,
+    stop: Stop | None = None,
+    work: Path | None = None,
 ) -> VerifyReport:
     """Measure ``movie``.
 
@@ -162,6 +166,8 @@ def measure(
     tool : Tool, optional
         The ffmpeg that decodes; needed for MP4.
     stop : Stop, optional
+    work : Path, optional
+        Folder for what is decoded. Default: the system's for temporary files.
 
     Returns
     -------
@@ -172,7 +178,7 @@ def measure(
         checks = _gif_checks(movie, expected)
     else:
         assert tool is not None
-        checks = _mp4_checks(movie, expected, tool, stop)
+        checks = _mp4_checks(movie, expected, tool, stop, work)
     return VerifyReport(movie, tuple(checks))
 
 
@@ -223,11 +229,13 @@ def _gif_pictures(movie: Path, frames: int, expected: Expected) -> dict[int, Pic
 # MP4
 
 
-def _mp4_checks(movie: Path, expected: Expected, tool: Tool, stop: Stop | None) -> Iterator[Check]:
+def _mp4_checks(
+    movie: Path, expected: Expected, tool: Tool, stop: Stop | None, work: Path | None
+) -> Iterator[Check]:
     repeats = expected.timeline.video_repeats()
     count = sum(repeats)
     wanted = _samples(count)
-    with tempfile.TemporaryDirectory(prefix="framepipe-") as name:
+    with tempfile.TemporaryDirectory(prefix="framepipe-", dir=work) as name:
         folder = Path(name)
         (folder / "movie.mp4").symlink_to(movie.absolute())
         try:

@@ -23,6 +23,8 @@ VARIABLE = "FRAMEPIPE_FFMPEG"
 #: On every command: silent but for errors, no terminal, progress for machines.
 GLOBAL_ARGS = ("-hide_banner", "-v", "error", "-nostdin", "-y", "-xerror")
 PROGRESS_ARGS = ("-progress", "pipe:1", "-stats_period", "0.5")
+#: What changes while work is done; ffmpeg prints progress also while it waits for ever.
+_MOVES = ("frame", "out_time_us", "total_size", "progress")
 _VERSION = re.compile(r"ffmpeg version (\S+)")
 GET_FFMPEG = "pip install imageio-ffmpeg   (or: apt install ffmpeg, conda install ffmpeg)"
 
@@ -144,15 +146,14 @@ def run_ffmpeg(
     """
     seen = {"frame": "0", "dup_frames": "0", "drop_frames": "0"}
 
-    def read(lines: str) -> None:
-        for line in lines.splitlines():
-            key, _, value = line.partition("=")
-            if key in seen or key == "progress":
-                seen[key] = value.strip()
+    def read(lines: str) -> bool:
+        before = {name: seen.get(name) for name in _MOVES}
+        seen.update(re.findall(r"^(\w+)= *(\S*)", lines, re.MULTILINE))
         if on_frame and seen["frame"].isdigit():
             on_frame(int(seen["frame"]))
+        return before != {name: seen.get(name) for name in _MOVES}
 
-    done = run([tool.path, *args], cwd=cwd, on_line=read, stall_s=stall_s, stop=stop)
+    done = run([tool.path, *args], cwd=cwd, on_lines=read, stall_s=stall_s, stop=stop)
     problem = done.verdict()
     if not problem and frames is not None:
         if (seen["frame"], seen.get("progress")) != (str(frames), "end"):

@@ -114,13 +114,14 @@ def run_imagemagick(
     path = cwd / "spec.json"
     path.write_text(json.dumps(spec), encoding="ascii")
 
-    def read(lines: str) -> None:
+    def read(lines: str) -> bool:
         for line in lines.splitlines():
             key, _, value = line.partition("=")
             if on_frame and key == "frame" and value.isdigit():
                 on_frame(int(value))
+        return True
 
-    done = run(command(path), cwd=cwd, on_line=read, stall_s=stall_s, stop=stop, env=_import_path())
+    done = run(command(path), cwd=cwd, on_lines=read, stall_s=stall_s, stop=stop, env=_import_path())
     if done.returncode == _NO_LIBRARY:
         raise ToolMissing(f"ImageMagick: {done.stderr.strip()}. To get it: {GET_IMAGEMAGICK}")
     if problem := done.verdict():

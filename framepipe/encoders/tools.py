@@ -20,6 +20,8 @@ from framepipe.errors import Interrupted
 _WATCHDOG = str(Path(__file__).with_name("watchdog.py"))
 _TAIL_BYTES = 16_384
 _TICK_S = 0.1
+_LAST_WORDS_S = 2.0
+_MOST_LINES = 200
 #: Seconds without a line of progress after which an encoder is taken for hung.
 STALL_S = 300.0
 
@@ -80,7 +82,7 @@ def run(
     argv: Sequence[str],
     *,
     cwd: Path,
-    on_line: Callable[[str], None] | None = None,
+    on_lines: Callable[[str], bool],
     stall_s: float = STALL_S,
     stop: Stop | None = None,
     env: Mapping[str, str] | None = None,
@@ -93,10 +95,11 @@ def run(
         The program and its arguments; file names are data, nothing is expanded.
     cwd : Path
         Its working folder.
-    on_line : callable, optional
-        Called in this thread, now and then, with the newest line of its standard output.
+    on_lines : callable
+        Called in this thread, now and then, with the newest lines of its standard output; returns
+        True if they are a sign of life.
     stall_s : float
-        It is killed when it prints no line on standard output for so long.
+        It is killed when there is no sign of life for so long.
     stop : Stop, optional
         It is killed when a stop is requested.
     env : mapping, optional
@@ -117,20 +120,20 @@ def run(
         env={**os.environ, **(env or {})},
     )
     out, err = _Lines(process.stdout), _Tail(process.stderr)
-    killed = ""
+    killed, alive = "", time.monotonic()
     try:
         while process.poll() is None and not killed:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_TICK_S)
-            if on_line and (line := out.newest()):
-                on_line(line)
+            if (lines := out.newest()) and on_lines(lines):
+                alive = time.monotonic()
             if stop and stop.requested:
                 raise Interrupted(
                     f"stopped{stop.by} while {Path(argv[0]).name} was running: the frames are safe. "
                     "Run the same again to go on",
                     signal_name=stop.signal_name,
                 )
-            if time.monotonic() - out.heard > stall_s:
+            if time.monotonic() - alive > stall_s:
                 killed = f"gave no sign of life for {stall_s:g} s and was killed"
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -140,8 +143,7 @@ def run(
         err.finish()
         assert process.stdin is not None
         process.stdin.close()
-    if on_line and (line := out.newest()):
-        on_line(line)
+    on_lines(out.newest())
     return Finished(code, err.text(), killed)
 
 
@@ -155,11 +157,17 @@ class _Reader:
         self._thread.start()
 
     def _drain(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while block := os.read(self._pipe.fileno(), 65536):
+                self._take(block)
+
+    def _take(self, block: bytes) -> None:
         raise NotImplementedError
 
     def finish(self) -> None:
-        self._thread.join(5)
-        with contextlib.suppress(OSError):
+        """Wait for the end; a daemon of the program's may keep the pipe open, so not for ever."""
+        self._thread.join(_LAST_WORDS_S)
+        if not self._thread.is_alive():
             self._pipe.close()
 
 
@@ -170,29 +178,26 @@ class _Tail(_Reader):
         self._data = b""
         super().__init__(pipe)
 
-    def _drain(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while block := os.read(self._pipe.fileno(), 65536):
-                self._data = (self._data + block)[-_TAIL_BYTES:]
+    def _take(self, block: bytes) -> None:
+        self._data = (self._data + block)[-_TAIL_BYTES:]
 
     def text(self) -> str:
         return self._data.decode(errors="replace")
 
 
 class _Lines(_Reader):
-    """Keeps what was printed since it was last asked for, at most the tail."""
+    """Keeps the lines that were printed since it was last asked for, at most the last ones."""
 
     def __init__(self, pipe: IO[bytes] | None) -> None:
-        self.heard = time.monotonic()
+        self._begun = b""
         self._waiting: list[bytes] = []
         super().__init__(pipe)
 
-    def _drain(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            for line in self._pipe:
-                self.heard = time.monotonic()
-                self._waiting = [*self._waiting[-200:], line]
+    def _take(self, block: bytes) -> None:
+        *lines, self._begun = (self._begun + block).split(b"\n")
+        self._begun = self._begun[-_TAIL_BYTES:]
+        self._waiting = [*self._waiting, *lines][-_MOST_LINES:]
 
     def newest(self) -> str:
         lines, self._waiting = self._waiting, []
-        return b"".join(lines).decode(errors="replace")
+        return b"\n".join(lines).decode(errors="replace")

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from framepipe.control import Stop
@@ -116,10 +117,35 @@ class _ByReference:
         return replace(self.work, scene=FunctionScene(loaded.thing, self.params, loaded))
 
 
+class _Guard:
+    """A process that ends the workers' groups when this one dies, see ``guard``."""
+
+    def __init__(self) -> None:
+        self._popen = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def tell(self, sign: str, pid: int) -> None:
+        """``+``: watch over this group; ``-``: it has ended."""
+        assert self._popen.stdin is not None
+        with contextlib.suppress(OSError, ValueError):  # it was killed: the workers see our end too
+            self._popen.stdin.write(f"{sign}{pid}\n".encode())
+            self._popen.stdin.flush()
+
+    def close(self) -> None:
+        assert self._popen.stdin is not None
+        with contextlib.suppress(OSError):
+            self._popen.stdin.close()
+        self._popen.wait()
+
+
 class _Process:
     """One worker process as its parent sees it."""
 
-    def __init__(self, payload: Payload, answers: queue.SimpleQueue[Any]) -> None:
+    def __init__(self, payload: Payload, answers: queue.SimpleQueue[Any], guard: _Guard) -> None:
         self.task: Task | None = None
         self.deadline: float | None = None
         self.ready = False
@@ -132,6 +158,8 @@ class _Process:
             start_new_session=True,
             env={**os.environ, **_ONE_THREAD, "MPLBACKEND": "Agg"},
         )
+        self._guard = guard
+        guard.tell("+", self._popen.pid)
         threading.Thread(target=self._listen, args=(answers,), daemon=True).start()
 
     def _listen(self, answers: queue.SimpleQueue[Any]) -> None:
@@ -159,6 +187,7 @@ class _Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
+        self._guard.tell("-", self._popen.pid)
         for pipe in (self._popen.stdin, self._popen.stdout):
             with contextlib.suppress(OSError, ValueError):
                 pipe.close()  # type: ignore[union-attr]
@@ -195,6 +224,7 @@ class _Processes:
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._deaths_at_start = 0
         self._processes: list[_Process] = []
+        self._guard = _Guard()
         try:
             for _ in range(count):
                 self._hire()
@@ -203,7 +233,7 @@ class _Processes:
             raise
 
     def _hire(self) -> None:
-        self._processes.append(_Process(self._payload, self._answers))
+        self._processes.append(_Process(self._payload, self._answers, self._guard))
 
     def draw(self, tasks: Iterable[Task], *, at_once: int | None = None) -> Iterator[Outcome]:
         """See `Crew`."""
@@ -310,3 +340,4 @@ class _Processes:
         for process in self._processes:
             process.kill()
         self._processes.clear()
+        self._guard.close()

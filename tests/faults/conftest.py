@@ -170,6 +170,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return frames_in(folder / "store")
 
 
+@pytest.fixture
+def drawn(bench: Bench, undisturbed: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A bench with a copy of the finished store, whose script stands elsewhere: for what draws nothing."""
+    shutil.copytree(next(tmp_path_factory.getbasetemp().glob("undisturbed*")) / "store", bench.store, ignore=shutil.ignore_patterns("movies.json"))
+    assert bench.frames() == undisturbed
+    return bench
+
+
 @pytest.fixture(scope="session")
 def undisturbed_movies(undisturbed: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The digest of all pixels of the usual job's movies, by format."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import framepipe
 from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of, real_ffmpeg
 
 HEAD = """#!/bin/bash
@@ -80,12 +79,11 @@ CASES = [
 
 
 @pytest.fixture
-def ready(bench: Bench, undisturbed: dict[str, bytes]) -> Bench:
-    """A finished store, an older movie, and movies of other frames for the fake that passes them off."""
-    framepipe.render("tiny.py:draw", FRAMES, store=bench.store, engine="serial")
+def ready(drawn: Bench) -> Bench:
+    """A finished store and older movies."""
     for suffix in ("gif", "mp4"):
-        (bench.folder / f"movie.{suffix}").write_bytes(b"the older movie")
-    return bench
+        (drawn.folder / f"movie.{suffix}").write_bytes(b"the older movie")
+    return drawn
 
 
 def fake(bench: Bench, body: str) -> dict[str, str]:

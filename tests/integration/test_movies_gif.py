@@ -159,7 +159,7 @@ def test_the_name_of_a_movie_is_only_data(stores, tmp_path, name, encoder):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("name", ["a b", "it's", "50%d", "[x]", "-s", "a:b", "new\nline", "@x", "é"])
+@pytest.mark.parametrize("name", ["it's 50%d", "[x]*", "-s", "a:b", "new\nline", "@é"])
 def test_the_name_of_a_store_is_only_data(tmp_path, name):
     from tests.integration.movies import stored
 

@@ -1,0 +1,82 @@
+"""Many frames: looking at a store of 20,000 takes little memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from framepipe import png
+from framepipe.fingerprint import digest_value
+from framepipe.job import passport
+from tests.faults.conftest import Bench
+
+COUNT = 20_000
+MOST_KB = 300_000
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of many frames of few pixels; framepipe draws the first, which shows how."""
+    bench = Bench(tmp_path_factory.mktemp("many"))
+    bench.run("render", "tiny.py:draw", "--frames", COUNT, "--store", "store", "--only", 0, "--engine", "serial", "-q", ok=True)
+    bench.close()
+    info = png.inspect(bench.store / "frame_000000.png")
+    assert info is not None
+    parts = json.loads(info.passport)["parts"]
+    assert parts["value"] == digest_value(0)
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    for number in range(COUNT):
+        data = png.encode(pixels, passport(number, {**parts, "value": digest_value(number)}))
+        (bench.store / f"frame_{number:06d}.png").write_bytes(data)
+    return bench.folder
+
+
+def memory_of(folder: Path, *args: str) -> tuple[int, int, str]:
+    """Exit code, peak memory in kB and output of a command."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "framepipe", *args], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        text = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss, text
+
+
+def test_status_of_20000_frames_needs_little_memory(many: Path) -> None:
+    for options in ((), ("--deep",), ("--json",)):
+        code, kilobytes, text = memory_of(many, "status", "store", *options)
+        assert code == 0, text
+        assert f"{COUNT}" in text or f"0-{COUNT - 1}" in text
+        assert kilobytes < MOST_KB
+
+
+def test_render_of_20000_finished_frames_draws_none_and_needs_little_memory(many: Path) -> None:
+    frame = many / "store" / "frame_012345.png"
+    inode = frame.stat().st_ino
+    code, kilobytes, text = memory_of(
+        many, "render", "tiny.py:draw", "--frames", str(COUNT), "--store", "store", "--engine", "serial", "-q"
+    )
+    assert code == 0, text
+    assert f"0 frames drawn, {COUNT} were done" in text
+    assert kilobytes < MOST_KB
+    assert frame.stat().st_ino == inode
+
+
+def test_holes_in_20000_frames_are_told_in_few_words(many: Path) -> None:
+    store = many / "store"
+    kept = {number: (store / f"frame_{number:06d}.png").read_bytes() for number in (5, 6, 7, 19_999)}
+    for number in kept:
+        (store / f"frame_{number:06d}.png").unlink()
+    code, _, text = memory_of(many, "status", "store")
+    for number, data in kept.items():
+        (store / f"frame_{number:06d}.png").write_bytes(data)
+    assert code == 3
+    assert "missing: 5-7,19999" in text
+    assert len(text) < 1000

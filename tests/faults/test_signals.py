@@ -1,0 +1,144 @@
+"""Signals to the command line: it stops soon, says how to go on, and loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of, wait_for
+
+MAKE = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", "movie.gif", "-j", 2, "-q")
+
+
+def started(bench: Bench, frames: int = 2, sleep: str = "0.3") -> subprocess.Popen[str]:
+    """A make that has begun to draw its third frame or so."""
+    process = bench.start(*MAKE, FB_SLEEP=sleep)
+    wait_for(lambda: len(bench.draws()) >= frames or process.poll() is not None)
+    assert process.poll() is None
+    return process
+
+
+def check_it_goes_on(bench: Bench, undisturbed: dict[str, bytes], movies: dict[str, str]) -> None:
+    there, before = bench.frames(), len(bench.draws())
+    assert all(undisturbed[name] == data for name, data in there.items())
+    bench.run("resume", "store", "-j", 2, "-q", ok=True)
+    assert not {int(name[6:12]) for name in there} & set(bench.draws()[before:])
+    assert pixels_of(bench.folder / "movie.gif") == movies["gif"]
+    assert names_in(bench.folder) == ["movie.gif", "tiny.py"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGUSR2, 75), (signal.SIGINT, 130)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
+    bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str], number: signal.Signals, code: int
+) -> None:
+    process = started(bench)
+    in_hand = set(bench.draws())
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert "Run the same again to go on" in err and number.name in err
+    assert "Traceback" not in err
+    assert bench.orphans() == {}
+    drawn = {int(name[6:12]) for name in bench.frames()}
+    assert in_hand <= drawn < set(range(FRAMES)), "frames in hand were dropped, or nothing was stopped"
+    assert bench.run("status", "store", "--deep").returncode == 3
+    check_it_goes_on(bench, undisturbed, undisturbed_movies)
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["to-parent", "to-terminal-group"])
+def test_ctrl_c_twice_stops_at_once(bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str], group: bool) -> None:
+    process = started(bench, sleep="600", frames=1)
+    send = os.killpg if group else os.kill
+    send(process.pid, signal.SIGINT)
+    assert process.stderr is not None
+    assert "Ctrl-C again stops at once" in process.stderr.readline() + process.stderr.readline()
+    send(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert bench.orphans() == {}
+    check_it_goes_on(bench, undisturbed, undisturbed_movies)
+
+
+def test_sigterm_does_not_wait_for_a_frame_that_takes_too_long(bench: Bench) -> None:
+    process = started(bench, sleep="600", frames=1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 75, err
+    assert bench.orphans() == {}
+
+
+def test_closed_terminal_leaves_no_process_and_loses_no_frame(
+    bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str]
+) -> None:
+    process = started(bench)
+    os.killpg(process.pid, signal.SIGHUP)
+    process.wait(timeout=20)
+    assert process.returncode != 0
+    assert bench.orphans() == {}
+    check_it_goes_on(bench, undisturbed, undisturbed_movies)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("encoder", ["ffmpeg", "imagemagick"])
+def test_signal_while_encoding_leaves_the_old_movie_and_no_process(
+    drawn: Bench, number: signal.Signals, code: int, encoder: str
+) -> None:
+    env = slow_encoder(drawn) if encoder == "ffmpeg" else {}
+    (drawn.folder / "movie.gif").write_bytes(b"the older movie")
+    hold = () if encoder == "ffmpeg" else ("--palette", "per-frame")
+    process = drawn.start("assemble", "store", "-o", "movie.gif", "--encoder", encoder, *hold, "-q", **env)
+    if encoder == "ffmpeg":
+        wait_for(lambda: Path(f"{drawn.log}.reached").exists())
+    else:
+        wait_for(lambda: any("magick_child" in command for command in drawn.processes().values()))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert drawn.orphans() == {}
+    assert (drawn.folder / "movie.gif").read_bytes() == b"the older movie"
+    assert names_in(drawn.folder) == ["movie.gif", "store", "tiny.py"]
+
+
+def slow_encoder(bench: Bench) -> dict[str, str]:
+    """The real ffmpeg, but it stays a while with the movie."""
+    path = bench.folder.parent / "slow-ffmpeg"
+    path.write_text(
+        '#!/bin/bash\nffmpeg "$@"\n'
+        '[[ "${@: -1}" == movie.* && $(grep -c ^file frames.ffconcat) -gt 2 ]] && touch "$FB_LOG.reached" && sleep 600\nexit 0\n'
+    )
+    path.chmod(0o755)
+    return {"FRAMEPIPE_FFMPEG": str(path)}
+
+
+def test_signal_to_a_serial_render_finishes_its_frame(bench: Bench, undisturbed: dict[str, bytes]) -> None:
+    process = bench.start(
+        "render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "--engine", "serial", "-q", FB_SLEEP="0.3"
+    )
+    wait_for(lambda: len(bench.draws()) >= 2)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 75, err
+    assert 2 <= len(bench.frames()) < FRAMES
+    bench.run("resume", "store", "--engine", "serial", "-q", ok=True)
+    assert len(bench.draws()) == FRAMES
+    assert bench.frames() == undisturbed
+
+
+def test_reader_that_went_away_is_no_bug(drawn: Bench) -> None:
+    process = drawn.start("status", "store")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(timeout=20)
+    assert process.stderr is not None
+    assert "Traceback" not in (err := process.stderr.read()), err
+
