@@ -154,7 +154,10 @@ def source_digests(paths: Sequence[Path]) -> dict[str, str]:
 
 def input_digests(paths: Sequence[Path]) -> dict[str, str]:
     """Digest of each input file or folder, by its path; "absent" where there is none now."""
-    return {str(path): digest_file(path) if path.exists() else "absent" for path in paths}
+    return {
+        str(path): digest_file(path) if path.is_file() or path.is_dir() else "absent"
+        for path in paths  # a fifo that a foreign job.json names would keep a reader waiting
+    }
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ def _proven(store: Store) -> dict[str, str]:
     proven: dict[str, str] = {}
     for name, noted in store.read_movies().items():
         try:
-            if noted["passed"] is True and digest_file(Path(name)) == noted["sha256"]:
+            there = noted["passed"] is True and Path(name).is_file()
+            if there and digest_file(Path(name)) == noted["sha256"]:
                 proven |= dict(noted["fingerprints"])
         except (OSError, KeyError, TypeError, ValueError):
             continue
