@@ -168,8 +168,10 @@ def _make_job(
         record=record,
     )
     kept = "keep" if stale == "keep" else "error"
+    found = store.scan(record, deep=True)
     plans = [
-        plan_assembly(store, path, **timing, options=options, stale=kept, record=record) for path in outputs
+        plan_assembly(store, path, **timing, options=options, stale=kept, record=record, status=found)
+        for path in outputs
     ]
     movies = tuple(carry_out(plan, progress=progress, stop=stop) for plan in plans)
     fingerprints = store.fingerprints(record.numbers)

@@ -69,6 +69,7 @@ def plan_assembly(
     missing: str = "error",
     stale: str = "error",
     record: JobRecord | None = None,
+    status: StoreStatus | None = None,
 ) -> Assembly:
     """Decide about a movie without running anything; parameters as in `assemble`.
 
@@ -76,6 +77,8 @@ def plan_assembly(
     ----------
     record : JobRecord, optional
         The job to hold the frames against. Default: ``job.json`` with the sources as they are now.
+    status : StoreStatus, optional
+        A deep look at the frames of that job, if one was just taken.
     """
     options = options or Options()
     if missing not in MISSING or stale not in STALE:
@@ -94,7 +97,7 @@ def plan_assembly(
     if record is None:
         before, _ = where.read_job()
         record = before.refreshed()
-    status = where.scan(record, deep=True, before=before)
+    status = status or where.scan(record, deep=True, before=before)
     numbers, notes = _usable(status, record.numbers, missing, stale)
     if status.shape and not status.stale:
         shape, background = status.shape, status.background or WHITE

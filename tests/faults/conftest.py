@@ -80,7 +80,9 @@ class Bench:
         self._started.append(process)
         return process
 
-    def run(self, *args: object, ok: bool = False, timeout: float = 90, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *args: object, ok: bool = False, timeout: float = 90, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         """The command line, to its end; a hang is an error."""
         process = self.start(*args, **env)
         try:
@@ -115,7 +117,9 @@ class Bench:
                     continue
                 if (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":
                     continue
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                found[int(entry.name)] = (
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
         return found
 
     def orphans(self) -> dict[int, str]:
@@ -147,7 +151,13 @@ class Bench:
 
 
 def _text(argument: object) -> str:
-    return argument if isinstance(argument, str) else os.fspath(argument) if isinstance(argument, os.PathLike) else str(argument)
+    return (
+        argument
+        if isinstance(argument, str)
+        else os.fspath(argument)
+        if isinstance(argument, os.PathLike)
+        else str(argument)
+    )
 
 
 @pytest.fixture
@@ -173,13 +183,19 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture
 def drawn(bench: Bench, undisturbed: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A bench with a copy of the finished store, whose script stands elsewhere: for what draws nothing."""
-    shutil.copytree(next(tmp_path_factory.getbasetemp().glob("undisturbed*")) / "store", bench.store, ignore=shutil.ignore_patterns("movies.json"))
+    shutil.copytree(
+        next(tmp_path_factory.getbasetemp().glob("undisturbed*")) / "store",
+        bench.store,
+        ignore=shutil.ignore_patterns("movies.json"),
+    )
     assert bench.frames() == undisturbed
     return bench
 
 
 @pytest.fixture(scope="session")
-def undisturbed_movies(undisturbed: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def undisturbed_movies(
+    undisturbed: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """The digest of all pixels of the usual job's movies, by format."""
     folder = next(path for path in tmp_path_factory.getbasetemp().glob("undisturbed*"))
     bench = Bench(folder)

@@ -28,7 +28,7 @@ FAKES: dict[str, tuple[str, tuple[int, ...], str]] = {
     "exit 0 and no file": ("cheerful", (5,), "wrote no movie"),
     "exit 0 and an empty file": (": > $last; cheerful", (5,), "wrote no movie"),
     "exit 0 and a short file": (
-        "head -n -6 frames.ffconcat > short; \"$real\" \"${@/frames.ffconcat/short}\" > /dev/null; cheerful",
+        'head -n -6 frames.ffconcat > short; "$real" "${@/frames.ffconcat/short}" > /dev/null; cheerful',
         (6,),
         "frames",
     ),
@@ -39,12 +39,12 @@ FAKES: dict[str, tuple[str, tuple[int, ...], str]] = {
     ),
     "exit 0 and an old file": ("cp {old}.${last#movie.} $last; cheerful", (6,), "failed verification"),
     "exit 0 and two frames swapped": (
-        "sed -i 's/000003/XXX/; s/000004/000003/; s/XXX/000004/' frames.ffconcat; \"$real\" \"$@\"",
+        'sed -i \'s/000003/XXX/; s/000004/000003/; s/XXX/000004/\' frames.ffconcat; "$real" "$@"',
         (6,),
         "failed verification",
     ),
     "exit 0 and one frame twice": (
-        "sed -i 's/000003/000004/' frames.ffconcat; \"$real\" \"$@\"",
+        'sed -i \'s/000003/000004/\' frames.ffconcat; "$real" "$@"',
         (6,),
         "failed verification",
     ),
@@ -52,7 +52,11 @@ FAKES: dict[str, tuple[str, tuple[int, ...], str]] = {
     "exit 1 and a good file": ('"$real" "$@"; exit 1', (5,), "exit code 1"),
     "hangs": ("sleep 600", (5,), "no sign of life"),
     "hangs after a good file": ('"$real" "$@"; sleep 600', (5,), "no sign of life"),
-    "hangs and ignores SIGTERM": ("trap '' TERM INT HUP; while :; do sleep 0.1; done", (5,), "no sign of life"),
+    "hangs and ignores SIGTERM": (
+        "trap '' TERM INT HUP; while :; do sleep 0.1; done",
+        (5,),
+        "no sign of life",
+    ),
     "floods stderr": ('"$real" "$@"; head -c 10000000 /dev/zero | tr "\\0" x >&2', (5,), "printed errors"),
     "floods stdout": ('yes "$(printf %0100d 0)" | head -c 10000000; exit 1', (5,), "exit code 1"),
     "is killed": ('"$real" "$@"; kill -9 $$', (5,), "killed by signal 9"),
@@ -167,7 +171,21 @@ def test_encoder_whose_daemon_keeps_the_pipes_open_does_not_hang_framepipe(ready
 def test_make_with_a_bad_encoder_keeps_the_frames_and_goes_on_with_a_good_one(
     bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str]
 ) -> None:
-    make = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", "movie.gif", "-o", "movie.mp4", "-j", 2, "-q")
+    make = (
+        "make",
+        "tiny.py:draw",
+        "--frames",
+        FRAMES,
+        "--store",
+        "store",
+        "-o",
+        "movie.gif",
+        "-o",
+        "movie.mp4",
+        "-j",
+        2,
+        "-q",
+    )
     env = fake(bench, '"$real" "$@"; [[ $last == movie.gif ]]')  # the first movie is right, the second fails
     assert bench.run(*make, **env).returncode == 5
     assert bench.frames() == undisturbed, "frames were deleted although a movie is missing"

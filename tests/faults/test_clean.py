@@ -49,8 +49,22 @@ def test_clean_killed_at_any_unlink_goes_on_and_deletes_only_proven_frames(bench
     assert kills >= 3 + 2 + 1, "the kills missed the deleting"
 
 
-def test_make_killed_while_it_cleans_draws_nothing_again(bench: Bench, undisturbed_movies: dict[str, str]) -> None:
-    make = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", "movie.gif", "--engine", "serial", "-q")
+def test_make_killed_while_it_cleans_draws_nothing_again(
+    bench: Bench, undisturbed_movies: dict[str, str]
+) -> None:
+    make = (
+        "make",
+        "tiny.py:draw",
+        "--frames",
+        FRAMES,
+        "--store",
+        "store",
+        "-o",
+        "movie.gif",
+        "--engine",
+        "serial",
+        "-q",
+    )
     inject = ("-e", "trace=unlinkat", "-P", str(bench.store), "-e", "inject=unlinkat:signal=SIGKILL:when=4")
     process = bench.start(*make, under=(*STRACE, *inject))
     process.communicate(timeout=60)
@@ -61,8 +75,12 @@ def test_make_killed_while_it_cleans_draws_nothing_again(bench: Bench, undisturb
     assert names_in(bench.folder) == ["movie.gif", "tiny.py"]
 
 
-@pytest.mark.parametrize("change", ["deleted", "truncated", "one bit", "replaced by a folder", "replaced by another movie"])
-def test_clean_refuses_when_the_movie_is_not_the_one_that_was_verified(proven: Bench, undisturbed: dict[str, bytes], change: str) -> None:
+@pytest.mark.parametrize(
+    "change", ["deleted", "truncated", "one bit", "replaced by a folder", "replaced by another movie"]
+)
+def test_clean_refuses_when_the_movie_is_not_the_one_that_was_verified(
+    proven: Bench, undisturbed: dict[str, bytes], change: str
+) -> None:
     movie = proven.folder / "movie.gif"
     data = bytearray(movie.read_bytes())
     movie.unlink()
@@ -99,7 +117,9 @@ def test_frames_drawn_anew_after_the_movie_are_not_deleted(bench: Bench) -> None
     assert "2-4" in done.stdout
 
 
-@pytest.mark.parametrize("verb", [("clean", "store"), ("clean", "store", "--force"), ("clean", "store", "--movie", "movie.gif")])
+@pytest.mark.parametrize(
+    "verb", [("clean", "store"), ("clean", "store", "--force"), ("clean", "store", "--movie", "movie.gif")]
+)
 def test_links_folders_and_foreign_files_stay(proven: Bench, verb: tuple[str, ...]) -> None:
     outside = proven.folder / "outside.png"
     shutil.copy(proven.store / "frame_000003.png", outside)
@@ -173,12 +193,26 @@ def test_own_job_that_was_edited_runs_nothing(bench: Bench) -> None:
     assert not trace.exists()
 
 
-MODULES = ("matplotlib", "numpy", "tqdm", "PIL", "ffmpeg", "kiwisolver", "cycler", "dateutil", "shlex", "hmac", "isal")
+MODULES = (
+    "matplotlib",
+    "numpy",
+    "tqdm",
+    "PIL",
+    "ffmpeg",
+    "kiwisolver",
+    "cycler",
+    "dateutil",
+    "shlex",
+    "hmac",
+    "isal",
+)
 
 
 @pytest.mark.parametrize("scene", [(), ("--scene", "tiny.py:draw")], ids=["bare", "with-scene"])
 @pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
-def test_working_folder_of_a_job_from_elsewhere_lends_no_modules(foreign: Bench, scene: tuple[str, ...], relative: bool) -> None:
+def test_working_folder_of_a_job_from_elsewhere_lends_no_modules(
+    foreign: Bench, scene: tuple[str, ...], relative: bool
+) -> None:
     """Its ``cwd`` must not get onto the import path: a module there would run."""
     for name in MODULES:
         trace = pwn(foreign, f"{name}.py")
@@ -191,8 +225,22 @@ def test_goal_of_a_job_from_elsewhere_writes_and_deletes_nothing(foreign: Bench)
     frames = foreign.frames()
     target = foreign.folder.parent / "target.gif"
     target.write_bytes(b"precious")
-    goal = {"outputs": [str(target)], "fps": "25", "hold_first_s": 0, "hold_last_s": 0, "loop": "0", "encoder": "auto"}
-    goal |= {"palette": "global", "colors": 256, "dither": "none", "crf": 18, "preset": "medium", "keep_frames": False}
+    goal = {
+        "outputs": [str(target)],
+        "fps": "25",
+        "hold_first_s": 0,
+        "hold_last_s": 0,
+        "loop": "0",
+        "encoder": "auto",
+    }
+    goal |= {
+        "palette": "global",
+        "colors": 256,
+        "dither": "none",
+        "crf": 18,
+        "preset": "medium",
+        "keep_frames": False,
+    }
     edit(foreign, goal=goal)
     foreign.run("resume", "store", "-q")
     foreign.run("resume", "store", "--scene", "tiny.py:draw", "--engine", "serial", "-q")
@@ -236,8 +284,12 @@ def test_movies_noted_by_others_cannot_make_clean_read_for_ever(drawn: Bench, na
     assert process.returncode == 6
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"movie.gif": 3}', '{"movie.gif": {"passed": true}}', "\0", "[" * 100_000])
-def test_damaged_note_of_movies_deletes_nothing_and_is_no_bug(drawn: Bench, undisturbed: dict[str, bytes], text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", '{"movie.gif": 3}', '{"movie.gif": {"passed": true}}', "\0", "[" * 100_000]
+)
+def test_damaged_note_of_movies_deletes_nothing_and_is_no_bug(
+    drawn: Bench, undisturbed: dict[str, bytes], text: str
+) -> None:
     (drawn.store / "movies.json").write_text(text)
     with pytest.raises(framepipe.VerificationFailed):
         framepipe.clean(drawn.store)

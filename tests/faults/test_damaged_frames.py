@@ -153,7 +153,7 @@ def test_damaged_frame_is_named_kept_out_of_the_movie_and_drawn_again(
 
     found = framepipe.status(drawn.store, deep=True)
     assert len(found.done) == FRAMES - 1
-    said = {number: "missing" for number in found.missing} | dict(found.broken)
+    said = dict.fromkeys(found.missing, "missing") | dict(found.broken)
     assert list(said) == [VICTIM]
     assert reason in said[VICTIM]
 
@@ -197,8 +197,19 @@ def test_swapped_frames_are_both_named_and_drawn_again(drawn: Bench, undisturbed
     assert drawn.frames() == undisturbed
 
 
-def test_many_damaged_frames_are_told_at_once_with_exit_code_3_and_no_traceback(drawn: Bench, trap: Path) -> None:
-    names = ["zero-bytes", "bit in IDAT", "missing", "JPEG", "folder", "fifo", "unreadable passport", "other size"]
+def test_many_damaged_frames_are_told_at_once_with_exit_code_3_and_no_traceback(
+    drawn: Bench, trap: Path
+) -> None:
+    names = [
+        "zero-bytes",
+        "bit in IDAT",
+        "missing",
+        "JPEG",
+        "folder",
+        "fifo",
+        "unreadable passport",
+        "other size",
+    ]
     for number, name in enumerate(names):
         DAMAGES[name][0](drawn.store / f"frame_{number:06d}.png")
     env = {"FRAMEPIPE_FFMPEG": os.environ["FRAMEPIPE_FFMPEG"]}
@@ -214,9 +225,35 @@ def test_many_damaged_frames_are_told_at_once_with_exit_code_3_and_no_traceback(
     assert not trap.exists()
 
 
-def test_leftovers_of_a_longer_run_are_never_in_a_movie(bench: Bench, undisturbed_movies: dict[str, str]) -> None:
-    bench.run("render", "tiny.py:draw", "--frames", FRAMES + 5, "--store", "store", "--engine", "serial", "-q", ok=True)
-    done = bench.run("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", "movie.gif", "--engine", "serial", "-q", ok=True)
+def test_leftovers_of_a_longer_run_are_never_in_a_movie(
+    bench: Bench, undisturbed_movies: dict[str, str]
+) -> None:
+    bench.run(
+        "render",
+        "tiny.py:draw",
+        "--frames",
+        FRAMES + 5,
+        "--store",
+        "store",
+        "--engine",
+        "serial",
+        "-q",
+        ok=True,
+    )
+    done = bench.run(
+        "make",
+        "tiny.py:draw",
+        "--frames",
+        FRAMES,
+        "--store",
+        "store",
+        "-o",
+        "movie.gif",
+        "--engine",
+        "serial",
+        "-q",
+        ok=True,
+    )
     assert f"{FRAMES} frames" in done.stdout
     assert pixels_of(bench.folder / "movie.gif") == undisturbed_movies["gif"]
     left = [f"frame_{number:06d}.png" for number in range(FRAMES, FRAMES + 5)]

@@ -69,7 +69,9 @@ def test_disk_that_fills_while_rendering_is_told_and_rendering_goes_on_later(
     assert {path.name: path.read_bytes() for path in store.glob("frame_*.png")} == undisturbed
 
 
-def test_disk_that_fills_under_many_workers_is_told_once(bench: Bench, disk: Mount, undisturbed: dict[str, bytes]) -> None:
+def test_disk_that_fills_under_many_workers_is_told_once(
+    bench: Bench, disk: Mount, undisturbed: dict[str, bytes]
+) -> None:
     store = disk(24) / "store"
     done = render(bench, store, "-j", 2)
     assert done.returncode == 3
@@ -81,7 +83,9 @@ def test_disk_that_fills_under_many_workers_is_told_once(bench: Bench, disk: Mou
     assert names_in(store) == sorted([*undisturbed, "job.json"])
 
 
-def test_disk_without_inodes_is_told_and_rendering_goes_on_later(bench: Bench, disk: Mount, undisturbed: dict[str, bytes]) -> None:
+def test_disk_without_inodes_is_told_and_rendering_goes_on_later(
+    bench: Bench, disk: Mount, undisturbed: dict[str, bytes]
+) -> None:
     store = disk(1000, inodes=7) / "store"
     done = render(bench, store, "--engine", "serial")
     assert done.returncode == 3
@@ -126,7 +130,19 @@ def test_make_on_a_full_disk_keeps_the_frames_and_goes_on_later(
 ) -> None:
     output = disk(60) / "movie.mp4"
     fill(disk.path, 2)
-    make = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", output, "--engine", "serial", "-q")
+    make = (
+        "make",
+        "tiny.py:draw",
+        "--frames",
+        FRAMES,
+        "--store",
+        "store",
+        "-o",
+        output,
+        "--engine",
+        "serial",
+        "-q",
+    )
     assert bench.run(*make).returncode == 5
     assert bench.frames() == undisturbed
     (disk.path / "ballast").unlink()

@@ -79,8 +79,12 @@ def test_movie_of_a_killed_encoder_is_never_published(big: Bench, name: str, dic
 
 
 @pytest.mark.parametrize("name", ["movie.mp4", "movie.gif"])
-def test_killed_framepipe_takes_its_encoder_along_and_its_work_folder_is_removed_later(big: Bench, name: str) -> None:
-    process = big.start("assemble", "store", "-o", name, *(SLOW if name.endswith("mp4") else ("--dither", "sierra2")), "-q")
+def test_killed_framepipe_takes_its_encoder_along_and_its_work_folder_is_removed_later(
+    big: Bench, name: str
+) -> None:
+    process = big.start(
+        "assemble", "store", "-o", name, *(SLOW if name.endswith("mp4") else ("--dither", "sierra2")), "-q"
+    )
     wait_for(lambda: encoders(big, name))
     process.kill()
     process.wait()
@@ -105,5 +109,7 @@ def test_temporary_folder_of_the_system_is_left_clean_by_a_killed_framepipe(big:
     process.kill()
     process.wait()
     assert big.orphans() == {}
-    big.run("assemble", "store", "-o", "movie.mp4", "--preset", "ultrafast", "-q", ok=True, TMPDIR=str(temporary))
+    big.run(
+        "assemble", "store", "-o", "movie.mp4", "--preset", "ultrafast", "-q", ok=True, TMPDIR=str(temporary)
+    )
     assert names_in(temporary) == []

@@ -89,10 +89,14 @@ def test_names_of_250_bytes_work_and_leave_nothing_behind(bench: Bench, text: st
         check_made(bench, [movie])
 
 
-@pytest.mark.parametrize("name", ["n" * 240 + ".gif", "two\nlines.gif", os.fsdecode(b"\xff.gif"), "plain.gif"])
+@pytest.mark.parametrize(
+    "name", ["n" * 240 + ".gif", "two\nlines.gif", os.fsdecode(b"\xff.gif"), "plain.gif"]
+)
 def test_work_folder_of_a_killed_run_is_removed_whatever_the_movie_is_called(drawn: Bench, name: str) -> None:
     stuck = drawn.folder.parent / "stuck-ffmpeg"
-    stuck.write_text('#!/bin/bash\n[[ "${@: -1}" == movie.gif && $(grep -c ^file frames.ffconcat) -gt 2 ]] || exec ffmpeg "$@"\ntouch "$FB_LOG.stuck"\nsleep 600\n')
+    stuck.write_text(
+        '#!/bin/bash\n[[ "${@: -1}" == movie.gif && $(grep -c ^file frames.ffconcat) -gt 2 ]] || exec ffmpeg "$@"\ntouch "$FB_LOG.stuck"\nsleep 600\n'
+    )
     stuck.chmod(0o755)
     process = drawn.start("assemble", "store", "-o", name, "-q", FRAMEPIPE_FFMPEG=str(stuck))
     while not os.path.exists(f"{drawn.log}.stuck"):
@@ -113,14 +117,28 @@ def test_name_that_is_too_long_is_refused_in_one_line_before_drawing(bench: Benc
         assert bench.draws() == [], "it was refused only after drawing"
 
 
-@pytest.mark.parametrize("output", ["movie", "movie.avi", "", "gif", ".gif", "folder.gif", "no/such/folder.gif", "nul\0.gif"])
+@pytest.mark.parametrize(
+    "output", ["movie", "movie.avi", "", "gif", ".gif", "folder.gif", "no/such/folder.gif", "nul\0.gif"]
+)
 def test_output_that_cannot_be_is_refused_up_front_in_one_line(bench: Bench, output: str) -> None:
     (bench.folder / "folder.gif").mkdir()
     if "\0" in output:
         with pytest.raises((framepipe.UsageError, ValueError)):
             framepipe.make("tiny.py:draw", 2, output, store="store", engine="serial")
     else:
-        done = bench.run("make", "tiny.py:draw", "--frames", 2, "--store", "store", "-o", output, "--engine", "serial", "-q")
+        done = bench.run(
+            "make",
+            "tiny.py:draw",
+            "--frames",
+            2,
+            "--store",
+            "store",
+            "-o",
+            output,
+            "--engine",
+            "serial",
+            "-q",
+        )
         assert done.returncode == 2, done.stdout + done.stderr
         one_line(done.stderr)
     assert bench.draws() == []
@@ -148,7 +166,11 @@ def test_any_legal_name_gives_a_verified_movie_or_a_usage_error(
     outer = names_in(bench.folder)
     try:
         report = framepipe.make(
-            f"{bench.folder}/tiny.py:draw", 2, inside / f"{movie}{suffix}", store=inside / store, engine="serial"
+            f"{bench.folder}/tiny.py:draw",
+            2,
+            inside / f"{movie}{suffix}",
+            store=inside / store,
+            engine="serial",
         )
     except framepipe.UsageError as error:
         assert "\n" not in str(error).strip()

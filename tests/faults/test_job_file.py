@@ -40,7 +40,9 @@ def test_job_cut_at_any_byte_is_refused_in_one_line(bench: Bench, job: Path) -> 
     assert framepipe.status(bench.store).complete
 
 
-def test_job_with_flipped_bits_runs_nothing_that_was_not_written(bench: Bench, job: Path, dice: random.Random) -> None:
+def test_job_with_flipped_bits_runs_nothing_that_was_not_written(
+    bench: Bench, job: Path, dice: random.Random
+) -> None:
     whole, frames = job.read_bytes(), bench.frames()
     damaged = foreign = 0
     for _ in range(300 * FAULTS):
@@ -83,7 +85,23 @@ def test_strange_job_is_refused_in_one_line(bench: Bench, job: Path, name: str) 
     refused(bench.store)
 
 
-@pytest.mark.parametrize("field", ["numbers", "parts", "details", "canvas", "inputs", "params", "spec", "ref", "cwd", "goal", "seal", "name"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "numbers",
+        "parts",
+        "details",
+        "canvas",
+        "inputs",
+        "params",
+        "spec",
+        "ref",
+        "cwd",
+        "goal",
+        "seal",
+        "name",
+    ],
+)
 def test_field_of_another_type_is_no_traceback(bench: Bench, job: Path, field: str) -> None:
     data = json.loads(job.read_bytes())
     for value in (None, 3, "text", [], {}, [None], {"a": 1}, [[1]], True, -1.5, "9-1x0", "../../etc"):
@@ -102,7 +120,9 @@ def test_field_of_another_type_is_no_traceback(bench: Bench, job: Path, field: s
 
 
 @pytest.mark.parametrize("how", ["cut", "empty", "newer", "folder", "gone"])
-def test_command_line_says_it_in_one_line_and_render_mends_it_and_keeps_the_frames(bench: Bench, job: Path, how: str) -> None:
+def test_command_line_says_it_in_one_line_and_render_mends_it_and_keeps_the_frames(
+    bench: Bench, job: Path, how: str
+) -> None:
     whole, frames = job.read_bytes(), bench.frames()
     job.unlink()
     if how == "folder":
@@ -111,7 +131,12 @@ def test_command_line_says_it_in_one_line_and_render_mends_it_and_keeps_the_fram
         job.write_text(json.dumps(json.loads(whole) | {"framepipe_job": 99}))
     elif how != "gone":
         job.write_bytes(whole[:500] if how == "cut" else b"")
-    for verb in (("status", "store"), ("resume", "store", "-q"), ("assemble", "store", "-o", "a.gif", "-q"), ("clean", "store")):
+    for verb in (
+        ("status", "store"),
+        ("resume", "store", "-q"),
+        ("assemble", "store", "-o", "a.gif", "-q"),
+        ("clean", "store"),
+    ):
         done = bench.run(*verb)
         assert done.returncode == 3, verb
         line = one_line(done.stderr)
@@ -129,7 +154,19 @@ def test_command_line_says_it_in_one_line_and_render_mends_it_and_keeps_the_fram
 
 
 def test_make_after_damage_finishes_what_it_began(bench: Bench, undisturbed: dict[str, bytes]) -> None:
-    make = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", "movie.gif", "--engine", "serial", "-q")
+    make = (
+        "make",
+        "tiny.py:draw",
+        "--frames",
+        FRAMES,
+        "--store",
+        "store",
+        "-o",
+        "movie.gif",
+        "--engine",
+        "serial",
+        "-q",
+    )
     bench.run(*make, "--keep-frames", ok=True)
     (bench.store / "job.json").write_bytes(b"{")
     (bench.store / "movies.json").write_bytes(b"{")

@@ -41,7 +41,9 @@ def writers_of_temporaries(bench: Bench) -> list[str]:
 
 def go_on(bench: Bench, undisturbed: dict[str, bytes], movies: dict[str, str]) -> None:
     """Run the same again, and compare everything with a run that nobody disturbed."""
-    wait_for(lambda: not any(Path("/proc", pid).exists() for pid in writers_of_temporaries(bench)))  # init reaps them
+    wait_for(
+        lambda: not any(Path("/proc", pid).exists() for pid in writers_of_temporaries(bench))
+    )  # init reaps them
     finished, drawn_before = check_what_is_there(bench, undisturbed), len(bench.draws())
     bench.run(*MAKE, "--keep-frames", ok=True)
     assert not finished & set(bench.draws()[drawn_before:]), "a finished frame was drawn again"
@@ -54,7 +56,11 @@ def go_on(bench: Bench, undisturbed: dict[str, bytes], movies: dict[str, str]) -
 
 @pytest.mark.parametrize("whom", ["parent", "parent and workers"] * (7 * FAULTS))
 def test_killed_make_resumes_to_identical_frames_and_movie(
-    bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str], whom: str, dice: random.Random
+    bench: Bench,
+    undisturbed: dict[str, bytes],
+    undisturbed_movies: dict[str, str],
+    whom: str,
+    dice: random.Random,
 ) -> None:
     make = bench.start(*MAKE, "--keep-frames", **SLOW)
     time.sleep(dice.uniform(0.2, SPAN_S))
@@ -117,7 +123,9 @@ def test_worker_that_is_busy_outside_python_ends_with_its_killed_parent(bench: B
     assert bench.orphans() == {}
 
 
-def test_negative_control_a_redrawn_frame_is_noticed(bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str]) -> None:
+def test_negative_control_a_redrawn_frame_is_noticed(
+    bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str]
+) -> None:
     bench.run(*MAKE, "--keep-frames", ok=True)
     frame = bench.store / "frame_000003.png"
     frame.write_bytes(undisturbed["frame_000004.png"])

@@ -24,7 +24,20 @@ MOST_KB = 300_000
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of many frames of few pixels; framepipe draws the first, which shows how."""
     bench = Bench(tmp_path_factory.mktemp("many"))
-    bench.run("render", "tiny.py:draw", "--frames", COUNT, "--store", "store", "--only", 0, "--engine", "serial", "-q", ok=True)
+    bench.run(
+        "render",
+        "tiny.py:draw",
+        "--frames",
+        COUNT,
+        "--store",
+        "store",
+        "--only",
+        0,
+        "--engine",
+        "serial",
+        "-q",
+        ok=True,
+    )
     bench.close()
     info = png.inspect(bench.store / "frame_000000.png")
     assert info is not None
@@ -40,7 +53,11 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def memory_of(folder: Path, *args: str) -> tuple[int, int, str]:
     """Exit code, peak memory in kB and output of a command."""
     with subprocess.Popen(
-        [sys.executable, "-m", "framepipe", *args], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-m", "framepipe", *args],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         assert process.stdout is not None
         text = process.stdout.read()

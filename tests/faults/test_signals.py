@@ -37,7 +37,11 @@ def check_it_goes_on(bench: Bench, undisturbed: dict[str, bytes], movies: dict[s
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
-    bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str], number: signal.Signals, code: int
+    bench: Bench,
+    undisturbed: dict[str, bytes],
+    undisturbed_movies: dict[str, str],
+    number: signal.Signals,
+    code: int,
 ) -> None:
     process = started(bench)
     in_hand = set(bench.draws())
@@ -54,7 +58,9 @@ def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["to-parent", "to-terminal-group"])
-def test_ctrl_c_twice_stops_at_once(bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str], group: bool) -> None:
+def test_ctrl_c_twice_stops_at_once(
+    bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str], group: bool
+) -> None:
     process = started(bench, sleep="600", frames=1)
     send = os.killpg if group else os.kill
     send(process.pid, signal.SIGINT)
@@ -87,7 +93,9 @@ def test_closed_terminal_leaves_no_process_and_loses_no_frame(
     check_it_goes_on(bench, undisturbed, undisturbed_movies)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
 @pytest.mark.parametrize("encoder", ["ffmpeg", "imagemagick"])
 def test_signal_while_encoding_leaves_the_old_movie_and_no_process(
     drawn: Bench, number: signal.Signals, code: int, encoder: str
@@ -122,7 +130,16 @@ def slow_encoder(bench: Bench) -> dict[str, str]:
 
 def test_signal_to_a_serial_render_finishes_its_frame(bench: Bench, undisturbed: dict[str, bytes]) -> None:
     process = bench.start(
-        "render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "--engine", "serial", "-q", FB_SLEEP="0.3"
+        "render",
+        "tiny.py:draw",
+        "--frames",
+        FRAMES,
+        "--store",
+        "store",
+        "--engine",
+        "serial",
+        "-q",
+        FB_SLEEP="0.3",
     )
     wait_for(lambda: len(bench.draws()) >= 2)
     process.send_signal(signal.SIGTERM)
@@ -141,4 +158,3 @@ def test_reader_that_went_away_is_no_bug(drawn: Bench) -> None:
     process.wait(timeout=20)
     assert process.stderr is not None
     assert "Traceback" not in (err := process.stderr.read()), err
-

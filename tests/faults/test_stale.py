@@ -41,7 +41,10 @@ def test_edited_script_makes_all_frames_stale_and_is_named(drawn: Bench) -> None
 
 @pytest.mark.parametrize(
     "text",
-    [SCENE.replace("    def draw", "    # a comment\n\n\n    def draw"), SCENE.replace("value, amp=1.0", "value,   amp = 1.0")],
+    [
+        SCENE.replace("    def draw", "    # a comment\n\n\n    def draw"),
+        SCENE.replace("value, amp=1.0", "value,   amp = 1.0"),
+    ],
     ids=["comment", "white-space"],
 )
 def test_edited_comment_or_white_space_makes_nothing_stale(drawn: Bench, text: str) -> None:
@@ -125,7 +128,20 @@ def test_edit_undone_needs_no_drawing(drawn: Bench, undisturbed_movies: dict[str
 
 
 def test_script_edited_while_frames_are_drawn_mixes_no_versions(bench: Bench) -> None:
-    render = bench.start("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-j", 2, "-o", "movie.gif", "-q", FB_SLEEP="0.15")
+    render = bench.start(
+        "make",
+        "tiny.py:draw",
+        "--frames",
+        FRAMES,
+        "--store",
+        "store",
+        "-j",
+        2,
+        "-o",
+        "movie.gif",
+        "-q",
+        FB_SLEEP="0.15",
+    )
     while len(bench.draws()) < 3:
         assert render.poll() is None, render.communicate()
     bench.scene(EDITED)

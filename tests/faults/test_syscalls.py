@@ -235,7 +235,9 @@ def liar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library that renames and says that it failed, as a retransmitted call of NFS does."""
     folder = tmp_path_factory.mktemp("liar")
     (folder / "liar.c").write_text(LIAR)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "liar.so", folder / "liar.c", "-ldl"], check=True)
+    subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-o", folder / "liar.so", folder / "liar.c", "-ldl"], check=True
+    )
     return folder / "liar.so"
 
 
@@ -267,9 +269,20 @@ def test_fifo_in_a_frames_place_does_not_hang_a_commit_that_fails(victims: Victi
     store = new_store(victims.folder, "store", None)
     os.mkfifo(store / "frame_000007.png")
     work = "import framepipe, sys; framepipe.Store(sys.argv[1]).commit(7, b'data')"
-    fail = ["strace", "-f", "-o", victims.folder / "log", "-e", "trace=rename", "-e", "inject=rename:error=EACCES"]
+    fail = [
+        "strace",
+        "-f",
+        "-o",
+        victims.folder / "log",
+        "-e",
+        "trace=rename",
+        "-e",
+        "inject=rename:error=EACCES",
+    ]
     try:
-        done = subprocess.run([*fail, sys.executable, "-c", work, store], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            [*fail, sys.executable, "-c", work, store], capture_output=True, text=True, timeout=10
+        )
     except subprocess.TimeoutExpired:
         pytest.fail("commit reads the fifo and hangs")
     assert "StoreError" in done.stderr and "frame 7" in done.stderr
@@ -296,5 +309,3 @@ def test_temporary_of_a_living_process_stays(victims: Victims) -> None:
     (store / left).rename(store / mine)
     framepipe.Store(store).sweep()
     assert names_in(store) == [mine]
-
-

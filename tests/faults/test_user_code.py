@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-
 import subprocess
 import textwrap
-
-
 
 import pytest
 
@@ -38,7 +35,11 @@ FAULTY: dict[str, tuple[str, str, bool | None]] = {
     "closes all files": ("os.closerange(3, 256)", "", False),
     "returns nothing": ("return None", "returned nothing", False),
     "returns an array": ("import numpy; return numpy.zeros((3, 3))", "returned a ndarray", False),
-    "other size": ("from matplotlib.figure import Figure as F; return F(figsize=(3, 3), dpi=50)", "150x150", False),
+    "other size": (
+        "from matplotlib.figure import Figure as F; return F(figsize=(3, 3), dpi=50)",
+        "150x150",
+        False,
+    ),
 }
 
 
@@ -48,7 +49,9 @@ def scene_with(code: str, when: str = f"value == {BAD}") -> str:
 
 
 def render(bench: Bench, *options: object, workers: int = 2) -> subprocess.CompletedProcess[str]:
-    return bench.run("render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-j", workers, "-q", *options)
+    return bench.run(
+        "render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-j", workers, "-q", *options
+    )
 
 
 def check_others_drawn(bench: Bench, *bad: int) -> None:
@@ -134,7 +137,9 @@ def test_frame_that_hangs_outside_python_is_given_up_and_named(bench: Bench) -> 
 
 @pytest.mark.parametrize("bad", [0, BAD], ids=["first-frame", "later-frame"])
 @pytest.mark.parametrize("fault", ["os.kill(os.getpid(), 9)", "time.sleep(600)"], ids=["killed", "hangs"])
-def test_frame_lost_once_is_drawn_at_the_second_try(bench: Bench, undisturbed: dict[str, bytes], bad: int, fault: str) -> None:
+def test_frame_lost_once_is_drawn_at_the_second_try(
+    bench: Bench, undisturbed: dict[str, bytes], bad: int, fault: str
+) -> None:
     once = f"""
         if not os.path.exists("{bench.log}.once"):
             open("{bench.log}.once", "w").close()
@@ -174,11 +179,11 @@ def test_all_frames_fail_alike_and_are_told_once(bench: Bench) -> None:
     assert bench.frames() == {}
 
 
-def test_size_that_changes_at_random_never_gets_into_the_store(bench: Bench, undisturbed: dict[str, bytes]) -> None:
+def test_size_that_changes_at_random_never_gets_into_the_store(
+    bench: Bench, undisturbed: dict[str, bytes]
+) -> None:
     bench.scene(SCENE.replace("figsize=(2, 1.5)", "figsize=(2, 1.5 + value % 3)"))
     done = render(bench)
     assert done.returncode == 3
     assert {png.inspect(path).height for path in bench.store.glob("*.png")} == {75}  # type: ignore[union-attr]
     assert "frames 1-2,4-5,7-8" in done.stderr or "frames 1,4,7" in done.stderr
-
-
