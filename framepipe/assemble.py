@@ -197,9 +197,7 @@ def carry_out(
     tool = _tool_for(plan.recipe)
     reader = tool if tool.name == "ffmpeg" else None
     total, label = plan.recipe.frames, plan.output.name
-    sources = list(dict.fromkeys(plan.expected.sources))
     with _work_folder(plan) as folder:
-        before = _signatures(sources)
         _encode(
             plan.recipe,
             tool,
@@ -211,7 +209,7 @@ def carry_out(
         made = folder / plan.recipe.output
         tell(Progress("verify", 0, 1, label=label))
         report = measure(made, plan.expected, reader, stop, folder)
-        _judge(plan, report, made, before == _signatures(sources))
+        _judge(plan, report, made)
         report = VerifyReport(plan.output, report.checks)
         tell(Progress("verify", 1, 1, label=label))
         movie = _movie(plan, tool, report, made)
@@ -278,20 +276,8 @@ def _work_folder(plan: Assembly) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _signatures(paths: Sequence[Path]) -> list[tuple[int, int, int]]:
-    """Which files these are: a frame exchanged while the encoder reads has another inode or time."""
-    found = []
-    for path in paths:
-        try:
-            about = path.lstat()
-            found.append((about.st_ino, about.st_mtime_ns, about.st_size))
-        except OSError:
-            found.append((0, 0, 0))
-    return found
-
-
-def _judge(plan: Assembly, report: VerifyReport, made: Path, undisturbed: bool) -> None:
-    if not undisturbed:
+def _judge(plan: Assembly, report: VerifyReport, made: Path) -> None:
+    if plan.store.look(plan.seen) != plan.seen:
         raise VerificationFailed(
             f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
             report=report,
@@ -332,7 +318,7 @@ def _about(plan: Assembly, movie: Movie, digest: str) -> dict[str, Any]:
     return {
         "sha256": digest,
         "numbers": list(timeline.numbers),
-        "fingerprints": plan.store.fingerprints(timeline.numbers),
+        "fingerprints": {str(number): seen.fingerprint for number, seen in plan.seen.items()},
         "durations_s": [str(duration) for duration in timeline.durations_s],
         "fps": str(timeline.fps),
         "loop": timeline.loop,

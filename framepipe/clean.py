@@ -45,14 +45,14 @@ class CleanupReport:
         }
 
 
-def delete_frames(store: Store, fingerprints: Mapping[str, str] | None) -> CleanupReport:
+def delete_frames(store: Store, fingerprints: Mapping[int, str] | None) -> CleanupReport:
     """Delete frames, and the store with them when nothing else is in it.
 
     Parameters
     ----------
     store : Store
-    fingerprints : mapping of str to str, or None
-        Frames that may go: number as text -> fingerprint, as a verified movie noted them. A file
+    fingerprints : mapping of int to str, or None
+        Frames that may go: number -> fingerprint, as a verified movie shows them. A file
         goes only if its passport says both; links and folders never go. None: every frame that
         has a passport (the user forced it).
 
@@ -70,9 +70,10 @@ def delete_frames(store: Store, fingerprints: Mapping[str, str] | None) -> Clean
         for number in store.numbers():
             if not _may_go(store, number, fingerprints):
                 continue
-            size = os.lstat(store.frame_path(number)).st_size
-            os.unlink(file_name(number), dir_fd=folder)
-            deleted, freed = deleted + 1, freed + size
+            with contextlib.suppress(FileNotFoundError):  # another process cleans too
+                size = os.lstat(store.frame_path(number)).st_size
+                os.unlink(file_name(number), dir_fd=folder)
+                deleted, freed = deleted + 1, freed + size
     except OSError as error:
         raise StoreError(
             f"{store.path}: {deleted} frames deleted, then: {error.strerror}. Run it again to go on"
@@ -85,12 +86,12 @@ def delete_frames(store: Store, fingerprints: Mapping[str, str] | None) -> Clean
     return CleanupReport(store.path, deleted, freed, left)
 
 
-def _may_go(store: Store, number: int, fingerprints: Mapping[str, str] | None) -> bool:
+def _may_go(store: Store, number: int, fingerprints: Mapping[int, str] | None) -> bool:
     info = png.inspect(store.frame_path(number))
     passport = read_passport(info.passport) if info else None
     if passport is None or passport[0] != number:
         return False
-    return fingerprints is None or fingerprints.get(str(number)) == passport[1]
+    return fingerprints is None or fingerprints.get(number) == passport[1]
 
 
 def _remove_empty(store: Store) -> None:

@@ -11,11 +11,9 @@ import ast
 import functools
 import hashlib
 import inspect
-import sys
-import sysconfig
 import textwrap
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,90 +33,102 @@ def digest_value(value: Any) -> str:
     Parameters
     ----------
     value : object
-        Numbers, text, containers and arrays are hashed whole; functions by their code and what it
-        refers to; other objects by their class and what pickle would keep of them. What cannot be
-        pickled, or is nested too deeply, counts by its class only.
+        Numbers, text, containers and arrays are hashed whole, dictionaries in their order;
+        functions by their code and what it refers to; other objects by their class and what pickle
+        would keep of them. What cannot be pickled, what is nested too deeply, and matplotlib's
+        figures and artists count by their class only.
     """
-    return _digest_inside(value, ())
-
-
-def _digest_inside(value: Any, above: tuple[int, ...]) -> str:
-    sha = hashlib.sha256()
     try:
-        _feed(value, sha, above)
+        return _Digester().digest(value)
     except RecursionError:
-        sha = hashlib.sha256(f"{type(value)} nested too deeply".encode())
-    return sha.hexdigest()
+        return hashlib.sha256(f"{type(value)} nested too deeply".encode()).hexdigest()
 
 
-def _feed(value: Any, sha: Any, above: tuple[int, ...]) -> None:
-    if id(value) in above:
-        sha.update(b"<cycle>")
-        return
-    kind = type(value)
-    sha.update(f"{kind.__module__}.{kind.__qualname__}:".encode())
-    inside = (*above, id(value))
-    if value is None or isinstance(value, (bool, int, float, complex, str)):
-        sha.update(repr(value).encode("utf-8", "surrogatepass") + b";")
-    elif isinstance(value, (bytes, bytearray, memoryview)):
-        data = bytes(value)
-        sha.update(len(data).to_bytes(8, "big") + data)
-    elif isinstance(value, (list, tuple)):
-        sha.update(len(value).to_bytes(8, "big"))
-        for item in value:
-            _feed(item, sha, inside)
-    elif isinstance(value, Mapping):
-        pairs = value.items()
-        _feed_unordered((_digest_inside(k, inside) + _digest_inside(v, inside) for k, v in pairs), sha)
-    elif isinstance(value, (set, frozenset)):
-        _feed_unordered((_digest_inside(item, inside) for item in value), sha)
-    elif _is_array(value):
-        _feed_array(value, sha, inside)
-    elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
-        _feed([digest_code(value), digest_function(value, inside)], sha, inside)
-    elif isinstance(value, (type, types.ModuleType)):
-        sha.update(f"{getattr(value, '__module__', '')}.{value.__name__}".encode())
-    else:
-        _feed_object(value, sha, inside)
+class _Digester:
+    """Digests of one value's parts, each object once, however often it is referred to."""
 
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, str]] = {}  # holds the objects: an id is not used again
+        self._open: set[int] = set()
 
-def _feed_unordered(digests: Iterable[str], sha: Any) -> None:
-    for digest in sorted(digests):
-        sha.update(digest.encode())
+    def digest(self, value: Any) -> str:
+        """The digest of ``value``; an object that is inside itself counts there as a mark."""
+        if id(value) in self._known:
+            return self._known[id(value)][1]
+        if id(value) in self._open:
+            return "<cycle>"
+        self._open.add(id(value))
+        sha = hashlib.sha256()
+        try:
+            self._feed(value, sha)
+        finally:
+            self._open.discard(id(value))
+        self._known[id(value)] = (value, sha.hexdigest())
+        return sha.hexdigest()
+
+    def _feed(self, value: Any, sha: Any) -> None:
+        kind = type(value)
+        sha.update(f"{kind.__module__}.{kind.__qualname__}:".encode())
+        if value is None or isinstance(value, (bool, int, float, complex, str)):
+            sha.update(repr(value).encode("utf-8", "surrogatepass") + b";")
+        elif isinstance(value, (bytes, bytearray, memoryview)):
+            data = bytes(value)
+            sha.update(len(data).to_bytes(8, "big") + data)
+        elif isinstance(value, (list, tuple)):
+            self._feed_each(value, sha)
+        elif isinstance(value, Mapping):  # in its order, in which a bar chart draws it
+            self._feed_each([item for pair in value.items() for item in pair], sha)
+        elif isinstance(value, (set, frozenset)):
+            sha.update("".join(sorted(self.digest(item) for item in value)).encode())
+        elif _is_array(value):
+            self._feed_array(value, sha)
+        elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
+            self._feed_each([digest_code(value), _Reach(self).of(value)], sha)
+        elif isinstance(value, (type, types.ModuleType)):
+            sha.update(f"{getattr(value, '__module__', '')}.{value.__name__}".encode())
+        elif not kind.__module__.startswith("matplotlib."):
+            self._feed_object(value, sha)
+
+    def _feed_each(self, items: Sequence[Any], sha: Any) -> None:
+        sha.update(len(items).to_bytes(8, "big"))
+        for item in items:
+            if item is None or isinstance(item, (bool, int, float, complex, str)):
+                self._feed(item, sha)
+            else:
+                sha.update(self.digest(item).encode())
+
+    def _feed_array(self, value: Any, sha: Any) -> None:
+        import numpy as np
+
+        array = np.asarray(value)
+        kind = array.dtype.descr if array.dtype.names else array.dtype.str
+        sha.update(f"{kind}{array.shape}".encode())
+        if array.dtype.hasobject:
+            self._feed_each([array.tolist()], sha)
+        elif array.size:
+            sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        if isinstance(value, np.ma.MaskedArray):
+            self._feed_array(np.ma.getmaskarray(value), sha)
+
+    def _feed_object(self, value: Any, sha: Any) -> None:
+        """As pickle takes an object apart (`object.__reduce_ex__`), its parts by their structure."""
+        try:
+            reduced = value.__reduce_ex__(4)
+        except Exception:  # whatever a foreign class raises when it is not made for pickling
+            return
+        if isinstance(reduced, str):
+            sha.update(reduced.encode())
+            return
+        constructor, arguments, *state = reduced
+        sha.update(f"{getattr(constructor, '__qualname__', type(constructor))}".encode())
+        parts = [list(part) if isinstance(part, Iterator) else part for part in state[:3]]
+        self._feed_each([arguments, *parts], sha)
 
 
 def _is_array(value: Any) -> bool:
     """Arrays that are nothing but their elements; labelled ones (pandas, xarray) are objects."""
     labelled = hasattr(value, "index") or hasattr(value, "coords")
     return hasattr(value, "dtype") and hasattr(value, "__array__") and not labelled
-
-
-def _feed_array(value: Any, sha: Any, above: tuple[int, ...]) -> None:
-    import numpy as np
-
-    array = np.asarray(value)
-    sha.update(f"{array.dtype.descr if array.dtype.names else array.dtype.str}{array.shape}".encode())
-    if array.dtype.hasobject:
-        _feed(array.tolist(), sha, above)
-    else:
-        sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.size else b"")
-    if isinstance(value, np.ma.MaskedArray):
-        _feed(np.ma.getmaskarray(value), sha, above)
-
-
-def _feed_object(value: Any, sha: Any, above: tuple[int, ...]) -> None:
-    """As pickle takes an object apart (`object.__reduce_ex__`), but its parts by their structure."""
-    try:
-        reduced = value.__reduce_ex__(4)
-    except Exception:  # whatever a foreign class raises when it is not made for pickling
-        return
-    if isinstance(reduced, str):
-        sha.update(reduced.encode())
-        return
-    constructor, arguments, *state = reduced
-    sha.update(f"{getattr(constructor, '__qualname__', type(constructor))}".encode())
-    parts = [list(part) if isinstance(part, Iterator) else part for part in state[:3]]
-    _feed([arguments, *parts], sha, above)
 
 
 def digest_source(text: str) -> str:
@@ -163,70 +173,116 @@ def digest_file(path: Path) -> str:
 
 
 def local_sources(script: Path) -> tuple[Path, ...]:
-    """The script and those loaded modules that lie in its folder, not counting installed ones."""
-    folder = script.parent
-    installed = {Path(sysconfig.get_paths()[key]).resolve() for key in ("stdlib", "purelib", "platlib")}
-    found = {script}
-    for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
-        if not isinstance(name, str) or not name.endswith(".py"):
+    """The script and the files of its folder that it imports, directly or through each other.
+
+    Found by reading the ``import`` statements, so they are the same whatever else has been loaded.
+    """
+    found, waiting = {script: None}, [script]
+    while waiting:
+        for path in _imported(waiting.pop(), script.parent):
+            if path not in found:
+                found[path] = None
+                waiting.append(path)
+    return (script, *sorted(set(found) - {script}))
+
+
+def _imported(source: Path, folder: Path) -> Iterable[Path]:
+    try:
+        tree = ast.parse(source.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            base = folder
+        elif isinstance(node, ast.ImportFrom):
+            inside = node.module or ""
+            names = [inside, *(f"{inside}.{alias.name}".lstrip(".") for alias in node.names)]
+            base = source.parents[node.level - 1] if node.level else folder
+        else:
             continue
-        path = Path(name).resolve()
-        below = path.is_relative_to(folder) and not any(path.is_relative_to(lib) for lib in installed)
-        if below and not _is_ours(path):
-            found.add(path)
-    return (script, *sorted(found - {script}))
+        for name in filter(None, names):
+            yield from _files_of(base, name.split("."))
 
 
-def _is_ours(path: Path) -> bool:
-    return path.is_relative_to(Path(__file__).resolve().parent)
+def _files_of(base: Path, parts: list[str]) -> Iterable[Path]:
+    for depth in range(1, len(parts) + 1):
+        place = base.joinpath(*parts[:depth])
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                yield path
 
 
-def digest_function(function: Callable[..., Any], above: tuple[int, ...] = ()) -> dict[str, str]:
+def digest_function(function: Callable[..., Any]) -> dict[str, str]:
     """Digests of all that a function refers to, besides its file.
-
-    Parameters
-    ----------
-    function : callable
-    above : tuple of int
-        Ids of the objects that it was found in: they are not gone into again.
 
     Returns
     -------
     dict
         ``name -> digest`` of closure variables, defaults, bound object and the global variables
-        that it or a function it calls from the same file uses. Modules and classes are left out.
+        that it or what it calls of the same file uses, and the code of these functions and
+        classes. Modules are left out.
     """
-    found: dict[str, str] = {}
-    _collect(function, found, set(), above)
-    return found
+    return _Reach(_Digester()).of(function)
 
 
-def _collect(function: Any, found: dict[str, str], seen: set[int], above: tuple[int, ...]) -> None:
-    if id(function) in seen:
-        return
-    seen.add(id(function))
-    inside = (*above, id(function))
-    if isinstance(function, functools.partial):
-        found["partial arguments"] = _digest_inside([function.args, function.keywords], inside)
-        _collect(function.func, found, seen, inside)
-        return
-    if isinstance(function, types.MethodType):
-        found["self"] = _digest_inside(function.__self__, inside)
-        _collect(function.__func__, found, seen, inside)
-        return
-    function = inspect.unwrap(function)
-    if not isinstance(function, types.FunctionType):
-        found.setdefault("object", _digest_inside(function, above))
-        return
-    if function.__defaults__ or function.__kwdefaults__:
-        defaults = [function.__defaults__, function.__kwdefaults__]
-        found[f"defaults of {function.__name__}"] = _digest_inside(defaults, inside)
-    for name, value in _referred(function):
-        if isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
-            _collect(value, found, seen, inside)
-        elif not isinstance(value, (types.ModuleType, type, types.FunctionType)) and name not in found:
-            found[name] = _digest_inside(value, inside)
+class _Reach:
+    """What can be reached from a function within its file."""
+
+    def __init__(self, digester: _Digester) -> None:
+        self._digest = digester.digest
+        self._found: dict[str, str] = {}
+        self._seen: set[int] = set()
+
+    def of(self, function: Any) -> dict[str, str]:
+        self._go_into(function)
+        return self._found
+
+    def _go_into(self, function: Any) -> None:
+        if id(function) in self._seen:
+            return
+        self._seen.add(id(function))
+        if isinstance(function, functools.partial):
+            self._found["partial arguments"] = self._digest([function.args, function.keywords])
+            self._go_into(function.func)
+        elif isinstance(function, types.MethodType):
+            self._found["self"] = self._digest(function.__self__)
+            self._go_into(function.__func__)
+        elif isinstance(function, types.FunctionType):
+            self._go_into_function(function)
+        elif isinstance(function, type):
+            self._go_into_class(function)
+        else:
+            self._found.setdefault("object", self._digest(function))
+
+    def _go_into_function(self, function: types.FunctionType) -> None:
+        name = function.__qualname__
+        if function.__defaults__ or function.__kwdefaults__:
+            defaults = [function.__defaults__, function.__kwdefaults__]
+            self._found[f"defaults of {name}"] = self._digest(defaults)
+        if (inner := getattr(function, "__wrapped__", None)) is not None:
+            self._go_into(inner)
+        for name, value in _referred(function):
+            here = getattr(value, "__module__", None) == function.__module__
+            if isinstance(value, (types.FunctionType, type)):
+                if here and id(value) not in self._seen:
+                    self._found[f"code of {value.__qualname__}"] = _code_of(value)
+                    self._go_into(value)
+            elif not isinstance(value, types.ModuleType) and name not in self._found:
+                self._found[name] = self._digest(value)
+
+    def _go_into_class(self, kind: type) -> None:
+        for member in vars(kind).values():
+            if isinstance(member, types.FunctionType):
+                self._go_into_function(member)
+
+
+def _code_of(thing: types.FunctionType | type) -> str:
+    if isinstance(thing, types.FunctionType):
+        return digest_code(thing)
+    members = sorted(vars(thing).items())
+    codes = [digest_code(each) for _, each in members if isinstance(each, types.FunctionType)]
+    return hashlib.sha256(" ".join([*(name for name, _ in members), *codes]).encode()).hexdigest()
 
 
 def _referred(function: types.FunctionType) -> Iterable[tuple[str, Any]]:

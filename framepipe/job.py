@@ -54,6 +54,8 @@ class Canvas:
     def __post_init__(self) -> None:
         if self.dpi is not None and not 1 <= self.dpi <= 10_000:
             raise UsageError(f"dpi {self.dpi:g} is not within 1 to 10000")
+        if self.dpi is not None:
+            object.__setattr__(self, "dpi", float(self.dpi))  # numpy's numbers are not JSON's
 
 
 class Scene(Protocol):
@@ -102,7 +104,7 @@ class Job:
             "style": dict(self.scene.style()),
         }
         parts = _parts_of(details)
-        parts["params"] = digest_value(dict(self.scene.params))
+        parts["params"] = digest_value(dict(sorted(self.scene.params.items())))
         parts["canvas"] = digest_value(asdict(self.canvas))
         parts["matplotlib"] = metadata.version("matplotlib")
         return JobRecord(
@@ -152,12 +154,13 @@ def source_digests(paths: Sequence[Path]) -> dict[str, str]:
     }
 
 
+def _can_be_read(path: Path) -> bool:
+    return path.is_file() or path.is_dir()  # a fifo that a foreign job.json names would block
+
+
 def input_digests(paths: Sequence[Path]) -> dict[str, str]:
     """Digest of each input file or folder, by its path; "absent" where there is none now."""
-    return {
-        str(path): digest_file(path) if path.is_file() or path.is_dir() else "absent"
-        for path in paths  # a fifo that a foreign job.json names would keep a reader waiting
-    }
+    return {str(path): digest_file(path) if _can_be_read(path) else "absent" for path in paths}
 
 
 @dataclass(frozen=True)
@@ -210,14 +213,14 @@ class JobRecord:
     def refreshed(self) -> JobRecord:
         """The record with the parts that can be seen without loading the scene computed anew.
 
-        A source file that is not there (the store was moved) is left as recorded.
+        Files that are not there (the store was moved) are left as recorded, and so is matplotlib's
+        version: another one here draws nothing here.
         """
         details = dict(self.details)
-        if all(Path(path).is_file() for path in details["source"]):
-            details["source"] = source_digests([Path(path) for path in details["source"]])
-        details["inputs"] = input_digests([Path(path) for path in self.inputs])
-        parts = {**self.parts, "matplotlib": metadata.version("matplotlib")}
-        parts |= _parts_of(details)
+        for name, digests in (("source", source_digests), ("inputs", input_digests)):
+            there = [Path(path) for path in details[name] if _can_be_read(Path(path))]
+            details[name] = {**details[name], **digests(there)}
+        parts = {**self.parts, **_parts_of(details)}
         return JobRecord(**{**self._fields(), "parts": parts, "details": details})
 
     def _fields(self) -> dict[str, Any]:
@@ -291,7 +294,11 @@ def passport(number: int, parts: Parts) -> str:
     return json.dumps({"number": number, "fingerprint": combine(parts), "parts": dict(parts)})
 
 
-def read_passport(text: str) -> tuple[int, str, Parts] | None:
+#: Number, fingerprint and its parts.
+Passport = tuple[int, str, Parts]
+
+
+def read_passport(text: str) -> Passport | None:
     """Number, fingerprint and parts from a passport, None if it is none or does not fit itself."""
     try:
         data = json.loads(text)

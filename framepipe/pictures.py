@@ -97,11 +97,19 @@ def _patches(plane: Pixels) -> Pixels:
     return sums / counts.reshape(counts.shape + (1,) * (plane.ndim - 2))
 
 
+def _codes(plane: Pixels) -> Pixels:
+    """Each pixel as one number: sorting numbers is many times faster than sorting triples."""
+    return plane.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+
+
+def _colours(codes: Pixels) -> Pixels:
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], 1).astype(np.float32)
+
+
 def _in_colours_of(palette_of: Pixels, plane: Pixels) -> Pixels:
-    palette = np.unique(palette_of.reshape(-1, 3), axis=0)
-    codes = plane.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    unique, where = np.unique(codes, return_inverse=True)
-    colours = np.stack([unique >> 16, unique >> 8 & 255, unique & 255], 1).astype(np.float32)
+    palette = _colours(np.unique(_codes(palette_of)))
+    unique, where = np.unique(_codes(plane), return_inverse=True)
+    colours = _colours(unique)
     nearest = np.empty(len(colours), np.intp)
     lengths = np.sum(palette**2, 1)
     for start in range(0, len(colours), _BLOCK):

@@ -115,16 +115,16 @@ frame_timeout_s, recycle, max_failures
     goal = {
         "outputs": [os.path.abspath(path) for path in outputs],
         "fps": str(fps),
-        "hold_first_s": hold_first_s,
-        "hold_last_s": hold_last_s,
+        "hold_first_s": str(hold_first_s),
+        "hold_last_s": str(hold_last_s),
         "loop": str(loop),
         "encoder": encoder,
         "palette": palette,
-        "colors": colors,
+        "colors": int(colors),
         "dither": dither,
-        "crf": crf,
+        "crf": int(crf),
         "preset": preset,
-        "stall_s": stall_s,
+        "stall_s": float(stall_s),
         "keep_frames": keep_frames,
     }
     return _make_job(
@@ -149,7 +149,6 @@ def _make_job(
     max_failures: int | None,
     progress: ProgressCallback | None,
     stop: Stop | None,
-    only: str | None = None,
 ) -> MakeReport:
     outputs = [Path(path) for path in goal["outputs"]]
     options = Options(*(goal[name] for name in Options.__dataclass_fields__))
@@ -160,7 +159,6 @@ def _make_job(
         job,
         store,
         engine,
-        only=only,
         stale=stale,
         max_failures=max_failures,
         progress=progress,
@@ -174,7 +172,7 @@ def _make_job(
         for path in outputs
     ]
     movies = tuple(carry_out(plan, progress=progress, stop=stop) for plan in plans)
-    fingerprints = store.fingerprints(record.numbers)
+    fingerprints = {number: found.seen[number].fingerprint for number in record.numbers}
     cleanup = None if goal["keep_frames"] else delete_frames(store, fingerprints)
     return MakeReport(drawn, movies, cleanup)
 

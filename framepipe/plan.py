@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from framepipe.frames import format_range
 from framepipe.job import JobRecord
 from framepipe.recipes import Options, Recipe, format_of, recipe
 from framepipe.render import RenderReport
-from framepipe.store import Shape, Store, StoreStatus
+from framepipe.store import Seen, Shape, Store, StoreStatus
 from framepipe.timeline import Timeline
 from framepipe.verify import Expected
 
@@ -35,6 +35,8 @@ class Assembly:
     recipe : Recipe
     expected : Expected
     notes : tuple of str
+    seen : dict of int to Seen
+        The frames as they were when it was decided.
     """
 
     store: Store
@@ -42,6 +44,7 @@ class Assembly:
     recipe: Recipe
     expected: Expected
     notes: tuple[str, ...]
+    seen: Mapping[int, Seen]
 
     def commands(self) -> list[str]:
         """What would run, quoted for a shell, in a work folder beside the output."""
@@ -109,7 +112,8 @@ def plan_assembly(
         notes.append(note)
     sources = [where.frame_path(number) for number in numbers]
     expected = Expected(format_, timeline, sources, shape, background, options)
-    return Assembly(where, path, made, expected, tuple(notes))
+    seen = {number: status.seen[number] for number in dict.fromkeys(numbers)}
+    return Assembly(where, path, made, expected, tuple(notes), seen)
 
 
 def _usable(

@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class PngInfo:
     background : tuple of int or None
         The ``bKGD`` colour, (red, green, blue) of 0-255.
     size_bytes : int
+    identity : tuple of int
+        Inode and time of change in ns: another file under the same name has others.
     """
 
     damage: str = ""
@@ -60,6 +62,7 @@ class PngInfo:
     passport: str = ""
     background: tuple[int, int, int] | None = None
     size_bytes: int = 0
+    identity: tuple[int, int] = (0, 0)
 
 
 def encode(
@@ -131,14 +134,15 @@ def inspect(path: Path, *, deep: bool = False) -> PngInfo | None:
         if not stat.S_ISREG(mode := os.lstat(path).st_mode):
             return PngInfo(damage=f"is a {_kind_of(mode)}, not a file")
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            about = os.fstat(file.fileno())
+            size = about.st_size
             data = file.read() if deep else file.read(_HEAD)
             tail = data[-12:] if len(data) == size else _read_tail(file, size)
     except FileNotFoundError:
         return None
     except OSError as error:
         return PngInfo(damage=f"cannot be read ({error.strerror or error})")
-    return _judge(data, tail, size, deep)
+    return replace(_judge(data, tail, size, deep), identity=(about.st_ino, about.st_mtime_ns))
 
 
 def _read_tail(file: Any, size: int) -> bytes:

@@ -48,17 +48,23 @@ def verify(
     -------
     VerifyReport
     """
-    path, where = Path(os.path.abspath(movie)), open_store(store)
+    timing = _given(fps=fps, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
+    expected = _expected(movie, open_store(store), timing, _given(colors=colors, crf=crf))
+    return measure(Path(os.path.abspath(movie)), expected, decoder(expected.format), stop)
+
+
+def _expected(
+    movie: PathLike, store: Store, timing: Mapping[str, Any], encoding: Mapping[str, Any]
+) -> Expected:
+    path = Path(os.path.abspath(movie))
     if not path.is_file():
         raise UsageError(f"movie {path} does not exist")
-    timing = _given(fps=fps, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
-    encoding = _given(colors=colors, crf=crf)
-    noted = where.read_movies().get(str(path))
-    expected = _noted(path, where, noted) if noted and not timing and not encoding else None
+    noted = store.read_movies().get(str(path))
+    expected = _noted(path, store, noted) if noted and not timing and not encoding else None
     if expected is None:
         options = Options(**encoding)
-        expected = plan_assembly(where, path, **timing, options=options, stale="keep").expected
-    return measure(path, expected, decoder(expected.format), stop)
+        expected = plan_assembly(store, path, **timing, options=options, stale="keep").expected
+    return expected
 
 
 def _given(**keywords: Any) -> dict[str, Any]:
@@ -66,12 +72,15 @@ def _given(**keywords: Any) -> dict[str, Any]:
 
 
 def _noted(path: Path, store: Store, noted: Mapping[str, Any]) -> Expected | None:
-    """What the store remembers of a movie, None if that is damaged or frames have gone since."""
+    """What the store remembers of a movie, None if that is damaged or the frames are others now."""
     try:
         numbers = [int(number) for number in noted["numbers"]]
         durations = tuple(Fraction(text) for text in noted["durations_s"])
         timeline = Timeline(numbers, durations, Fraction(noted["fps"]), int(noted["loop"]))
         options = Options(**noted["options"])
+        seen = {str(number): seen.fingerprint for number, seen in store.look(numbers).items()}
+        if seen != noted["fingerprints"]:
+            return None
         shape, background = look_at(store, numbers)
     except (KeyError, TypeError, ValueError, UsageError, IncompleteStore):
         return None
@@ -97,28 +106,30 @@ def clean(store: PathLike, *, movie: PathLike | None = None, force: bool = False
         There is no such movie, or it fails. Nothing was deleted.
     """
     where = open_store(store)
-    record = where.read_job()[0]
+    where.read_job()
     if force:
         return delete_frames(where, None)
     if movie is None:
         return delete_frames(where, _proven(where))
-    report = verify(movie, where.path)
+    expected = _expected(movie, where, {}, {})
+    seen = where.look(expected.timeline.numbers)
+    report = measure(Path(os.path.abspath(movie)), expected, decoder(expected.format))
     if not report.passed:
         raise VerificationFailed(
             f"{movie} failed verification, nothing was deleted:\n{report.table()}", report=report
         )
-    return delete_frames(where, where.fingerprints(record.numbers))
+    return delete_frames(where, {number: each.fingerprint for number, each in seen.items()})
 
 
-def _proven(store: Store) -> dict[str, str]:
+def _proven(store: Store) -> dict[int, str]:
     """Fingerprints of the frames of all noted movies that are still there."""
-    proven: dict[str, str] = {}
+    proven: dict[int, str] = {}
     for name, noted in store.read_movies().items():
         try:
             there = noted["passed"] is True and Path(name).is_file()
             if there and digest_file(Path(name)) == noted["sha256"]:
-                proven |= dict(noted["fingerprints"])
-        except (OSError, KeyError, TypeError, ValueError):
+                proven |= {int(number): str(text) for number, text in noted["fingerprints"].items()}
+        except (OSError, KeyError, TypeError, ValueError, AttributeError):
             continue
     if not proven:
         raise VerificationFailed(

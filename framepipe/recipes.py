@@ -268,8 +268,10 @@ def _mp4(timeline: Timeline, shape: Shape, background: tuple[int, int, int], opt
 def _flatten(pictures: Any, colour: str) -> Any:
     """Transparent pictures over a ground of one colour, made from the same stream: same times."""
     split = pictures.filter("format", "rgba").filter_multi_output("split")
-    ground = split[0].filter("drawbox", color=colour, thickness="fill", replace=1)
-    return ffmpeg.overlay(ground, split[1], format="gbrp").filter("format", "gbrp")
+    red, green, blue = bytes.fromhex(colour[2:])
+    # not drawbox with replace=1: ffmpeg 5.1 crashes (SIGSEGV) on every picture with alpha
+    ground = split[0].filter("lutrgb", r=red, g=green, b=blue, a=255).filter("format", "rgb24")
+    return ffmpeg.overlay(ground, split[1], format="rgb")
 
 
 def _frames_input(name: str) -> Any:

@@ -7,7 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +259,8 @@ def render_job(
     store.create()
     store.sweep()
     before, record = store.known_job(), record or job.record()
+    if before and record.goal is None and before.parts == record.parts:
+        record = replace(record, goal=before.goal)  # a make that is helped along stays a make
     values = job.frames.by_number()
     found = store.scan(record, values=values, numbers=mine, deep=True, before=before)
     if found.stale and stale == "error":
@@ -302,7 +304,8 @@ def _mine(frames: Frames, shard: str | tuple[int, int] | None, only: str | None)
     unknown = set(asked) - set(frames.numbers)
     if unknown:
         raise UsageError(f"only {only}: frames {format_range(unknown)} are not in the plan")
-    return [number for number in numbers if number in set(asked)]
+    wanted = set(asked)
+    return [number for number in numbers if number in wanted]
 
 
 def _pending(found: StoreStatus, mine: Sequence[int], *, keep_stale: bool, again: bool) -> list[int]:

@@ -19,8 +19,9 @@ from typing import Any
 from framepipe import files, png
 from framepipe.errors import StoreError, UsageError
 from framepipe.frames import file_name, format_range, number_of
-from framepipe.job import JobRecord, read_passport, why_stale
+from framepipe.job import JobRecord, Passport, read_passport, why_stale
 
+MOVIES_KEY = "framepipe_movies"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -34,6 +35,14 @@ class Shape:
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height} {self.mode}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One frame's fingerprint, and the identity of the file that has it."""
+
+    fingerprint: str
+    identity: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,8 @@ class StoreStatus:
         Colour to show transparent frames over.
     size_bytes : int
         Of the done frames.
+    seen : dict of int to Seen
+        What exactly was looked at, for done and stale frames.
     """
 
     path: Path
@@ -67,6 +78,7 @@ class StoreStatus:
     shape: Shape | None = None
     background: tuple[int, int, int] | None = None
     size_bytes: int = 0
+    seen: Mapping[int, Seen] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -82,9 +94,10 @@ class StoreStatus:
         """What is not done, a line a reason, frames as ranges."""
         lines = [f"missing: {format_range(self.missing)}"] if self.missing else []
         for kind, found in (("broken", self.broken), ("stale", self.stale)):
-            for reason in Counter(found.values()):
-                numbers = [number for number in found if found[number] == reason]
-                lines.append(f"{kind}: {format_range(numbers)}: {reason}")
+            alike: dict[str, list[int]] = {}
+            for number, reason in found.items():
+                alike.setdefault(reason, []).append(number)
+            lines += [f"{kind}: {format_range(numbers)}: {why}" for why, numbers in alike.items()]
         return lines
 
     def to_dict(self) -> dict[str, Any]:
@@ -153,6 +166,9 @@ class Store:
             raise self._error("cannot be written", error) from None
         if not self.job_file.exists():
             self._refuse_foreign_frames()
+        for path, key in ((self.job_file, "framepipe_job"), (self.movies_file, MOVIES_KEY)):
+            if _is_foreign(path, key):
+                raise StoreError(f"{path} is not framepipe's: choose another --store")
 
     def _refuse_foreign_frames(self) -> None:
         for number in self.numbers():
@@ -166,7 +182,8 @@ class Store:
     def commit(self, number: int, data: bytes) -> None:
         """Put a frame's PNG file under its name, whole or not at all.
 
-        What stands in its place and is no file (a folder) is moved aside, not deleted.
+        What stands in its place and is no frame of framepipe's (a folder, a picture that somebody
+        has retouched) is moved aside, not deleted.
 
         Raises
         ------
@@ -175,11 +192,18 @@ class Store:
         """
         path = self.frame_path(number)
         try:
-            if path.is_dir() and not path.is_symlink():
+            if self._somebody_elses(path):
                 self._move_aside(path)
             files.write_atomic(path, data)
         except OSError as error:
             raise self._error(f"cannot take frame {number}", error) from None
+
+    @staticmethod
+    def _somebody_elses(path: Path) -> bool:
+        info = png.inspect(path)
+        if info is None:
+            return False
+        return not info.passport if not info.damage else path.is_dir() and not path.is_symlink()
 
     @staticmethod
     def _move_aside(path: Path) -> None:
@@ -291,14 +315,14 @@ class Store:
             except OSError:
                 continue
 
-    def fingerprints(self, numbers: Iterable[int]) -> dict[str, str]:
-        """Fingerprint of each frame that has one, by its number as text."""
+    def look(self, numbers: Iterable[int]) -> dict[int, Seen]:
+        """What there is now of these frames; those without a passport of their number are left out."""
         found = {}
         for number in dict.fromkeys(numbers):
             info = png.inspect(self.frame_path(number))
             passport = read_passport(info.passport) if info and not info.damage else None
-            if passport and passport[0] == number:
-                found[str(number)] = passport[1]
+            if info and passport and passport[0] == number:
+                found[number] = Seen(passport[1], info.identity)
         return found
 
     def read_movies(self) -> dict[str, Any]:
@@ -307,16 +331,32 @@ class Store:
             data = json.loads(self.movies_file.read_bytes())
         except (OSError, ValueError, RecursionError):
             return {}
-        return data if isinstance(data, dict) else {}
+        movies = data.get(MOVIES_KEY) if isinstance(data, dict) else None
+        return movies if isinstance(movies, dict) else {}
 
     def note_movie(self, path: Path, about: Mapping[str, Any]) -> None:
         """Remember a movie that passed verification; the newest 20 are kept."""
         movies = {key: value for key, value in self.read_movies().items() if key != str(path)}
         newest = dict([*movies.items(), (str(path), dict(about))][-20:])
         try:
-            files.write_atomic(self.movies_file, json.dumps(newest, indent=1).encode() + b"\n")
+            files.write_atomic(self.movies_file, json.dumps({MOVIES_KEY: newest}, indent=1).encode() + b"\n")
         except OSError as error:
             raise self._error("cannot take movies.json", error) from None
+
+
+def _is_foreign(path: Path, key: str) -> bool:
+    """True for JSON of somebody else's under our name; what is damaged may be ours."""
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return not (isinstance(data, dict) and key in data)
+
+
+def _misfit(number: int, info: png.PngInfo, passport: Passport | None) -> str:
+    if passport is None:
+        return "has a damaged passport" if info.passport else "was not drawn by framepipe"
+    return f"is frame {passport[0]} under another name" if passport[0] != number else ""
 
 
 class _Look:
@@ -337,37 +377,34 @@ class _Look:
         self._broken: dict[int, str] = {}
         self._stale: dict[int, str] = {}
         self._size_bytes = 0
+        self._seen: dict[int, Seen] = {}
         self._background: tuple[int, int, int] | None = None
 
     def at(self, number: int) -> None:
         info = png.inspect(self._store.frame_path(number), deep=self._deep)
         if info is None:
             self._missing.append(number)
-        elif damage := info.damage or self._misfit(number, info):
+            return
+        passport = read_passport(info.passport)
+        if damage := info.damage or _misfit(number, info, passport):
             self._broken[number] = damage
-        elif reason := self._reason(number, info):
+            return
+        self._seen[number] = Seen(passport[1] if passport else "", info.identity)
+        if reason := self._reason(number, passport):
             self._stale[number] = reason
         else:
             self._done[number] = Shape(info.width, info.height, info.mode)
             self._size_bytes += info.size_bytes
             self._background = self._background or info.background
 
-    def _misfit(self, number: int, info: png.PngInfo) -> str:
-        passport = read_passport(info.passport)
-        if passport is None:
-            return "has a damaged passport" if info.passport else "was not drawn by framepipe"
-        return f"is frame {passport[0]} under another name" if passport[0] != number else ""
-
-    def _reason(self, number: int, info: png.PngInfo) -> str:
-        passport = read_passport(info.passport)
-        drawn = passport[2] if passport else {}
+    def _reason(self, number: int, passport: Passport | None) -> str:
         if self._values is not None:
             expected = self._record.frame_parts(self._values[number])
         elif self._record.values_are_numbers:
             expected = self._record.frame_parts(number)
         else:
             expected = dict(self._record.parts)
-        return why_stale(drawn, expected, self._before, self._record)
+        return why_stale(passport[2] if passport else {}, expected, self._before, self._record)
 
     def status(self, extra: Iterable[int]) -> StoreStatus:
         shapes = Counter(self._done.values()).most_common(1)
@@ -386,4 +423,5 @@ class _Look:
             shape=shape,
             background=self._background,
             size_bytes=self._size_bytes,
+            seen=self._seen,
         )

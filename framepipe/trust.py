@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+_LENGTH = 32
+
 
 def _key_file() -> Path:
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
@@ -25,13 +27,14 @@ def _key_file() -> Path:
 def _key(create: bool) -> bytes | None:
     path = _key_file()
     try:
-        if create and not path.exists():
+        if create and (not path.exists() or path.stat().st_size != _LENGTH):
+            path.unlink(missing_ok=True)  # a power cut may have left it empty
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _create(path)
         key = path.read_bytes()
     except (OSError, RuntimeError):  # no home, or one that cannot be written
         return None
-    return key if len(key) == 32 else None
+    return key if len(key) == _LENGTH else None
 
 
 def _create(path: Path) -> None:
@@ -39,7 +42,9 @@ def _create(path: Path) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
+        file.write(secrets.token_bytes(_LENGTH))
+        file.flush()
+        os.fsync(file.fileno())
     try:
         os.link(draft, path)
     except FileExistsError:

@@ -12,6 +12,7 @@ from framepipe.cli import options
 from framepipe.cli.make import make_text
 from framepipe.cli.reports import render_text
 from framepipe.cli.session import at_work
+from framepipe.errors import StoreError
 from framepipe.pipeline import MakeReport, resume
 from framepipe.store import Store
 
@@ -49,6 +50,9 @@ def command(store: str, quiet: bool, as_json: bool, **keywords: Any) -> None:
 
 def _go_where_it_was_started(store: str) -> None:
     """Relative paths in the user's script mean what they meant at the start."""
-    record = Store(store).known_job()
-    if record and Path(record.cwd).is_dir():
+    try:
+        record, sealed = Store(store).read_job()
+    except StoreError:
+        return  # resume says it
+    if sealed and Path(record.cwd).is_dir():
         os.chdir(record.cwd)

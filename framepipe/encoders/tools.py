@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ _TAIL_BYTES = 16_384
 _TICK_S = 0.1
 _LAST_WORDS_S = 2.0
 _MOST_LINES = 200
+_LOADER = re.compile(r"^ERROR: ld\.so: .*\n?", re.MULTILINE)
 #: Seconds without a line of progress after which an encoder is taken for hung.
 STALL_S = 300.0
 
@@ -182,7 +185,8 @@ class _Tail(_Reader):
         self._data = (self._data + block)[-_TAIL_BYTES:]
 
     def text(self) -> str:
-        return self._data.decode(errors="replace")
+        """What was printed, without the loader's complaints about LD_PRELOAD, usual on clusters."""
+        return _LOADER.sub("", self._data.decode(errors="replace"))
 
 
 class _Lines(_Reader):
@@ -190,14 +194,14 @@ class _Lines(_Reader):
 
     def __init__(self, pipe: IO[bytes] | None) -> None:
         self._begun = b""
-        self._waiting: list[bytes] = []
+        self._waiting: deque[bytes] = deque(maxlen=_MOST_LINES)
         super().__init__(pipe)
 
     def _take(self, block: bytes) -> None:
         *lines, self._begun = (self._begun + block).split(b"\n")
         self._begun = self._begun[-_TAIL_BYTES:]
-        self._waiting = [*self._waiting, *lines][-_MOST_LINES:]
+        self._waiting.extend(lines)
 
     def newest(self) -> str:
-        lines, self._waiting = self._waiting, []
+        lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         return b"\n".join(lines).decode(errors="replace")

@@ -16,6 +16,7 @@ from framepipe.errors import FrameSizeError, RenderError, StoreError
 from framepipe.job import Canvas, JobRecord, passport
 from framepipe.scenes.canvas import Fit, rasterise
 from framepipe.scenes.function import FunctionScene
+from framepipe.scenes.style import keep_rcparams
 from framepipe.store import Store
 
 FailureKind = Literal["raised", "size", "lost", "timeout", "store"]
@@ -109,7 +110,7 @@ def draw_frame(work: Work, task: Task) -> Outcome:
     """Draw one frame and put it in the store. Never raises for what the user's code does."""
     began = time.monotonic()
     try:
-        with work.scene.figure(task.value) as figure:
+        with keep_rcparams(), work.scene.figure(task.value) as figure:
             picture = rasterise(figure, work.canvas, task.fit)
         if task.keep:
             parts = work.record.frame_parts(task.value)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pickle
 import queue
 import signal
 import subprocess
@@ -28,6 +27,7 @@ from framepipe.engines.cpus import usable_cpus
 from framepipe.engines.payload import Payload
 from framepipe.engines.worker import receive, send
 from framepipe.errors import EngineError
+from framepipe.scenes.load import by_value
 from framepipe.scenes.style import all_rcparams
 
 _BOOT = (
@@ -84,7 +84,8 @@ def _payload(work: Work) -> Payload:
     """The work by value; if it cannot be pickled, as the order to load the script there."""
     rcparams = all_rcparams()
     try:
-        return Payload((rcparams, _ByValue(work)))
+        with by_value(work.scene.sources):
+            return Payload((rcparams, _ByValue(work)))
     except EngineError as error:
         if work.scene.ref is None:
             raise EngineError(
@@ -160,14 +161,16 @@ class _Process:
         )
         self._guard = guard
         guard.tell("+", self._popen.pid)
-        threading.Thread(target=self._listen, args=(answers,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(answers,), daemon=True)
+        self._listener.start()
 
     def _listen(self, answers: queue.SimpleQueue[Any]) -> None:
         assert self._popen.stdout is not None
-        with contextlib.suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):
+        try:
             while True:
                 answers.put((self, receive(self._popen.stdout)))
-        answers.put((self, ("gone",)))
+        except Exception:  # the pipe's end, or what a dying process wrote last
+            answers.put((self, ("gone",)))
 
     def give(self, task: Task | None, timeout_s: float | None = None) -> None:
         """Send a task, or None to let it end."""
@@ -188,7 +191,11 @@ class _Process:
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
         self._guard.tell("-", self._popen.pid)
-        for pipe in (self._popen.stdin, self._popen.stdout):
+        self._listener.join(_TICK_S)
+        pipes = [self._popen.stdin]
+        if not self._listener.is_alive():  # a daemon of the user's may hold the pipe open
+            pipes.append(self._popen.stdout)
+        for pipe in pipes:
             with contextlib.suppress(OSError, ValueError):
                 pipe.close()  # type: ignore[union-attr]
 
@@ -205,7 +212,7 @@ class _Process:
         if code == -signal.SIGKILL:
             return "its process was killed (signal 9: usually out of memory)"
         if code < 0:
-            return f"its process crashed ({signal.Signals(-code).name})"
+            return f"its process crashed (signal {-code}: {signal.strsignal(-code) or 'unknown'})"
         return f"its process ended by itself (exit code {code})"
 
 
@@ -224,7 +231,10 @@ class _Processes:
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._deaths_at_start = 0
         self._processes: list[_Process] = []
-        self._guard = _Guard()
+        try:
+            self._guard = _Guard()
+        except OSError as error:
+            raise EngineError(f"no process can be started ({error.strerror})") from None
         try:
             for _ in range(count):
                 self._hire()
@@ -233,6 +243,15 @@ class _Processes:
             raise
 
     def _hire(self) -> None:
+        try:
+            self._start()
+        except OSError as error:
+            raise EngineError(
+                f"no further process can be started ({error.strerror}): fewer --workers, or a higher "
+                "ulimit -n and -u"
+            ) from None
+
+    def _start(self) -> None:
         self._processes.append(_Process(self._payload, self._answers, self._guard))
 
     def draw(self, tasks: Iterable[Task], *, at_once: int | None = None) -> Iterator[Outcome]:
@@ -310,7 +329,9 @@ class _Processes:
         if not process.ready:
             self._deaths_at_start += 1
             if self._deaths_at_start >= _DEATHS_AT_START:
-                raise EngineError(f"worker processes die while they start: {epitaph}")
+                if not any(each.ready for each in self._processes):
+                    raise EngineError(f"worker processes die while they start: {epitaph}")
+                return []  # go on with those that did start
         self._hire()
         return [Failed(task.number, "lost", epitaph)] if task else []
 

@@ -12,6 +12,7 @@ from framepipe.errors import StoreError
 from framepipe.scenes.canvas import Fit
 
 _TRIED_AGAIN = ("lost", "timeout")
+_PILOTS = 3
 
 
 class Run:
@@ -78,13 +79,16 @@ class Run:
         """Draw the plan's first frame; where that fails, the first one that can be drawn.
 
         All shards draw the same pilot, so they agree without talking; one that is another shard's
-        frame is not stored. Returns its fit and the frames that are left.
+        frame is not stored. Returns its fit and the frames that are left. When the first few all
+        fail, the others are drawn side by side without one.
         """
         if self._first not in pending:
-            for outcome in crew.draw(self._tasks([self._first], None, keep=False)):
+            for outcome in self._twice(crew, self._first, keep=False):
                 if isinstance(outcome, Drawn):
                     return outcome.fit, pending
         for position, number in enumerate(pending):
+            if position == _PILOTS:
+                return None, pending[position:]
             for outcome in self._twice(crew, number):
                 if self._note(outcome):
                     return None, []
@@ -94,11 +98,11 @@ class Run:
                 break
         return None, []
 
-    def _twice(self, crew: Crew, number: int) -> Iterator[Outcome]:
+    def _twice(self, crew: Crew, number: int, keep: bool = True) -> Iterator[Outcome]:
         """Draw one frame alone, and once more if its process was lost."""
-        for outcome in crew.draw(self._tasks([number], None)):
+        for outcome in crew.draw(self._tasks([number], None, keep)):
             if isinstance(outcome, Failed) and outcome.kind in _TRIED_AGAIN:
-                for again in crew.draw(self._tasks([number], None)):
+                for again in crew.draw(self._tasks([number], None, keep)):
                     yield again if isinstance(again, Drawn) else _tried_twice(again)
             else:
                 yield outcome

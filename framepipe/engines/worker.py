@@ -56,6 +56,8 @@ def main(payload_descriptor: int) -> None:
     for name in _LEFT_TO_PARENT:
         if hasattr(signal, name):  # a handler, not SIG_IGN, which programs we start would inherit
             signal.signal(getattr(signal, name), lambda *_: None)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_behave_as_usual)
     faulthandler.enable()
     try:
         work = _prepare(payload_descriptor)
@@ -66,6 +68,13 @@ def main(payload_descriptor: int) -> None:
     send(outbox, ("ready",))
     while (task := tasks.get()) is not None:
         send(outbox, ("outcome", draw_frame(work, task)))
+
+
+def _behave_as_usual() -> None:
+    """For processes that the user's code forks: they can be terminated."""
+    for name in _LEFT_TO_PARENT:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 def _take_over_standard_streams() -> tuple[IO[bytes], IO[bytes]]:

@@ -49,7 +49,7 @@ class FunctionScene:
         self.params: Mapping[str, Any] = dict(params or {})
         self.name = loaded.name if loaded else _name_of(function)
         self._check()
-        script = loaded.script if loaded else _file_of(function)
+        script = (loaded.script if loaded else None) or _file_of(function)
         self.sources = local_sources(script) if script else ()
         self.stem = script.stem if script else _module_stem(loaded)
         self.ref = loaded.ref if loaded else _ref_of(function, script)

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +111,9 @@ def _defined(module: ModuleType) -> str:
 
 
 def _load_script(script: Path) -> ModuleType:
-    name = f"{script.stem}_{hashlib.sha256(os.fsencode(script)).hexdigest()[:8]}"
+    text = script.read_bytes()
+    version = hashlib.sha256(os.fsencode(script) + b"\0" + text).hexdigest()[:8]
+    name = f"{script.stem}_{version}"  # an edited script is another module
     if name in sys.modules:
         return sys.modules[name]
     folder = str(script.parent)
@@ -128,7 +130,6 @@ def _load_script(script: Path) -> ModuleType:
     except BaseException as error:
         del sys.modules[name]
         _explain(error, str(script))
-    cloudpickle.register_pickle_by_value(module)
     return module
 
 
@@ -168,6 +169,24 @@ def _no_bytecode() -> Iterator[None]:
         yield
     finally:
         sys.dont_write_bytecode = before
+
+
+@contextlib.contextmanager
+def by_value(sources: Sequence[Path]) -> Iterator[None]:
+    """Functions and classes of these files are pickled whole: what is edited meanwhile is not used."""
+    files = {str(path) for path in sources}
+    modules = [
+        module
+        for name, module in list(sys.modules.items())
+        if getattr(module, "__file__", None) in files and getattr(module, "__name__", None) == name
+    ]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def refuse_while_loading(verb: str) -> None:

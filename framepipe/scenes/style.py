@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 #: What decides where a window opens, not what is drawn.
@@ -20,9 +21,9 @@ def changed_rcparams() -> dict[str, Any]:
 
     default = matplotlib.rcParamsDefault
     return {
-        name: value
-        for name, value in sorted(matplotlib.rcParams.items())
-        if _matters(name) and (name not in default or default[name] != value)
+        name: matplotlib.rcParams[name]  # one by one: reading "backend" would choose one
+        for name in sorted(filter(_matters, matplotlib.rcParams))
+        if name not in default or default[name] != matplotlib.rcParams[name]
     }
 
 
@@ -31,7 +32,7 @@ def all_rcparams() -> dict[str, Any]:
     import matplotlib
     import matplotlib.font_manager  # builds the font cache once, before many workers try to
 
-    return {name: value for name, value in matplotlib.rcParams.items() if _matters(name)}
+    return {name: matplotlib.rcParams[name] for name in filter(_matters, matplotlib.rcParams)}
 
 
 def apply_rcparams(params: Mapping[str, Any]) -> None:
@@ -43,3 +44,12 @@ def apply_rcparams(params: Mapping[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated ones are among them
         matplotlib.rcParams.update(dict(params))  # type: ignore[arg-type]
+
+
+@contextmanager
+def keep_rcparams() -> Iterator[None]:
+    """What one frame changes in rcParams is not there for the next."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        yield

@@ -180,7 +180,7 @@ def test_what_stood_in_a_frames_place_is_not_lost(drawn: Bench) -> None:
     target = (drawn.folder / "elsewhere.png").read_bytes()
     drawn.run("resume", "store", "--engine", "serial", "-q", ok=True)
     assert (drawn.folder / "elsewhere.png").read_bytes() == target
-    assert len([path for path in drawn.store.rglob("precious.txt")]) == 1
+    assert len(list(drawn.store.rglob("precious.txt"))) == 1
 
 
 def test_swapped_frames_are_both_named_and_drawn_again(drawn: Bench, undisturbed: dict[str, bytes]) -> None:

@@ -128,7 +128,7 @@ def fill(folder: Path, free_kb: int) -> None:
 def test_make_on_a_full_disk_keeps_the_frames_and_goes_on_later(
     bench: Bench, disk: Mount, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str]
 ) -> None:
-    output = disk(60) / "movie.mp4"
+    output = disk(400) / "movie.mp4"
     fill(disk.path, 2)
     make = (
         "make",
@@ -150,3 +150,19 @@ def test_make_on_a_full_disk_keeps_the_frames_and_goes_on_later(
     assert len(bench.draws()) == FRAMES
     assert pixels_of(output) == undisturbed_movies["mp4"]
     assert not bench.store.exists()
+
+
+def test_disk_that_fills_while_verifying_is_told_as_a_full_disk_not_as_a_bad_movie(
+    drawn: Bench, disk: Mount, undisturbed_movies: dict[str, str]
+) -> None:
+    """The movie fits (4 kB), what verification unpacks (8 raw pictures, 91 kB) does not."""
+    output = disk(60) / "movie.mp4"
+    done = drawn.run("assemble", "store", "-o", output, "-q")
+    if done.returncode:
+        assert done.returncode == 5, done.stderr
+        assert "o space left" in done.stderr.splitlines()[0]
+        assert names_in(disk.path) == []
+        disk.grow(1000)
+        drawn.run("assemble", "store", "-o", output, "-q", ok=True)
+    assert pixels_of(output) == undisturbed_movies["mp4"]
+    assert names_in(disk.path) == ["movie.mp4"]

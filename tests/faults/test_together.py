@@ -45,7 +45,7 @@ def test_two_makes_that_clean_up_never_lose_the_movie(
     both = [bench.start(*make) for _ in range(2)]
     codes = []
     for process in both:
-        out, err = process.communicate(timeout=90)
+        _out, err = process.communicate(timeout=90)
         assert "Traceback" not in err, err
         codes.append(process.returncode)
     assert 0 in codes and set(codes) <= {0, 3, 5, 6}

@@ -11,7 +11,8 @@ from framepipe import png
 from tests.faults.conftest import FRAMES, SCENE, Bench, names_in
 
 BAD = 4
-#: Put at the start of draw() for one frame: code, what the message must say, whether there is a traceback (None: either).
+#: Put at the start of draw() for one frame: code, what the message must say, whether there is a
+#: traceback (None: either).
 FAULTY: dict[str, tuple[str, str, bool | None]] = {
     "raises": ("1 / 0", "ZeroDivisionError: division by zero", True),
     "raises something huge": ("raise ValueError('x' * 2_000_000)", "ValueError: xxx", True),
@@ -94,14 +95,15 @@ def test_frame_that_misbehaves_in_this_process_is_named_too(bench: Bench, name: 
 
 
 HARMLESS = {
-    "prints 1 MB": "import sys; print('x' * 1_000_000); print('y' * 1_000_000, file=sys.stderr); os.write(1, b'z' * 1_000_000)",
+    "prints 1 MB": "import sys; print('x' * 1_000_000); print('y' * 1_000_000, file=sys.stderr)",
+    "writes 1 MB to descriptor 1": "os.write(1, b'z' * 1_000_000)",
     "changes the folder": "os.chdir('/')",
     "leaks figures": "from matplotlib import pyplot as plt\nfor _ in range(5): plt.figure()",
     "reads standard input": "import sys; sys.stdin.read()",
     "closes standard streams": "os.close(0); os.close(1); os.close(2)",
     "forks a child that sleeps": "if os.fork() == 0:\n    time.sleep(600)\n    os._exit(0)",
     "starts a program that sleeps": "import subprocess; subprocess.Popen(['sleep', '600'])",
-    "starts a thread that never ends": "import threading; threading.Thread(target=time.sleep, args=(600,)).start()",
+    "starts a thread that never ends": "import threading as t; t.Thread(target=time.sleep, args=(600,)).start()",
     "changes signal handlers": "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL)",
     "registers an exit handler that hangs": "import atexit; atexit.register(time.sleep, 600)",
     "changes rcParams": "import matplotlib; matplotlib.rcParams['savefig.dpi'] = 50",

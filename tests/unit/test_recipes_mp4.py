@@ -69,7 +69,8 @@ def test_the_ground_is_white_where_none_is_known():
 
 def test_see_through_frames_are_flattened_over_the_ground_before_their_colours_are_converted():
     text = graph(mp4(shape=RGBA, background=(1, 2, 3)))
-    assert "0x010203" in text
+    assert "0x010203" in text or re.search(r"(?=.*\br=1\b)(?=.*\bg=2\b)(?=.*\bb=3\b)", text)
+    assert "replace=1" not in text, "ffmpeg 5.1 crashes in drawbox that replaces alpha"
     assert text.index("overlay") < text.index("scale")
     assert "overlay" not in graph(mp4(shape=RGB, background=(1, 2, 3)))
 
