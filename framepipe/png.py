@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class PngInfo:
     passport: str = ""
     background: tuple[int, int, int] | None = None
     size_bytes: int = 0
-    identity: tuple[int, int] = (0, 0)
+    identity: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 def encode(

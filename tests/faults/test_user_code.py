@@ -94,30 +94,44 @@ def test_frame_that_misbehaves_in_this_process_is_named_too(bench: Bench, name: 
     check_others_drawn(bench, BAD)
 
 
+#: Side effects that each strike another frame.
 HARMLESS = {
     "prints 1 MB": "import sys; print('x' * 1_000_000); print('y' * 1_000_000, file=sys.stderr)",
     "writes 1 MB to descriptor 1": "os.write(1, b'z' * 1_000_000)",
     "changes the folder": "os.chdir('/')",
-    "leaks figures": "from matplotlib import pyplot as plt\nfor _ in range(5): plt.figure()",
+    "leaks figures": "from matplotlib import pyplot as plt; [plt.figure() for _ in range(5)]",
     "reads standard input": "import sys; sys.stdin.read()",
     "closes standard streams": "os.close(0); os.close(1); os.close(2)",
+    "changes signal handlers": "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL)",
+    "changes rcParams": "import matplotlib; matplotlib.rcParams['savefig.dpi'] = 50",
+}
+#: What stays behind when the frame is drawn.
+STAYING = {
     "forks a child that sleeps": "if os.fork() == 0:\n    time.sleep(600)\n    os._exit(0)",
     "starts a program that sleeps": "import subprocess; subprocess.Popen(['sleep', '600'])",
-    "starts a thread that never ends": "import threading as t; t.Thread(target=time.sleep, args=(600,)).start()",
-    "changes signal handlers": "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL)",
+    "starts an endless thread": "import threading as t; t.Thread(target=time.sleep, args=(600,)).start()",
     "registers an exit handler that hangs": "import atexit; atexit.register(time.sleep, 600)",
-    "changes rcParams": "import matplotlib; matplotlib.rcParams['savefig.dpi'] = 50",
 }
 
 
-@pytest.mark.parametrize("name", HARMLESS)
-def test_code_with_side_effects_draws_all_frames_and_leaves_no_process(bench: Bench, name: str) -> None:
-    bench.scene(scene_with(HARMLESS[name]))
+def check_all_drawn(bench: Bench) -> None:
     done = render(bench)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr[-5000:]
     assert len(bench.frames()) == FRAMES
     assert bench.orphans() == {}
     assert names_in(bench.folder) == ["store", "tiny.py"]
+
+
+def test_code_with_side_effects_draws_all_frames(bench: Bench) -> None:
+    cases = "\n".join(f"if value == {at}: {code}" for at, code in enumerate(HARMLESS.values(), 1))
+    bench.scene(scene_with(cases, "True"))
+    check_all_drawn(bench)
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_code_that_starts_something_draws_all_frames_and_leaves_no_process(bench: Bench, name: str) -> None:
+    bench.scene(scene_with(STAYING[name]))
+    check_all_drawn(bench)
 
 
 def test_frame_that_sleeps_for_ever_is_given_up_and_named(bench: Bench) -> None:

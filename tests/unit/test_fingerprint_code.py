@@ -191,7 +191,8 @@ def test_globals_that_the_function_and_its_helpers_use_are_named(tmp_path):
         """,
     )
     before = digest_function(scene.draw)
-    assert set(before) == {"data", "offset", "LIMIT"}
+    codes = {"code of helper", "code of inner", "code of Thing"}
+    assert set(before) == {"data", "offset", "LIMIT"} | codes
     scene.unused = 8
     assert digest_function(scene.draw) == before
     scene.offset = 6
@@ -201,7 +202,7 @@ def test_globals_that_the_function_and_its_helpers_use_are_named(tmp_path):
 
 def test_functions_that_call_each_other_have_a_digest(tmp_path):
     scene = module(tmp_path, "a = 1\ndef ping(k): return pong(k) + a\ndef pong(k): return ping(k)\n")
-    assert set(digest_function(scene.ping)) == {"a"}
+    assert set(digest_function(scene.ping)) == {"a", "code of pong"}
 
 
 def test_a_function_in_a_list_that_it_uses_itself_has_a_digest(tmp_path):
@@ -253,21 +254,22 @@ def test_code_has_one_digest_in_every_process(tmp_path):
     assert len(seen) == 1
 
 
-def test_sources_are_the_script_and_loaded_modules_of_its_folder(tmp_path):
+def test_sources_are_the_script_and_what_it_imports_from_its_folder(tmp_path):
     (tmp_path / "pkg").mkdir()
-    scene = module(tmp_path, "x = 1", "scene_for_sources")
-    module(tmp_path, "y = 1", "sibling_for_sources")
-    module(tmp_path / "pkg", "z = 1", "below_for_sources")
-    (tmp_path / "not_loaded.py").write_text("w = 1")
-    script = tmp_path / "scene_for_sources.py"
-    found = local_sources(script)
-    assert found[0] == script
-    assert {path.name for path in found} == {
-        "scene_for_sources.py",
-        "sibling_for_sources.py",
-        "below_for_sources.py",
+    files = {
+        "scene.py": "import sibling, os\ndef draw(k):\n    from pkg import below\n",
+        "sibling.py": "import deeper, scene, missing\n",
+        "deeper.py": "x = 1\n",
+        "pkg/__init__.py": "",
+        "pkg/below.py": "from . import beside\n",
+        "pkg/beside.py": "",
+        "not_imported.py": "",
     }
-    assert scene.x == 1
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    found = local_sources(tmp_path / "scene.py")
+    assert found[0] == tmp_path / "scene.py"
+    assert {str(path.relative_to(tmp_path)) for path in found} == set(files) - {"not_imported.py"}
 
 
 def test_sources_never_hold_framepipe_or_installed_packages():
