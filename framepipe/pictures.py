@@ -15,7 +15,7 @@ import numpy.typing as npt
 Pixels = npt.NDArray[Any]
 Picture = list[Pixels]
 PERFECT_DB = 99.0
-_PATCH_PX = 8
+PATCH_PX = 8
 _BLOCK = 4096
 
 
@@ -70,7 +70,7 @@ def worst_patch(one: Picture, other: Picture) -> float:
     Measured on plots, images, dots and noise: at most 6 at crf 18 and 8 in a GIF of 256 colours,
     where a neighbouring frame, even with only its title changed, is off by 16 or more.
     """
-    return max(float(np.max(np.abs(_patches(a) - _patches(b)))) for a, b in zip(one, other))
+    return max(float(np.max(np.abs(patch_means(a) - patch_means(b)))) for a, b in zip(one, other))
 
 
 def worst_patch_given_colours(seen: Picture, source: Picture) -> float:
@@ -81,15 +81,19 @@ def worst_patch_given_colours(seen: Picture, source: Picture) -> float:
     """
     nearest = [_in_colours_of(a, b) for a, b in zip(seen, source)]
     return max(
-        float(np.max(np.minimum(np.abs(_patches(a) - _patches(b)), np.abs(_patches(a) - _patches(n)))))
+        float(
+            np.max(
+                np.minimum(np.abs(patch_means(a) - patch_means(b)), np.abs(patch_means(a) - patch_means(n)))
+            )
+        )
         for a, b, n in zip(seen, source, nearest)
     )
 
 
-def _patches(plane: Pixels) -> Pixels:
-    """Means of patches; those at the right and lower edge may be smaller."""
-    rows = np.arange(0, plane.shape[0], _PATCH_PX)
-    columns = np.arange(0, plane.shape[1], _PATCH_PX)
+def patch_means(plane: Pixels) -> Pixels:
+    """Means of 8x8 patches; those at the right and lower edge may be smaller."""
+    rows = np.arange(0, plane.shape[0], PATCH_PX)
+    columns = np.arange(0, plane.shape[1], PATCH_PX)
     sums = np.add.reduceat(np.add.reduceat(plane, rows, 0), columns, 1)
     heights = np.diff(np.append(rows, plane.shape[0]))
     widths = np.diff(np.append(columns, plane.shape[1]))

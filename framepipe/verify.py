@@ -18,14 +18,17 @@ from typing import Any
 
 import ffmpeg
 import numpy as np
+import numpy.typing as npt
 
 from framepipe import gif
 from framepipe.control import Stop
 from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS, run_ffmpeg
 from framepipe.encoders.tools import Tool
-from framepipe.errors import EncoderFailed
+from framepipe.errors import EncoderFailed, Interrupted
 from framepipe.pictures import (
+    PATCH_PX,
     Picture,
+    patch_means,
     psnr_db,
     read_png,
     rgb_with_one_bit_alpha,
@@ -38,7 +41,8 @@ from framepipe.recipes import Options
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 
-_SAMPLES = 8
+_SAMPLES = 8  # compared pixel by pixel, with their neighbours too
+_COMPARED = 2000  # compared patch by patch: all frames of most movies
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,11 @@ class Expected:
     background: tuple[int, int, int]
     options: Options
 
+    def source(self, position: int) -> Picture:
+        """The source of a frame of the timeline, as this format would show it."""
+        shown = rgb_with_one_bit_alpha if self.format == "gif" else yuv420
+        return shown(read_png(self.sources[position]), self.background)
+
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the movie in pixels: even for 4:2:0."""
@@ -181,7 +190,7 @@ def measure(
         With a failed check where the file cannot be read at all; damage is never an exception.
     """
     if expected.format == "gif":
-        checks = _gif_checks(movie, expected)
+        checks = _gif_checks(movie, expected, stop)
     else:
         assert tool is not None
         checks = _mp4_checks(movie, expected, tool, stop, work)
@@ -191,7 +200,7 @@ def measure(
 # GIF
 
 
-def _gif_checks(movie: Path, expected: Expected) -> Iterator[Check]:
+def _gif_checks(movie: Path, expected: Expected, stop: Stop | None) -> Iterator[Check]:
     timeline, shape = expected.timeline, expected.shape
     try:
         info = gif.inspect(movie)
@@ -208,28 +217,43 @@ def _gif_checks(movie: Path, expected: Expected) -> Iterator[Check]:
     if (info.frames, info.width, info.height) != (len(delays), shape.width, shape.height):
         return
     try:
-        pictures = _gif_pictures(movie, info.frames, expected)
+        pictures, off = _gif_pictures(movie, info.frames, expected, stop)
     except (OSError, EOFError, ValueError, SyntaxError, IndexError) as error:
         yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}")
         return
     yield Check("decodes", True, "every frame", "every frame")
-    yield from _picture_checks(pictures, expected, _Look(expected))
+    yield from _picture_checks(pictures, off, expected)
 
 
-def _gif_pictures(movie: Path, frames: int, expected: Expected) -> dict[int, Picture]:
-    """Decode every frame, keep the sampled ones."""
+def _gif_pictures(
+    movie: Path, frames: int, expected: Expected, stop: Stop | None
+) -> tuple[dict[int, Picture], dict[int, float]]:
+    """Decode every frame; the sampled pictures, and how far off the patches of each frame are."""
     from PIL import Image
 
-    wanted = _samples(frames)
+    samples, compared = set(_spread(frames, _SAMPLES)), set(_spread(frames, _COMPARED))
     pictures: dict[int, Picture] = {}
+    off: dict[int, float] = {}
     with Image.open(movie) as image:
         for index in range(frames):
+            if stop and stop.requested:
+                raise Interrupted(
+                    f"stopped{stop.by} while {movie.name} was verified: the frames are safe. "
+                    "Run the same again to go on",
+                    signal_name=stop.signal_name,
+                )
             image.seek(index)
             image.load()
-            if index in wanted:
-                rgba = np.asarray(image.convert("RGBA"))
-                pictures[index] = rgb_with_one_bit_alpha(rgba, expected.background)
-    return pictures
+            if index not in compared:
+                continue
+            rgba = np.asarray(image.convert("RGBA"))
+            seen, source = rgb_with_one_bit_alpha(rgba, expected.background), expected.source(index)
+            off[index] = worst_patch(seen, source)
+            if off[index] > expected.patch_limit or index in samples:
+                off[index] = worst_patch_given_colours(seen, source)
+            if index in samples:
+                pictures[index] = seen
+    return pictures, off
 
 
 # MP4
@@ -241,8 +265,9 @@ def _mp4_checks(
     repeats = expected.timeline.video_repeats()
     count = sum(repeats)
     starts = np.cumsum([0, *repeats[:-1]])
-    samples = _samples(len(repeats))
+    samples = _spread(len(repeats), _SAMPLES)
     wanted = [int(starts[position]) for position in samples]
+    compared = {position: int(starts[position]) for position in _spread(len(repeats), _COMPARED)}
     with tempfile.TemporaryDirectory(prefix="framepipe-", dir=work) as name:
         folder = Path(name)
         (folder / "movie.mp4").symlink_to(movie.absolute())
@@ -253,6 +278,7 @@ def _mp4_checks(
             return
         times, seen = _read_times(folder / "times.txt")
         raw = (folder / "samples.yuv").read_bytes()
+        patches = np.fromfile(folder / "patches.gray", np.uint8)
     width, height = expected.size
     due = [index / expected.timeline.fps for index in range(count)]
     yield Check("decodes", True, "without an error", "without an error")
@@ -279,7 +305,23 @@ def _mp4_checks(
             position: split_yuv420(raw[k * size : (k + 1) * size], width, height)
             for k, position in enumerate(samples)
         }
-        yield from _picture_checks(pictures, expected, _Look(expected))
+        off = _luma_off(patches, compared, expected)
+        for position, picture in pictures.items():
+            off[position] = worst_patch(picture, expected.source(position))
+        yield from _picture_checks(pictures, off, expected)
+
+
+def _luma_off(
+    patches: npt.NDArray[np.uint8], compared: Mapping[int, int], expected: Expected
+) -> dict[int, float]:
+    """How far off the patches of each frame's luma are, by position; from their means in the movie."""
+    rows, columns = (side // PATCH_PX for side in reversed(expected.size))
+    off: dict[int, float] = {}
+    for position, tick in compared.items():
+        seen = patches[tick * rows * columns :][: rows * columns].astype(np.float32)
+        source = patch_means(expected.source(position)[0])[:rows, :columns]
+        off[position] = float(np.max(np.abs(seen - source.ravel()), initial=0))
+    return off
 
 
 def _decode_args(wanted: Sequence[int]) -> list[str]:
@@ -288,7 +330,12 @@ def _decode_args(wanted: Sequence[int]) -> list[str]:
     times = source.output("times.txt", format="framecrc", **same)
     chosen = source.filter("select", "+".join(f"eq(n,{index})" for index in wanted))
     samples = chosen.output("samples.yuv", format="rawvideo", pix_fmt="yuv420p", **same)
-    return [*GLOBAL_ARGS, *PROGRESS_ARGS, *ffmpeg.merge_outputs(times, samples).get_args()]
+    whole = f"trunc(iw/{PATCH_PX})*{PATCH_PX}:trunc(ih/{PATCH_PX})*{PATCH_PX}:0:0".split(":")
+    luma = source.filter("extractplanes", "y").filter("crop", *whole)
+    small = luma.filter("scale", f"iw/{PATCH_PX}", f"ih/{PATCH_PX}", flags="area")
+    patches = small.output("patches.gray", format="rawvideo", pix_fmt="gray", **same)
+    outputs = ffmpeg.merge_outputs(times, samples, patches)
+    return [*GLOBAL_ARGS, *PROGRESS_ARGS, *outputs.get_args()]
 
 
 def _read_times(path: Path) -> tuple[list[Fraction], str]:
@@ -307,30 +354,32 @@ def _read_times(path: Path) -> tuple[list[Fraction], str]:
 # Pictures
 
 
-def _samples(count: int) -> list[int]:
-    """First, last and some between."""
-    most = min(count, _SAMPLES)
+def _spread(count: int, most: int) -> list[int]:
+    """Positions: all, or ``most`` evenly spread ones with the first and the last."""
+    most = min(count, most)
     return sorted({round(index * (count - 1) / max(1, most - 1)) for index in range(most)})
 
 
-def _picture_checks(pictures: Mapping[int, Picture], expected: Expected, look: _Look) -> Iterator[Check]:
-    """Compare sampled frames with their sources, and with the sources beside these.
+def _picture_checks(
+    pictures: Mapping[int, Picture], off: Mapping[int, float], expected: Expected
+) -> Iterator[Check]:
+    """Judge how close pictures are to their sources, and to the sources beside these.
 
     Parameters
     ----------
     pictures : mapping of int to Picture
-        By position in the timeline.
+        Sampled ones, by position in the timeline.
+    off : mapping of int to float
+        How far off the worst patch of each compared frame is.
     """
     close: dict[int, float] = {}
-    off: dict[int, float] = {}
     foreign = ""
     for own, seen in pictures.items():
-        source = look.source(own)
-        close[own], off[own] = psnr_db(seen, source), look.worst(seen, source)
+        close[own] = psnr_db(seen, expected.source(own))
         for beside in (own - 1, own + 1):
             if foreign or not 0 <= beside < len(expected.sources):
                 continue
-            if psnr_db(seen, look.source(beside)) > close[own] + expected.closer_db:
+            if psnr_db(seen, expected.source(beside)) > close[own] + expected.closer_db:
                 foreign = f"frame {own} shows {expected.sources[beside].name}"
     worst, worst_off = min(close, key=close.__getitem__), max(off, key=off.__getitem__)
     yield Check(
@@ -343,29 +392,9 @@ def _picture_checks(pictures: Mapping[int, Picture], expected: Expected, look: _
         "patches",
         off[worst_off] <= expected.patch_limit,
         f"8x8 px within {expected.patch_limit:.0f}/255",
-        f"off by {off[worst_off]:.1f} at most (frame {worst_off})",
+        f"off by {off[worst_off]:.1f} at most, in {len(off)} frames (frame {worst_off})",
     )
     yield Check("order", not foreign, "each frame shows its own", foreign or "each frame shows its own")
-
-
-class _Look:
-    """How this format shows a source, and how a decoded picture is held against it."""
-
-    def __init__(self, expected: Expected) -> None:
-        self._expected = expected
-        gif_like = expected.format == "gif"
-        self._shown = rgb_with_one_bit_alpha if gif_like else yuv420
-        self.worst = worst_patch_given_colours if gif_like else worst_patch
-        self._kept: dict[int, Picture] = {}
-
-    def source(self, position: int) -> Picture:
-        """The source of a frame of the timeline, as the movie would show it."""
-        if position not in self._kept:
-            while len(self._kept) > 3:
-                self._kept.pop(next(iter(self._kept)))
-            rgba = read_png(self._expected.sources[position])
-            self._kept[position] = self._shown(rgba, self._expected.background)
-        return self._kept[position]
 
 
 # Words
