@@ -206,6 +206,11 @@ class JobRecord:
     details: Mapping[str, Mapping[str, str]]
     goal: Mapping[str, Any] | None = None
 
+    @property
+    def resumable(self) -> bool:
+        """True if the record says enough to load the scene and its frames again."""
+        return None not in (self.ref, self.params, self.spec)
+
     def frame_parts(self, value: Any) -> dict[str, str]:
         """All parts of the fingerprint of the frame with this value."""
         return {**self.parts, "value": digest_value(value)}

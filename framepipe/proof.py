@@ -13,6 +13,7 @@ from framepipe.clean import CleanupReport, delete_frames
 from framepipe.control import Stop
 from framepipe.errors import IncompleteStore, UsageError, VerificationFailed
 from framepipe.fingerprint import digest_file
+from framepipe.frames import format_range
 from framepipe.plan import look_at, open_store, plan_assembly
 from framepipe.recipes import Options, format_of
 from framepipe.store import Store
@@ -106,12 +107,15 @@ def clean(store: PathLike, *, movie: PathLike | None = None, force: bool = False
         There is no such movie, or it fails. Nothing was deleted.
     """
     where = open_store(store)
-    where.read_job()
+    planned = set(where.read_job()[0].numbers)
     if force:
         return delete_frames(where, None)
     if movie is None:
-        return delete_frames(where, _proven(where))
+        proven = _proven(where)
+        _refuse_part(where, planned - set(proven))
+        return delete_frames(where, proven)
     expected = _expected(movie, where, {}, {})
+    _refuse_part(where, planned - set(expected.timeline.numbers))
     seen = where.look(expected.timeline.numbers)
     report = measure(Path(os.path.abspath(movie)), expected, decoder(expected.format))
     if not report.passed:
@@ -119,6 +123,14 @@ def clean(store: PathLike, *, movie: PathLike | None = None, force: bool = False
             f"{movie} failed verification, nothing was deleted:\n{report.table()}", report=report
         )
     return delete_frames(where, {number: each.fingerprint for number, each in seen.items()})
+
+
+def _refuse_part(store: Store, unseen: set[int]) -> None:
+    if unseen:
+        raise VerificationFailed(
+            f"frames {format_range(unseen)} of {store.path} are in no verified movie: the job is not "
+            "finished, so none was deleted. Finish it; or --force"
+        )
 
 
 def _proven(store: Store) -> dict[int, str]:

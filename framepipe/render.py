@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from framepipe.errors import (
     FramesFailed,
     IncompleteStore,
     Interrupted,
+    StoreError,
     UsageError,
 )
 from framepipe.frames import Frames, format_range, parse_range
@@ -50,6 +52,8 @@ class RenderReport:
     engine : str
     workers : int
     seconds : float
+    resumable : bool
+        ``framepipe resume`` can go on with it; else the program that started it must.
     """
 
     store: Path
@@ -61,6 +65,7 @@ class RenderReport:
     engine: str = ""
     workers: int = 0
     seconds: float = 0.0
+    resumable: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -263,6 +268,11 @@ def render_job(
         record = replace(record, goal=before.goal)  # a make that is helped along stays a make
     values = job.frames.by_number()
     found = store.scan(record, values=values, numbers=mine, deep=True, before=before)
+    if before and found.stale and _name(before) != _name(record):
+        raise StoreError(
+            f"{store.path} holds frames of {_name(before)}, which {_name(record)} would draw over: "
+            "choose another --store, or remove that one"
+        )
     if found.stale and stale == "error":
         raise IncompleteStore(_stale_message(found), status=found)
     store.write_job(record)
@@ -290,6 +300,7 @@ def render_job(
         engine=engine.name,
         workers=min(engine.workers, len(pending)),
         seconds=time.monotonic() - began,
+        resumable=record.resumable,
     )
     _judge(report, stop, pending)
     return report
@@ -313,6 +324,12 @@ def _pending(found: StoreStatus, mine: Sequence[int], *, keep_stale: bool, again
         return list(mine)
     done = {*found.done, *(found.stale if keep_stale else ())}
     return [number for number in mine if number not in done]
+
+
+def _name(record: JobRecord) -> str:
+    """The scene's name with its file's, as a person would say it."""
+    place = (record.ref or "").rpartition(":")[0]
+    return f"{Path(place).name}:{record.name}" if place else record.name
 
 
 def _known_fit(found: StoreStatus, job: Job) -> Fit | None:
@@ -364,8 +381,13 @@ def failure_message(report: RenderReport, left: int = 0) -> str:
             lines.append(group[0].traceback)
     if left:
         lines.append(f"Stopped there (--max-failures); {left} frames were not tried.")
-    lines.append(
-        f"The other frames are safe in {report.store}. Draw one in this process to look into it:\n"
-        f"  framepipe resume {report.store} --only {report.failed[0].number} --engine serial"
-    )
+    if report.kept + len(report.drawn):
+        lines.append(f"The other frames are safe in {report.store}.")
+    number = report.failed[0].number
+    if report.resumable:
+        again = f"framepipe resume {shlex.quote(str(report.store))} --only {number} --engine serial"
+    else:
+        again = f'framepipe.render(…, only="{number}", engine="serial")'
+    lines.append(f"Draw one in this process, to look into it:\n  {again}")
+    lines.append("Then run the same again; or build without them: framepipe assemble … --missing hold")
     return "\n".join(lines)

@@ -315,12 +315,13 @@ def _luma_off(
     patches: npt.NDArray[np.uint8], compared: Mapping[int, int], expected: Expected
 ) -> dict[int, float]:
     """How far off the patches of each frame's luma are, by position; from their means in the movie."""
-    rows, columns = (side // PATCH_PX for side in reversed(expected.size))
+    width, height = expected.size
+    means = patches.reshape(-1, -(-height // PATCH_PX), -(-width // PATCH_PX))
+    whole = (slice(height // PATCH_PX), slice(width // PATCH_PX))  # those at the edge were padded
     off: dict[int, float] = {}
     for position, tick in compared.items():
-        seen = patches[tick * rows * columns :][: rows * columns].astype(np.float32)
-        source = patch_means(expected.source(position)[0])[:rows, :columns]
-        off[position] = float(np.max(np.abs(seen - source.ravel()), initial=0))
+        difference = means[tick][whole].astype(np.float32) - patch_means(expected.source(position)[0])[whole]
+        off[position] = float(np.max(np.abs(difference), initial=0))
     return off
 
 
@@ -330,8 +331,9 @@ def _decode_args(wanted: Sequence[int]) -> list[str]:
     times = source.output("times.txt", format="framecrc", **same)
     chosen = source.filter("select", "+".join(f"eq(n,{index})" for index in wanted))
     samples = chosen.output("samples.yuv", format="rawvideo", pix_fmt="yuv420p", **same)
-    whole = f"trunc(iw/{PATCH_PX})*{PATCH_PX}:trunc(ih/{PATCH_PX})*{PATCH_PX}:0:0".split(":")
-    luma = source.filter("extractplanes", "y").filter("crop", *whole)
+    whole = (f"ceil(iw/{PATCH_PX})*{PATCH_PX}", f"ceil(ih/{PATCH_PX})*{PATCH_PX}")
+    # called full range, or scaling would stretch the samples to it
+    luma = source.filter("extractplanes", "y").filter("setparams", range="full").filter("pad", *whole)
     small = luma.filter("scale", f"iw/{PATCH_PX}", f"ih/{PATCH_PX}", flags="area")
     patches = small.output("patches.gray", format="rawvideo", pix_fmt="gray", **same)
     outputs = ffmpeg.merge_outputs(times, samples, patches)

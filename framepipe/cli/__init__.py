@@ -52,6 +52,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = framepipe.main(list(arguments), prog_name="framepipe", standalone_mode=False)
         return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        return _say(error.format_message(), error.exit_code)
     except click.ClickException as error:
         where = getattr(getattr(error, "ctx", None), "command_path", "framepipe")
         return _say(f"{where}: {' '.join(error.format_message().split())}", error.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -35,6 +36,7 @@ def command(
 ) -> None:
     """Build movies from a store's frames and verify them. Deletes nothing."""
     if dry_run:
+        print("# to read, not to run: each has its lists in a work folder beside the movie", file=sys.stderr)
         for path in output:
             print("\n".join(_commands(store, path, keywords)))
         return

@@ -46,7 +46,7 @@ def command(as_json: bool) -> None:
         options.print_json([vars(each) for each in findings])
     else:
         for each in findings:
-            print(f"{'ok' if each.ok else '--'}  {each.what:<24} {each.seen}")
+            print(f"{'ok' if each.ok else '--'}  {each.what:<26} {each.seen}")
             if each.cure:
                 print(f"      to get it: {each.cure}")
     if not all(each.ok for each in findings if each.what.startswith("builds") and not each.cure):

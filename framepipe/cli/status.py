@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from framepipe.cli import options
@@ -34,5 +36,5 @@ def _text(found: StoreStatus) -> str:
     if found.extra:
         lines.append(f"  not in the plan, never used: {format_range(found.extra)}")
     if not found.complete:
-        lines.append(f"Go on: framepipe resume {options.shown(found.path)}")
+        lines.append(f"Go on: framepipe resume {shlex.quote(options.shown(found.path))}")
     return "\n".join(lines)

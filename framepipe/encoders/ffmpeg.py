@@ -36,8 +36,11 @@ def candidates() -> Iterator[tuple[str, str]]:
     """
     if named := os.environ.get(VARIABLE):
         yield shutil.which(named) or named, VARIABLE
+    seen = set()
     for folder in os.get_exec_path():
-        if found := shutil.which("ffmpeg", path=folder):
+        found = shutil.which("ffmpeg", path=folder)
+        if found and (real := os.path.realpath(found)) not in seen:
+            seen.add(real)
             yield found, "PATH"
     if shipped := _shipped():
         yield shipped, "imageio-ffmpeg"
@@ -103,7 +106,8 @@ def _search(what: str, trial: Callable[[Tool], None]) -> Tool:
         if version is None:
             passed_over[path] = f"{path} ({origin}) is no working ffmpeg"
             continue
-        tool = Tool("ffmpeg", path, version, tuple(passed_over.values()))
+        notes = tuple(f"{reason}; used {path}" for reason in passed_over.values())
+        tool = Tool("ffmpeg", path, version, notes)
         try:
             trial(tool)
             return tool

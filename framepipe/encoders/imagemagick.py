@@ -53,13 +53,13 @@ def programs() -> list[tuple[str, str | None]]:
 
     A name proves nothing: ``convert.exe`` of Windows converts file systems.
     """
-    found: dict[str, str | None] = {}
+    found: dict[str, tuple[str, str | None]] = {}
     for name in ("magick", "convert"):
         for folder in os.get_exec_path():
             path = shutil.which(name, path=folder)
-            if path and path not in found:
-                found[path] = _version_of(path)
-    return list(found.items())
+            if path and (real := os.path.realpath(path)) not in found:
+                found[real] = (path, _version_of(path))
+    return list(found.values())
 
 
 @cache

@@ -114,12 +114,11 @@ def draw_frame(work: Work, task: Task) -> Outcome:
             picture = rasterise(figure, work.canvas, task.fit)
         if task.keep:
             parts = work.record.frame_parts(task.value)
-            see_through = picture.fit.shape.mode == "RGBA"
             data = png.encode(
                 picture.pixels,
                 passport(task.number, parts),
                 dpi=picture.dpi,
-                background=picture.background if see_through else None,
+                background=picture.background,
             )
             Store(work.store).commit(task.number, data)
     except StoreError as error:

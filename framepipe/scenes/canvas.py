@@ -58,9 +58,8 @@ class _Target:
         """There to look like a file: matplotlib asks only whether it exists."""
 
     def write(self, buffer: Any) -> None:
-        width, height = (int(side) for side in self._figure.bbox.size)
         self.dpi = float(self._figure.dpi)
-        self.rgba = np.frombuffer(bytes(buffer), np.uint8).reshape(height, width, 4)
+        self.rgba = np.array(buffer, np.uint8)  # Agg's buffer knows its shape: (height, width, 4)
 
 
 def rasterise(figure: Figure, canvas: Canvas, fit: Fit | None = None) -> Picture:

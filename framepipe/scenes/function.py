@@ -25,9 +25,9 @@ class FunctionScene:
     Parameters
     ----------
     function : callable
-        Called with the frame's value and ``params``. Returns a Figure, or an Axes (or a tuple
-        that begins with a Figure, as from ``plt.subplots``), or nothing after drawing on pyplot's
-        current figure.
+        Called with the frame's value and ``params``. Returns a Figure, an Axes or another Artist
+        (or a sequence that begins with one, as ``plt.subplots`` and ``plt.plot`` give), or nothing
+        after drawing on pyplot's current figure.
     params : mapping, optional
         Keyword arguments for every frame.
     loaded : Loaded, optional
@@ -101,7 +101,7 @@ def _figure_in(returned: Any, name: str) -> Figure:
     from matplotlib import pyplot as plt
     from matplotlib.figure import FigureBase
 
-    thing = returned[0] if isinstance(returned, tuple) and returned else returned
+    thing = returned[0] if isinstance(returned, (tuple, list)) and returned else returned
     if thing is None:
         if not plt.get_fignums():
             raise RenderError(
@@ -151,6 +151,8 @@ def _ref_of(function: Any, script: Path | None) -> str | None:
     """The address of a function that stands at the top of its file, None for any other."""
     name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", "")
     if not name.isidentifier() or getattr(sys.modules.get(module), name, None) is not function:
+        return None
+    if module == "__main__" and script is None:  # a notebook
         return None
     return f"{script}:{name}" if script and module in ("__main__", script.stem) else f"{module}:{name}"
 

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 
 import framepipe as fp
 
-INPUTS, HIDDEN, STEPS = 30, 10, 60
+INPUTS, HIDDEN, STEPS = 30, 10, 40
 
 
 def train() -> list[np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Cli
 
 GALLERY = Path(__file__).parents[2] / "scripts" / "gallery"
-PIECES = {"weights_heatmap": ("history", 60), "gradient_descent": ("0-179x20", 9)}
+PIECES = {"weights_heatmap": ("history", 40), "gradient_descent": ("0-179x20", 9)}
 
 
 def test_every_piece_of_the_gallery_is_tested() -> None:

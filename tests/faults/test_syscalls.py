@@ -90,25 +90,42 @@ class Victims:
 
     def trial(self, store: Path, inject: str = "") -> int:
         """Its exit code, -9 if it was killed."""
+        return self._run(
+            store, ["-e", f"trace={inject.partition(':')[0]}", "-e", f"inject={inject}"] if inject else []
+        )
+
+    def closes_before_rename(self, store: Path) -> int:
+        """Which ``close`` of a commit into ``store`` is that of the file just written."""
+        assert self._run(store, ["-e", "trace=close,rename"]) == 0
+        before, rename, _ = self._log().rpartition("rename(")
+        assert rename, self._log()
+        return before.count("close(")
+
+    def message(self) -> str:
+        return (self.folder / "warm" / "message").read_text()
+
+    def _run(self, store: Path, options: list[str]) -> int:
         pid = self._ask(str(store))
-        tracer = self._trace(pid, inject) if inject else None
+        tracer = self._trace(pid, options) if options else None
         code = self._ask("go")
         if tracer:
             tracer.wait(20)
         return code
 
-    def message(self) -> str:
-        return (self.folder / "warm" / "message").read_text()
-
-    def _trace(self, pid: int, inject: str) -> subprocess.Popen[bytes]:
-        calls = inject.partition(":")[0]
+    def _trace(self, pid: int, options: list[str]) -> subprocess.Popen[bytes]:
         with (self.folder / "strace.log").open("wb") as log:
-            tracer = subprocess.Popen(
-                ["strace", "-f", "-p", str(pid), "-e", f"trace={calls}", "-e", f"inject={inject}"], stderr=log
-            )
-        wait_for(lambda: "\nTracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text())
-        wait_for(lambda: b"attached" in (self.folder / "strace.log").read_bytes())
+            tracer = subprocess.Popen(["strace", "-f", "-p", str(pid), *options], stderr=log)
+
+        def attached() -> bool:
+            assert tracer.poll() is None, self._log()
+            holds = f"\nTracerPid:\t{tracer.pid}\n" in Path(f"/proc/{pid}/status").read_text()
+            return holds and "attached" in self._log()
+
+        wait_for(attached)
         return tracer
+
+    def _log(self) -> str:
+        return (self.folder / "strace.log").read_text(errors="replace")
 
     def _ask(self, line: str) -> int:
         assert self._server.stdin and self._server.stdout
@@ -188,7 +205,10 @@ def test_failing_call_is_tried_again_or_told_and_never_leaves_a_wrong_frame(
 ) -> None:
     for before in (None, OLD):
         store = new_store(victims.folder, f"store-{before is None}", before)
-        code = victims.trial(store, f"{call}:error={error}:when=1{'' if often == 'once' else '+'}")
+        at = 1
+        if call == "close" and often == "once":
+            at = victims.closes_before_rename(new_store(victims.folder, f"count-{before is None}", before))
+        code = victims.trial(store, f"{call}:error={error}:when={at}{'' if often == 'once' else '+'}")
         if often == "once" and error != "ENOSPC":
             assert code == 0, victims.message()
             assert content(store) == NEW

@@ -147,7 +147,7 @@ def test_rc_parameters_of_the_caller_reach_the_workers(tmp_path):
         assert drawn(lambda k: plt.figure(), tmp_path) == [51, 51, 51]
 
 
-def test_another_function_in_the_same_store_is_drawn_and_not_taken_for_done(tmp_path):
+def test_another_function_in_the_same_store_is_refused_and_draws_over_nothing(tmp_path):
     def one(k):
         return flat(10)
 
@@ -155,7 +155,9 @@ def test_another_function_in_the_same_store_is_drawn_and_not_taken_for_done(tmp_
         return flat(20)
 
     assert drawn(one, tmp_path, engine="serial") == [10, 10, 10]
-    assert drawn(two, tmp_path, engine="serial") == [20, 20, 20]
+    with pytest.raises(fp.StoreError, match=r"holds frames of .*one, which .*two would draw over"):
+        drawn(two, tmp_path, engine="serial")
+    assert drawn(one, tmp_path, engine="serial") == [10, 10, 10]
 
 
 def test_two_lambdas_of_one_line_are_told_apart(tmp_path):

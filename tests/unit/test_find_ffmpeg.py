@@ -73,7 +73,7 @@ def test_the_first_that_really_works_is_taken_and_says_why_the_others_were_not(p
     tool = find_ffmpeg("mp4", attempt)
     assert (tool.path, tool.version) == (good, "9.9-good")
     assert len(tool.notes) == 3
-    assert tool.notes[0] == f"{other} (PATH) is no working ffmpeg"
+    assert tool.notes[0] == f"{other} (PATH) is no working ffmpeg; used {tool.path}"
     assert tool.notes[1].startswith(f"{cannot} (PATH, 2.8-broken) cannot build mp4: ffmpeg exit code 1")
     assert "wrote 0 of 2 frames and said that all was well" in tool.notes[2]
     assert silent in tool.notes[2]
@@ -92,7 +92,7 @@ def test_a_variable_that_names_no_ffmpeg_is_passed_over_with_a_note(path, monkey
     monkeypatch.setenv("FRAMEPIPE_FFMPEG", named)
     tool = find_ffmpeg("mp4", attempt)
     assert tool.path == good
-    assert tool.notes == (f"{named} (FRAMEPIPE_FFMPEG) is no working ffmpeg",)
+    assert tool.notes == (f"{named} (FRAMEPIPE_FFMPEG) is no working ffmpeg; used {tool.path}",)
 
 
 def test_with_nothing_on_path_the_one_of_the_wheel_is_taken(path):
