@@ -255,9 +255,8 @@ def _encode(
 @contextlib.contextmanager
 def _work_folder(plan: Assembly) -> Iterator[Path]:
     """A private folder beside the output, so that publishing is a rename; gone afterwards."""
-    for leftover in files.leftover_temporaries(plan.output.parent):
-        if leftover.is_dir() and leftover.name.startswith(f".{plan.output.name[:150]}."):
-            shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in files.leftover_temporaries(plan.output.parent, of=plan.output):
+        shutil.rmtree(leftover, ignore_errors=True)
     folder = files.temporary_beside(plan.output)
     try:
         folder.mkdir()

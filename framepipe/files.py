@@ -20,7 +20,8 @@ from pathlib import Path
 _HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40] or "host"
 _COUNTER = itertools.count()
 _TEMPORARY = re.compile(r"\..+\.([A-Za-z0-9-]+)\.(\d+)\.\d+\.tmp", re.DOTALL)
-_LONGEST_NAME = 255  # bytes; NAME_MAX of all file systems in use
+LONGEST_NAME = 255  # bytes; NAME_MAX of all file systems in use
+_TAIL_ROOM = 80
 _ATTEMPTS = 3
 #: Errors that network file systems report for a moment: nfs(5), open(2).
 _PASSING = {errno.ESTALE, errno.EINTR, errno.EAGAIN, errno.ETIMEDOUT, errno.EIO}
@@ -29,9 +30,12 @@ _FOREIGN_AGE_S = 3600.0
 
 def temporary_beside(path: Path) -> Path:
     """A name next to ``path`` that no other process on any host uses: ``.<name>.<host>.<pid>.<n>.tmp``."""
-    tail = f".{_HOST}.{os.getpid()}.{next(_COUNTER)}.tmp"
-    name = path.name.encode(errors="surrogateescape")[: _LONGEST_NAME - len(tail) - 1]
-    return path.with_name(f".{name.decode(errors='ignore')}{tail}")
+    return path.with_name(f"{_stem(path)}.{_HOST}.{os.getpid()}.{next(_COUNTER)}.tmp")
+
+
+def _stem(path: Path) -> str:
+    """What all temporaries of ``path`` begin with: a dot and its name, cut to leave room."""
+    return "." + os.fsdecode(os.fsencode(path.name)[: LONGEST_NAME - _TAIL_ROOM])
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -114,8 +118,8 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def leftover_temporaries(folder: Path) -> Iterator[Path]:
-    """Temporaries in ``folder`` whose writer is gone.
+def leftover_temporaries(folder: Path, of: Path | None = None) -> Iterator[Path]:
+    """Temporaries in ``folder``, all or those of one file, whose writer is gone.
 
     A writer on this host is asked for by its process id. One on another host is taken for gone
     after an hour, by the file system's own clock (clocks of hosts differ).
@@ -124,6 +128,8 @@ def leftover_temporaries(folder: Path) -> Iterator[Path]:
         names = [entry.name for entry in os.scandir(folder)]
     except OSError:
         return
+    stem = f"{_stem(of)}." if of else "."
+    names = [name for name in names if name.startswith(stem)]
     found = [(name, match) for name in names if (match := _TEMPORARY.fullmatch(name))]
     now_s = _clock_of(folder) if any(match[1] != _HOST for _, match in found) else 0.0
     for name, match in found:

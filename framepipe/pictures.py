@@ -67,8 +67,9 @@ def worst_patch(one: Picture, other: Picture) -> float:
     """Greatest difference between the means of any 8x8 patch, 0 to 255.
 
     What an encoder loses averages out within a patch; another digit or a moved line does not.
-    Measured on plots, images, dots and noise: at most 6 at crf 18 and 8 in a GIF of 256 colours,
-    where a neighbouring frame, even with only its title changed, is off by 16 or more.
+    Measured on plots, images and dots: at most 6 at crf 18 and 8 in a GIF of 256 colours (13 for
+    coloured noise), where a neighbouring frame, even with little more than its title changed, is
+    off by 16 or more.
     """
     return max(float(np.max(np.abs(patch_means(a) - patch_means(b)))) for a, b in zip(one, other))
 

@@ -110,6 +110,8 @@ def clean(store: PathLike, *, movie: PathLike | None = None, force: bool = False
     planned = set(where.read_job()[0].numbers)
     if force:
         return delete_frames(where, None)
+    if not where.numbers():  # an earlier clean was stopped after the last frame
+        return delete_frames(where, {})
     if movie is None:
         proven = _proven(where)
         _refuse_part(where, planned - set(proven))

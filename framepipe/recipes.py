@@ -9,6 +9,7 @@ measured in both ffmpeg 5.1 and 9.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +18,7 @@ from typing import Any
 
 import ffmpeg
 
+from framepipe import files
 from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS
 from framepipe.encoders.tools import STALL_S
 from framepipe.errors import UsageError
@@ -147,6 +149,8 @@ def format_of(path: Path) -> str:
     ------
     UsageError
     """
+    if "\0" in path.name or len(os.fsencode(path.name)) > files.LONGEST_NAME:
+        raise UsageError(f"output {path.name[:60]!r} … cannot be the name of a file")
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in FORMATS:
         builds = ", ".join(f".{each}" for each in FORMATS)

@@ -19,6 +19,8 @@ from framepipe.scenes.function import FunctionScene
 from framepipe.scenes.style import keep_rcparams
 from framepipe.store import Store
 
+_MESSAGE, _TRACEBACK = 300, 8000  # characters: a log is to be read
+
 FailureKind = Literal["raised", "size", "lost", "timeout", "store"]
 
 
@@ -131,7 +133,7 @@ def draw_frame(work: Work, task: Task) -> Outcome:
         raise
     except BaseException as error:  # SystemExit too: it is the frame's failure, not ours
         first_line = f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(": ")
-        message = f"failed in {work.scene.name}(): {first_line}"
+        message = f"failed in {work.scene.name}(): {first_line[:_MESSAGE]}"
         return Failed(task.number, "raised", message, _user_traceback(error))
     return Drawn(task.number, picture.fit, time.monotonic() - began)
 
@@ -144,4 +146,5 @@ def _user_traceback(error: BaseException) -> str:
         ours = step.tb_frame.f_code.co_filename.startswith(here)
         step = step.tb_next
         start = step if ours and step is not None else start
-    return "".join(traceback.format_exception(type(error), error, start)).rstrip()
+    text = "".join(traceback.format_exception(type(error), error, start)).rstrip()
+    return text if len(text) <= _TRACEBACK else f"{text[: _TRACEBACK // 2]}\n…\n{text[-_TRACEBACK // 2 :]}"

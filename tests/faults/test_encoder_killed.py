@@ -100,7 +100,11 @@ def test_temporary_folder_of_the_system_is_left_clean_by_a_killed_framepipe(big:
     temporary.mkdir()
     slow = big.folder.parent / "slow-ffmpeg"
     slow.write_text(
-        '#!/bin/bash\nif [[ "${@: -1}" == samples.yuv ]]; then ffmpeg "$@"; touch "$FB_LOG.reached"; sleep 600; fi\nexec ffmpeg "$@"\n'
+        "#!/bin/bash\n"
+        'if [[ " $* " == *" movie.mp4 "* && "${@: -1}" != movie.mp4 ]]; then\n'  # it decodes, to verify
+        '    ffmpeg "$@"; touch "$FB_LOG.reached"; sleep 600\n'
+        "fi\n"
+        'exec ffmpeg "$@"\n'
     )
     slow.chmod(0o755)
     env = {"TMPDIR": str(temporary), "FRAMEPIPE_FFMPEG": str(slow)}

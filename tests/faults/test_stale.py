@@ -68,9 +68,13 @@ def test_touched_input_makes_nothing_stale(drawn: Bench) -> None:
     drawn.run("status", "store", ok=True)
 
 
-def test_missing_input_makes_frames_stale_and_is_named(drawn: Bench) -> None:
+def test_missing_input_leaves_frames_as_recorded_but_nothing_is_drawn_without_it(drawn: Bench) -> None:
+    """A store that was moved to where the inputs are not can still be looked at and assembled."""
     (drawn.folder / "table.csv").unlink()
-    check_stale(drawn, "table.csv is gone")
+    assert drawn.run("status", "store").returncode == 0
+    refused = drawn.run("resume", "store")
+    assert refused.returncode == 2
+    assert "table.csv' does not exist" in refused.stderr
 
 
 CHANGES = {
