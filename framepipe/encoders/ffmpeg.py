@@ -164,6 +164,8 @@ def run_ffmpeg(
             problem = f"wrote {seen['frame']} of {frames} frames and said that all was well"
         elif seen["dup_frames"] != "0" or seen["drop_frames"] != "0":
             problem = f"duplicated {seen['dup_frames']} and dropped {seen['drop_frames']} frames"
+    if "No space left" in done.stderr:
+        problem = f"found no space left on the disk ({problem})"
     if problem:
         raise EncoderFailed(f"ffmpeg {problem}{_last_words(done.stderr)}", stderr=done.stderr, tool=tool)
 
