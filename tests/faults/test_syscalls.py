@@ -50,8 +50,8 @@ def work(folder):
 work(sys.argv[2])  # once, so that nothing is imported later
 for line in sys.stdin:
     start, go = os.pipe()
+    message = os.open(sys.argv[2] + "/message", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)  # before it is traced
     if (pid := os.fork()) == 0:
-        message = os.open(sys.argv[2] + "/message", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.read(start, 1)
         try:
             work(line.rstrip("\\n"))
@@ -66,7 +66,7 @@ for line in sys.stdin:
     sys.stdin.readline()
     os.write(go, b"x")
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-    os.close(start), os.close(go)
+    os.close(start), os.close(go), os.close(message)
 """
 
 
