@@ -26,6 +26,7 @@ except ImportError:  # no wheel for this platform: the same format, slower
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
+_TAIL = 4 + len(_END)  # the checksum of what stands before the end, and the end
 _KEYWORD = b"framepipe"
 _HEAD = 8192
 _UP = 2
@@ -52,7 +53,8 @@ class PngInfo:
         The ``bKGD`` colour, (red, green, blue) of 0-255.
     size_bytes : int
     identity : tuple of int
-        Inode and time of change in ns: another file under the same name has others.
+        Size and the checksum of the last pixels: other pixels under the same name have others, the
+        same frame drawn once more has the same.
     """
 
     damage: str = ""
@@ -134,20 +136,20 @@ def inspect(path: Path, *, deep: bool = False) -> PngInfo | None:
         if not stat.S_ISREG(mode := os.lstat(path).st_mode):
             return PngInfo(damage=f"is a {_kind_of(mode)}, not a file")
         with path.open("rb") as file:
-            about = os.fstat(file.fileno())
-            size = about.st_size
+            size = os.fstat(file.fileno()).st_size
             data = file.read() if deep else file.read(_HEAD)
-            tail = data[-12:] if len(data) == size else _read_tail(file, size)
+            tail = data[-_TAIL:] if len(data) == size else _read_tail(file, size)
     except FileNotFoundError:
         return None
     except OSError as error:
         return PngInfo(damage=f"cannot be read ({error.strerror or error})")
-    return replace(_judge(data, tail, size, deep), identity=(about.st_ino, about.st_mtime_ns))
+    checksum = int.from_bytes(tail[: -len(_END)], "big")
+    return replace(_judge(data, tail, size, deep), identity=(size, checksum))
 
 
 def _read_tail(file: Any, size: int) -> bytes:
-    file.seek(max(0, size - 12))
-    return bytes(file.read(12))
+    file.seek(max(0, size - _TAIL))
+    return bytes(file.read(_TAIL))
 
 
 def _kind_of(mode: int) -> str:
@@ -161,7 +163,7 @@ def _judge(data: bytes, tail: bytes, size: int, deep: bool) -> PngInfo:
         return PngInfo(damage="is empty (0 bytes)")
     if not data.startswith(SIGNATURE):
         return PngInfo(damage="does not start like a PNG file", size_bytes=size)
-    if tail != _END:
+    if not tail.endswith(_END):
         return PngInfo(damage=f"is cut short or has bytes after its end ({size} bytes)", size_bytes=size)
     found: dict[str, Any] = {}
     damage = _walk(data, size, deep, found)

@@ -39,7 +39,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Seen:
-    """One frame's fingerprint, and the identity of the file that has it."""
+    """One frame's fingerprint, and what its pixels can be told by (`PngInfo.identity`)."""
 
     fingerprint: str
     identity: tuple[int, int]
