@@ -83,7 +83,7 @@ def assemble(
     store: Store | RenderReport | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    fps: object = 25,
+    fps: object | None = None,
     hold_first_s: float = 0,
     hold_last_s: float = 0,
     loop: object = 0,
@@ -107,8 +107,9 @@ def assemble(
     output : path-like
         Its suffix is the format: ``.gif``, ``.mp4``. What stands there stays until the new movie
         has passed verification.
-    fps : int, float, str or Fraction
-        Frames per second; ``"30000/1001"`` is exact. Default 25, which GIF can keep exactly.
+    fps : int, float, str or Fraction, optional
+        Frames per second; ``"30000/1001"`` is exact. Default: the animation's own (its interval), else
+        25, which GIF can keep exactly.
     hold_first_s, hold_last_s : float
         Seconds that the first and the last frame are shown.
     loop : int or str

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from framepipe import png
+from framepipe import files, png
 from framepipe.errors import StoreError
-from framepipe.frames import file_name, format_range
+from framepipe.frames import file_name, format_range, number_of
 from framepipe.job import read_passport
 from framepipe.store import Store
 
@@ -98,5 +98,21 @@ def _remove_empty(store: Store) -> None:
     store.sweep()
     for path in (store.movies_file, store.job_file):
         path.unlink(missing_ok=True)
+    _remove_logs(store)
     with contextlib.suppress(OSError):  # something of the user's is in it
         store.path.rmdir()
+
+
+def _remove_logs(store: Store) -> None:
+    """Logs of frames that failed, and their folder if nothing else is in it."""
+    if store.logs.is_symlink():
+        return
+    with contextlib.suppress(OSError):
+        ours = {path for path in store.logs.glob("frame_*.log") if _is_log(path)}
+        for path in {*ours, *files.leftover_temporaries(store.logs)}:
+            path.unlink(missing_ok=True)
+        store.logs.rmdir()
+
+
+def _is_log(path: Path) -> bool:
+    return number_of(path.with_suffix(".png").name) is not None

@@ -18,8 +18,10 @@ class Progress:
     ----------
     stage : {"draw", "encode", "verify"}
         What is being done.
-    done, total : int
-        Frames of this stage. ``done`` counts the failed ones too.
+    done : int
+        Frames of this stage so far, the failed ones too.
+    total : int or None
+        All of its frames; None while nobody knows how many there will be.
     failed : int
         Frames that could not be drawn so far.
     label : str
@@ -28,7 +30,7 @@ class Progress:
 
     stage: Stage
     done: int
-    total: int
+    total: int | None
     failed: int = 0
     label: str = ""
 

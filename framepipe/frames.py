@@ -7,13 +7,14 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import fileseq
 
 from framepipe.errors import FrameRangeError, UsageError
 
-_MOST = 10_000_000
+Extent = Literal["fixed", "growing", "recorded"]
+MOST = 10_000_000
 _DIGITS = 20
 _FILE = re.compile(r"frame_(-?\d{5,})\.png")
 
@@ -100,11 +101,21 @@ class Frames:
         What the scene is called with; as long as ``numbers``.
     spec : str or None
         Text that gives the same frames on the command line, None if there is none.
+    indices : sequence of int
+        Each frame's place in the order of the scene's updates. Default: its place in the plan.
+    extent : {"fixed", "growing", "recorded"}
+        "fixed": these frames. "growing": those from 0 to an end that only drawing finds. "recorded":
+        whatever a running program has drawn.
     """
 
     numbers: Sequence[int]
     values: Sequence[Any]
     spec: str | None = None
+    indices: Sequence[int] = ()
+    extent: Extent = "fixed"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "indices", self.indices or range(len(self.numbers)))
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -116,7 +127,11 @@ class Frames:
 
     def by_number(self) -> Mapping[int, Any]:
         """Each frame's value by its number; a value is read when it is asked for."""
-        return _ByNumber(self)
+        return _ByNumber(self.numbers, self.values)
+
+    def index_by_number(self) -> Mapping[int, int]:
+        """Each frame's index by its number."""
+        return _ByNumber(self.numbers, self.indices)
 
     @classmethod
     def of(cls, frames: Any, *, lookup: Callable[[str], Any] | None = None) -> Frames:
@@ -175,18 +190,58 @@ class Frames:
 
 
 class _ByNumber(Mapping[int, Any]):
-    def __init__(self, frames: Frames) -> None:
-        self._values = frames.values
-        self._index = {number: index for index, number in enumerate(frames.numbers)}
+    def __init__(self, numbers: Sequence[int], values: Sequence[Any]) -> None:
+        self._numbers, self._values = numbers, values
+        plain = isinstance(numbers, range)  # which finds a number's place by itself
+        self._place = None if plain else {number: place for place, number in enumerate(numbers)}
 
     def __getitem__(self, number: int) -> Any:
-        return self._values[self._index[number]]
+        if self._place is not None:
+            return self._values[self._place[number]]
+        try:
+            return self._values[self._numbers.index(number)]
+        except ValueError:
+            raise KeyError(number) from None
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._index)
+        return iter(self._numbers)
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._numbers)
+
+
+class Digested:
+    """A value that knows its own digest, being too large or too changeable to be looked at."""
+
+    def digest(self) -> str:
+        """SHA-256, in hex, of what it stands for."""
+        raise NotImplementedError
+
+
+class _Unknown:
+    """A value that only the scene itself knows, when it comes to that frame."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+    def __reduce__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN = _Unknown()
+
+
+class Unknowns(Sequence[Any]):
+    """As many unknown values as there are frames."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        return UNKNOWN
 
 
 def _is_sequence(thing: Any) -> bool:
@@ -198,9 +253,9 @@ def _is_sequence(thing: Any) -> bool:
 
 
 def _require(count: int) -> None:
-    if not 1 <= count <= _MOST:
+    if not 1 <= count <= MOST:
         asked = f"{count:,}" if abs(count) < 10**_DIGITS else "too many"
-        raise UsageError(f"{asked} frames asked for; a movie has 1 to {_MOST:,}")
+        raise UsageError(f"{asked} frames asked for; a movie has 1 to {MOST:,}")
 
 
 def _text_of(numbers: range) -> str:

@@ -9,17 +9,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from framepipe import trust
 from framepipe.errors import StoreError, UsageError
 from framepipe.fingerprint import Parts, combine, digest_file, digest_source, digest_value
-from framepipe.frames import Frames, format_range, parse_range
+from framepipe.frames import UNKNOWN, Digested, Extent, Frames, format_range, parse_range
 
 SCHEMA = 1
+#: How frames depend on those before them: not at all; on their updates; on their updates in one process.
+Order = Literal["free", "replay", "serial"]
+ORDERS = get_args(Order)
+EXTENTS = get_args(Extent)
+LATER = ("extent", "order", "fps", "told")  # fields that a job.json of framepipe 0.1 may lack
 _CHANGED = {
     "scene": "the function changed",
     "source": "the source code changed",
@@ -30,6 +36,7 @@ _CHANGED = {
     "style": "rcParams or style changed",
     "data": "data that the function uses changed",
     "matplotlib": "matplotlib's version changed",
+    "order": "drawn by jumping to it, but the scene keeps state between frames",
 }
 
 
@@ -61,10 +68,21 @@ class Canvas:
 class Scene(Protocol):
     """What can draw a frame. Scenes know matplotlib; the job does not."""
 
-    name: str
-    ref: str | None
-    params: Mapping[str, Any]
-    sources: tuple[Path, ...]
+    @property
+    def name(self) -> str:
+        """As a person would call it."""
+
+    @property
+    def ref(self) -> str | None:
+        """``/path/script.py:NAME``, ``package.module:NAME``, or None for what has no address."""
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Keyword arguments for all frames."""
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Files of source code."""
 
     def code_digest(self) -> str:
         """Digest of the scene's own code, apart from its file."""
@@ -87,12 +105,18 @@ class Job:
     canvas : Canvas
     inputs : tuple of Path
         Files that the scene reads, hashed whole.
+    fps : Fraction or None
+        The rate that the scene has of itself, in frames per second.
+    told : dict
+        What else the job was told, as keywords of `framepipe.render`, for resuming it.
     """
 
     scene: Scene
     frames: Frames
     canvas: Canvas = field(default_factory=Canvas)
     inputs: tuple[Path, ...] = ()
+    fps: Fraction | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self, goal: Mapping[str, Any] | None = None) -> JobRecord:
         """What ``job.json`` says of this job, computed now; ``goal`` is what `make` is to build."""
@@ -111,7 +135,7 @@ class Job:
             name=self.scene.name,
             ref=self.scene.ref,
             params=_plain(self.scene.params),
-            numbers=tuple(self.frames.numbers),
+            numbers=tuple(self.frames.numbers) if self.frames.extent == "fixed" else (),
             spec=self.frames.spec,
             values_are_numbers=self.frames.are_numbers,
             canvas=self.canvas,
@@ -120,6 +144,9 @@ class Job:
             parts=parts,
             details=details,
             goal=goal,
+            extent=self.frames.extent,
+            fps=str(self.fps) if self.fps else None,
+            told=self.told,
         )
 
 
@@ -176,9 +203,9 @@ class JobRecord:
     params : dict or None
         The scene's parameters, None if JSON cannot keep them.
     numbers : tuple of int
-        Frame numbers in the order of the movie.
+        Frame numbers in the order of the movie; empty while only the folder knows them.
     spec : str or None
-        The frames as text for the command line.
+        The frames as text for the command line; empty for all that the scene has.
     values_are_numbers : bool
         Each frame's value is its number.
     canvas : Canvas
@@ -191,6 +218,14 @@ class JobRecord:
         What the parts were made of, for saying why a frame is stale.
     goal : dict or None
         What `make` builds from the frames, so that ``resume`` goes on with it too.
+    extent : {"fixed", "growing", "recorded"}
+        See `Frames`.
+    order : {"free", "replay", "serial"}
+        What was found about how frames depend on those before them.
+    fps : str or None
+        The rate that the scene has of itself.
+    told : dict
+        See `Job`.
     """
 
     name: str
@@ -205,15 +240,30 @@ class JobRecord:
     parts: Parts
     details: Mapping[str, Mapping[str, str]]
     goal: Mapping[str, Any] | None = None
+    extent: Extent = "fixed"
+    order: Order = "free"
+    fps: str | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def resumable(self) -> bool:
         """True if the record says enough to load the scene and its frames again."""
-        return None not in (self.ref, self.params, self.spec)
+        return (self.ref is not None or "command" in self.told) and None not in (self.params, self.spec)
 
     def frame_parts(self, value: Any) -> dict[str, str]:
-        """All parts of the fingerprint of the frame with this value."""
-        return {**self.parts, "value": digest_value(value)}
+        """All parts of the fingerprint of the frame with this value, so far as it is known."""
+        if value is UNKNOWN:
+            return dict(self.parts)
+        return {**self.parts, "value": value.digest() if isinstance(value, Digested) else digest_value(value)}
+
+    def in_order(self, order: Order) -> JobRecord:
+        """The record of the same job, drawn in another order: frames that were jumped to are stale then."""
+        parts = {name: part for name, part in self.parts.items() if name != "order"}
+        return replace(self, order=order, parts=parts if order == "free" else {**parts, "order": order})
+
+    def ended_at(self, count: int) -> JobRecord:
+        """The record of a growing job that has come to its end after ``count`` frames."""
+        return replace(self, numbers=tuple(range(count)), extent="fixed")
 
     def refreshed(self) -> JobRecord:
         """The record with the parts that can be seen without loading the scene computed anew.
@@ -226,7 +276,7 @@ class JobRecord:
             there = [Path(path) for path in details[name] if _can_be_read(Path(path))]
             details[name] = {**details[name], **digests(there)}
         parts = {**self.parts, **_parts_of(details)}
-        return JobRecord(**{**self._fields(), "parts": parts, "details": details})
+        return replace(self, parts=parts, details=details)
 
     def _fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -235,7 +285,7 @@ class JobRecord:
         """The bytes of ``job.json``, sealed with this account's key if it has one."""
         data: dict[str, Any] = {"framepipe_job": SCHEMA, **self._fields()}
         data["canvas"] = asdict(self.canvas)
-        data["numbers"] = _pack(self.numbers)
+        data["numbers"] = _pack(self.numbers) if self.numbers else []
         data["seal"] = trust.seal(data)
         return json.dumps(data, indent=1, ensure_ascii=True).encode() + b"\n"
 
@@ -253,9 +303,11 @@ class JobRecord:
             if data["framepipe_job"] > SCHEMA:
                 raise StoreError("job.json was written by a newer framepipe: update this one")
             sealed = trust.is_ours(data, data.pop("seal"))
-            fields = {name: data[name] for name in cls.__dataclass_fields__}
+            fields = {
+                name: data[name] for name in cls.__dataclass_fields__ if name not in LATER or name in data
+            }
             fields["canvas"] = Canvas(**fields["canvas"])
-            fields["numbers"] = _unpack(fields["numbers"])
+            fields["numbers"] = _unpack(fields["numbers"]) if fields["numbers"] else ()
             fields["inputs"] = tuple(fields["inputs"])
             record = cls(**fields)
             record._check_types()
@@ -277,7 +329,10 @@ class JobRecord:
         flags = (self.values_are_numbers, canvas.tight, canvas.transparent or False)
         required &= all(isinstance(flag, bool) for flag in flags)
         optional = all(isinstance(each, (dict, type(None))) for each in (self.params, self.goal))
-        if not (fields and required and optional):
+        optional &= isinstance(self.fps, (str, type(None))) and isinstance(self.told, dict)
+        optional &= self.order in ORDERS
+        known = self.extent in EXTENTS and bool(self.numbers) == (self.extent == "fixed")
+        if not (fields and required and optional and known):
             raise TypeError("a field has the wrong type")
 
 

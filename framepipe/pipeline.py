@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from framepipe.errors import StoreError, UsageError
 from framepipe.job import Job
 from framepipe.plan import open_store, plan_assembly
 from framepipe.recipes import Options, format_of
-from framepipe.render import RenderReport, default_store, make_job, render_job
+from framepipe.render import RenderReport, render_job
+from framepipe.request import SceneLike, default_store, make_job
 from framepipe.scenes.load import refuse_while_loading
 from framepipe.store import Store, StoreStatus
-from framepipe.timeline import Timeline
+from framepipe.timeline import DEFAULT_FPS, Timeline
 
 PathLike = str | os.PathLike[str]
 
@@ -52,9 +53,9 @@ class MakeReport:
 
 
 def make(
-    scene: Callable[..., Any] | str,
-    frames: Any,
-    output: PathLike | Sequence[PathLike],
+    scene: SceneLike | None,
+    frames: Any = None,
+    output: PathLike | Sequence[PathLike] = (),
     *,
     store: PathLike | None = None,
     params: Mapping[str, Any] | None = None,
@@ -62,13 +63,18 @@ def make(
     dpi: float | None = None,
     tight: bool = False,
     transparent: bool | None = None,
+    command: str | None = None,
+    retries: int = 0,
+    dim: str | int | None = None,
+    allow_pickle: bool = False,
     engine: str | Engine = "local",
     workers: int | None = None,
+    order: str = "auto",
     stale: str = "draw",
     frame_timeout_s: float | None = None,
     recycle: int = 500,
     max_failures: int | None = None,
-    fps: object = 25,
+    fps: object | None = None,
     hold_first_s: float = 0,
     hold_last_s: float = 0,
     loop: object = 0,
@@ -87,8 +93,8 @@ def make(
 
     Parameters
     ----------
-    scene, frames, store, params, inputs, dpi, tight, transparent, engine, workers, stale, \
-frame_timeout_s, recycle, max_failures
+    scene, frames, store, params, inputs, dpi, tight, transparent, command, retries, dim, allow_pickle, \
+engine, workers, order, stale, frame_timeout_s, recycle, max_failures
         See `render`.
     output : path-like or sequence of path-like
         Movies to build; the suffix is the format.
@@ -111,10 +117,22 @@ frame_timeout_s, recycle, max_failures
     """
     refuse_while_loading("make")
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
-    job = make_job(scene, frames, params=params, inputs=inputs, dpi=dpi, tight=tight, transparent=transparent)
+    job = make_job(
+        scene,
+        frames,
+        params=params,
+        inputs=inputs,
+        dpi=dpi,
+        tight=tight,
+        transparent=transparent,
+        command=command,
+        retries=retries,
+        dim=dim,
+        allow_pickle=allow_pickle,
+    )
     goal = {
         "outputs": [os.path.abspath(path) for path in outputs],
-        "fps": str(fps),
+        "fps": None if fps is None else str(fps),
         "hold_first_s": str(hold_first_s),
         "hold_last_s": str(hold_last_s),
         "loop": str(loop),
@@ -132,6 +150,7 @@ frame_timeout_s, recycle, max_failures
         Store(store if store is not None else default_store(job)),
         choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle),
         goal,
+        order=order,
         stale=stale,
         max_failures=max_failures,
         progress=progress,
@@ -145,6 +164,7 @@ def _make_job(
     engine: Engine,
     goal: Mapping[str, Any],
     *,
+    order: str,
     stale: str,
     max_failures: int | None,
     progress: ProgressCallback | None,
@@ -154,17 +174,19 @@ def _make_job(
     options = Options(*(goal[name] for name in Options.__dataclass_fields__))
     timing = {name: goal[name] for name in ("fps", "hold_first_s", "hold_last_s", "loop")}
     _check_before_drawing(outputs, job, options, timing)
-    record = job.record(goal)  # once: the script may be edited while its frames are drawn
     drawn = render_job(
         job,
         store,
         engine,
+        order=order,
         stale=stale,
         max_failures=max_failures,
         progress=progress,
         stop=stop,
-        record=record,
+        record=job.record(goal),
     )
+    record = drawn.record  # the script may have been edited while its frames were drawn
+    assert record is not None
     kept = "keep" if stale == "keep" else "error"
     found = store.scan(record, deep=True)
     plans = [
@@ -185,7 +207,9 @@ def _check_before_drawing(
         raise UsageError("no output: name a movie, as in -o movie.mp4")
     if len(set(outputs)) < len(outputs):
         raise UsageError("the same output is named twice")
-    timeline = Timeline.of(job.frames.numbers, **timing)
+    numbers = job.frames.numbers if job.frames.extent == "fixed" else [0]
+    rate = timing["fps"] if timing["fps"] is not None else job.fps or DEFAULT_FPS
+    timeline = Timeline.of(numbers, **{**timing, "fps": rate})
     formats = [format_of(path) for path in outputs]
     if "gif" in formats:
         timeline.gif_delays_cs()
@@ -201,8 +225,10 @@ def resume(
     store: PathLike,
     *,
     scene: str | None = None,
+    command: str | None = None,
     engine: str | Engine = "local",
     workers: int | None = None,
+    order: str = "auto",
     shard: str | tuple[int, int] | None = None,
     only: str | None = None,
     stale: str = "draw",
@@ -222,7 +248,9 @@ def resume(
     scene : str, optional
         The scene's address, needed where ``job.json`` was not written by this account: a file from
         elsewhere does not decide what is run.
-    engine, workers, shard, only, stale, frame_timeout_s, recycle, max_failures, progress, stop
+    command : str, optional
+        The command, needed in the same case where a command draws.
+    engine, workers, order, shard, only, stale, frame_timeout_s, recycle, max_failures, progress, stop
         See `render`.
     stall_s : float, optional
         See `Options`. Default: as `make` was told.
@@ -242,14 +270,16 @@ def resume(
     refuse_while_loading("resume")
     where = open_store(store)
     record, sealed = where.read_job()
-    if scene is None and not sealed:
+    if scene is None and command is None and not sealed:
         raise StoreError(
-            f"{where.path}: job.json was not written by this account, so the script that it names "
-            f"is not run by itself. Name it: framepipe resume {shlex.quote(str(where.path))} "
-            "--scene SCRIPT.py:NAME"
+            f"{where.path}: job.json was not written by this account, so what it names is not run by "
+            f"itself. Name it: framepipe resume {shlex.quote(str(where.path))} --scene SCRIPT.py:NAME "
+            "(or --command)"
         )
-    ref = scene or record.ref
-    if ref is None or record.params is None or record.spec is None:
+    told = {**record.told} if sealed else {}
+    told |= {"command": command} if command is not None else {}
+    ref = None if told.get("command") else scene or record.ref
+    if (ref is None and not told.get("command")) or record.params is None or record.spec is None:
         raise StoreError(
             f"{where.path} was started from Python with {record.name!r}, which has no address: "
             "run that program again, it goes on where it stopped"
@@ -257,12 +287,13 @@ def resume(
     canvas = record.canvas
     job = make_job(
         ref,
-        record.spec,
+        record.spec or None,
         params=record.params,
         inputs=record.inputs,
         dpi=canvas.dpi,
         tight=canvas.tight,
         transparent=canvas.transparent,
+        **told,
     )
     crew = choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle)
     goal = {**record.goal} if sealed and record.goal else None
@@ -274,6 +305,7 @@ def resume(
             job,
             where,
             crew,
+            order=order,
             shard=shard,
             only=only,
             stale=stale,
@@ -287,6 +319,7 @@ def resume(
         where,
         crew,
         goal,
+        order=order,
         stale=stale,
         max_failures=max_failures,
         progress=progress,

@@ -16,7 +16,7 @@ from framepipe.job import JobRecord
 from framepipe.recipes import Options, Recipe, format_of, recipe
 from framepipe.render import RenderReport
 from framepipe.store import Seen, Shape, Store, StoreStatus
-from framepipe.timeline import Timeline
+from framepipe.timeline import DEFAULT_FPS, Timeline
 from framepipe.verify import Expected
 
 MISSING = ("error", "hold", "skip")
@@ -64,7 +64,7 @@ def plan_assembly(
     store: Store | RenderReport | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    fps: object = 25,
+    fps: object | None = None,
     hold_first_s: float = 0,
     hold_last_s: float = 0,
     loop: object = 0,
@@ -101,12 +101,13 @@ def plan_assembly(
         before, _ = where.read_job()
         record = before.refreshed()
     status = status or where.scan(record, deep=True, before=before)
-    numbers, notes = _usable(status, record.numbers, missing, stale)
+    numbers, notes = _usable(status, status.numbers, missing, stale)
     if status.shape and not status.stale:
         shape, background = status.shape, status.background or WHITE
     else:
         shape, background = look_at(where, numbers)
-    timeline = Timeline.of(numbers, fps=fps, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
+    rate = fps if fps is not None else record.fps or DEFAULT_FPS
+    timeline = Timeline.of(numbers, fps=rate, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
     made = recipe(format_, timeline, shape, background, options)
     if format_ == "gif" and (note := timeline.gif_note()):
         notes.append(note)

@@ -12,6 +12,7 @@ import os
 import stat
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def encode(
     header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 6, 0, 0, 0)
     chunks = [SIGNATURE, _chunk(b"IHDR", header)]
     if passport:
-        chunks.append(_chunk(b"tEXt", _KEYWORD + b"\0" + passport.encode("ascii")))
+        chunks.append(_passport_chunk(passport))
     if background is not None:
         chunks.append(_chunk(b"bKGD", struct.pack(">HHH", *background)))
     if dpi is not None:
@@ -115,6 +116,47 @@ def encode(
 def _chunk(kind: bytes, data: bytes) -> bytes:
     check = zlib.crc32(data, zlib.crc32(kind))
     return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", check)))
+
+
+def _passport_chunk(passport: str) -> bytes:
+    return _chunk(b"tEXt", _KEYWORD + b"\0" + passport.encode("ascii"))
+
+
+def with_passport(data: bytes, passport: str) -> bytes:
+    """A PNG file as another program wrote it, with a passport; every other byte stays.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    passport : str
+        ASCII text. It is put behind the header, so that it lies in the head of the file however
+        long the chunks are that follow (colour profiles); one that is there already goes.
+
+    Raises
+    ------
+    ValueError
+        ``data`` is no whole PNG file; the message says why.
+    """
+    if damage := inspect_bytes(data).damage:
+        raise ValueError(f"no whole PNG file: {damage}")
+    header, *others = [data[start:end] for _, start, end in chunks(data)]
+    kept = [each for each in others if not each[4:].startswith(b"tEXt" + _KEYWORD + b"\0")]
+    return b"".join([SIGNATURE, header, _passport_chunk(passport), *kept])
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, first byte and end of each chunk of a PNG file that `inspect_bytes` found whole."""
+    at = len(SIGNATURE)
+    while at < len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, at, at + 12 + length
+        at += 12 + length
+
+
+def inspect_bytes(data: bytes) -> PngInfo:
+    """`inspect`, as deep as it goes, for the bytes of a file."""
+    return _judge(data, data[-_TAIL:], len(data), True)
 
 
 def inspect(path: Path, *, deep: bool = False) -> PngInfo | None:

@@ -56,22 +56,24 @@ class ProgressBar:
         if progress.failed:
             self._bar.set_postfix_str(f"{progress.failed} failed", refresh=False)
         self._bar.update(progress.done - self._bar.n)
-        if progress.done >= progress.total:
+        if progress.total is not None and progress.done >= progress.total:
             self.close()
 
     def _show_line(self, progress: Progress) -> None:
-        now, over = time.monotonic(), progress.done >= progress.total
+        now, total = time.monotonic(), progress.total
+        over = total is not None and progress.done >= total
         if progress.stage == "verify" or (not over and now - self._told < _LINE_EVERY_S):
             return
         if over and self._told == float("inf"):
             return
         self._told = float("inf") if over else now
         drawn, took_s = progress.done - self._first, max(now - self._began, 1e-6)
-        text = f"{_WORDS[progress.stage]} {progress.label}: {progress.done}/{progress.total} frames"
+        of = "" if total is None else f"/{total}"
+        text = f"{_WORDS[progress.stage]} {progress.label}: {progress.done}{of} frames"
         if drawn:
             text += f", {drawn / took_s:.3g} frames/s"
-            if not over:
-                left_s = (progress.total - progress.done) * took_s / drawn
+            if total is not None and not over:
+                left_s = (total - progress.done) * took_s / drawn
                 text += f", {tqdm.format_interval(left_s)} left"
         if progress.failed:
             text += f", {progress.failed} failed"

@@ -107,7 +107,7 @@ def clean(store: PathLike, *, movie: PathLike | None = None, force: bool = False
         There is no such movie, or it fails. Nothing was deleted.
     """
     where = open_store(store)
-    planned = set(where.read_job()[0].numbers)
+    planned = set(where.plan(where.read_job()[0]))
     if force:
         return delete_frames(where, None)
     if not where.numbers():  # an earlier clean was stopped after the last frame

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from framepipe import files
 from framepipe.control import Progress, ProgressCallback, Stop, ignore_progress
-from framepipe.engines import Engine, Failed, Run, Work, choose
+from framepipe.engines import CannotSend, Engine, Failed, OrderMatters, Run, SerialEngine, Shots, Work, choose
 from framepipe.errors import (
     EngineError,
     FramesFailed,
@@ -24,12 +25,19 @@ from framepipe.errors import (
     UsageError,
 )
 from framepipe.frames import Frames, format_range, parse_range
-from framepipe.job import Canvas, Job, JobRecord
+from framepipe.job import ORDERS, Job, JobRecord, Order
+from framepipe.request import SceneLike, default_store, make_job
+from framepipe.scenes.animation import AnimationScene
+from framepipe.scenes.base import Scene
 from framepipe.scenes.canvas import Fit
 from framepipe.scenes.function import FunctionScene
-from framepipe.scenes.load import Loaded, load, refuse_while_loading
+from framepipe.scenes.generator import GeneratorScene
+from framepipe.scenes.load import refuse_while_loading
 from framepipe.store import Store, StoreStatus
 
+#: Updates that a check of the order runs through: of a function, which makes figures; of an animation.
+_FAR, _FAR_UPDATES = 6, 100
+ASKED_ORDERS = ("auto", *ORDERS)
 STALE = ("draw", "keep", "error")
 
 
@@ -54,6 +62,14 @@ class RenderReport:
     seconds : float
     resumable : bool
         ``framepipe resume`` can go on with it; else the program that started it must.
+    order : {"free", "replay", "serial"}
+        How it was drawn, see `render`.
+    notes : tuple of str
+        What the user should know, as why it was drawn in that order.
+    ended : int or None
+        Frames that the scene has, if it came to its end.
+    record : JobRecord or None
+        What ``job.json`` says now.
     """
 
     store: Path
@@ -66,6 +82,10 @@ class RenderReport:
     workers: int = 0
     seconds: float = 0.0
     resumable: bool = True
+    order: str = "free"
+    notes: tuple[str, ...] = ()
+    ended: int | None = None
+    record: JobRecord | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -80,67 +100,14 @@ class RenderReport:
             "engine": self.engine,
             "workers": self.workers,
             "seconds": round(self.seconds, 3),
+            "order": self.order,
+            "notes": list(self.notes),
         }
 
 
-def make_job(
-    scene: Callable[..., Any] | str,
-    frames: Any,
-    *,
-    params: Mapping[str, Any] | None = None,
-    inputs: Iterable[str | os.PathLike[str]] = (),
-    dpi: float | None = None,
-    tight: bool = False,
-    transparent: bool | None = None,
-) -> Job:
-    """A job from what a user gives; parameters as in `render`."""
-    loaded = load(scene) if isinstance(scene, str) else None
-    canvas = Canvas(dpi, tight, transparent)
-    drawing = FunctionScene(loaded.thing if loaded else scene, params, loaded)  # type: ignore[arg-type]
-    planned = Frames.of(frames, lookup=_lookup(loaded))
-    paths = tuple(sorted(map(_input, inputs)))
-    return Job(drawing, planned, canvas, paths)
-
-
-def _input(path: str | os.PathLike[str]) -> Path:
-    found = Path(os.path.abspath(path))
-    if not os.fspath(path) or not found.exists():
-        raise UsageError(f"input {os.fspath(path)!r} does not exist")
-    return found
-
-
-def _lookup(loaded: Loaded | None) -> Callable[[str], Any] | None:
-    return loaded.lookup if loaded else None
-
-
-def default_store(job: Job) -> Path:
-    """``frames/<script>-<name>`` below the working folder."""
-    scene = job.scene
-    stem = getattr(scene, "stem", "notebook")
-    name = "".join(char if char.isalnum() or char in "-_" else "" for char in scene.name)
-    return Path("frames") / f"{stem}-{name or 'draw'}"
-
-
-def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int]:
-    """``"K/N"`` as (K, N), 1 <= K <= N; None is (1, 1).
-
-    Raises
-    ------
-    UsageError
-    """
-    if shard is None:
-        return 1, 1
-    texts = shard.split("/") if isinstance(shard, str) else [str(part) for part in shard]
-    if len(texts) == 2 and all(re.fullmatch("[0-9]{1,9}", text) for text in texts):
-        k, n = map(int, texts)
-        if 1 <= k <= n:
-            return k, n
-    raise UsageError(f"shard {shard} is not K/N with 1 <= K <= N. Example: 2/8")
-
-
 def render(
-    scene: Callable[..., Any] | str,
-    frames: Any,
+    scene: SceneLike | None,
+    frames: Any = None,
     *,
     store: str | os.PathLike[str] | None = None,
     params: Mapping[str, Any] | None = None,
@@ -148,8 +115,13 @@ def render(
     dpi: float | None = None,
     tight: bool = False,
     transparent: bool | None = None,
+    command: str | None = None,
+    retries: int = 0,
+    dim: str | int | None = None,
+    allow_pickle: bool = False,
     engine: str | Engine = "local",
     workers: int | None = None,
+    order: str = "auto",
     shard: str | tuple[int, int] | None = None,
     only: str | None = None,
     stale: str = "draw",
@@ -163,11 +135,15 @@ def render(
 
     Parameters
     ----------
-    scene : callable or str
+    scene : callable, Animation, str or None
         A function of one frame's value that returns a Figure (or an Axes, or draws on pyplot's
-        current figure), or the address of one, ``"SCRIPT.py:NAME"``, ``"package.module:NAME"``.
-    frames : int, range, str or sequence
-        See `Frames.of`.
+        current figure); a generator function that yields Figures; a matplotlib animation, or a
+        function without parameters that returns one; or the address of any of these,
+        ``"SCRIPT.py:NAME"``, ``"package.module:NAME"``. None if a command draws.
+    frames : int, range, str, sequence or data, optional
+        See `Frames.of`; a file of data (``"sim.npy"``, ``"run.npz:w"``, ``"sim.h5:/u"``, ``"sim.zarr:u"``,
+        ``"sim.nc:t"``) or an h5py, Zarr or xarray object: a frame for each index of its first dimension.
+        Not needed for an animation or a generator, of which it chooses frames by their place.
     store : path-like, optional
         Folder of the frames. Default: ``frames/<script>-<name>``.
     params : mapping, optional
@@ -180,10 +156,24 @@ def render(
         Cut all frames to the tight box of the first frame.
     transparent : bool, optional
         As in ``savefig``.
+    command : str, optional
+        A program that writes one picture a frame, as in ``"pvbatch s.py --frame {number} --out
+        {output}"``; ``{index}`` and ``{value}`` are filled too. No shell sees it.
+    retries : int
+        How often a command that failed is tried again for a frame.
+    dim : str or int, optional
+        The dimension of the data whose indices are the frames. Default: the first.
+    allow_pickle : bool
+        Read frames out of a pickle, which can run any code.
     engine : {"local", "serial"} or Engine
         Where drawing runs: processes of this machine, or this process.
     workers : int, optional
         Processes. Default: as many as this process may use.
+    order : {"auto", "free", "replay", "serial"}
+        How frames depend on those before them. "free": not at all, so workers jump to theirs.
+        "replay": each worker runs all updates in order, and draws only its own frames. "serial": one
+        process draws all. "auto" finds out, by drawing some frames both ways in fresh processes, and
+        goes on checking while it draws; what the user names is not checked.
     shard : str or tuple of int, optional
         ``"K/N"`` draws frames K-1, K-1+N, K-1+2N … of the plan.
     only : str, optional
@@ -220,11 +210,24 @@ def render(
         A stop was requested; the same call goes on.
     """
     refuse_while_loading("render")
-    job = make_job(scene, frames, params=params, inputs=inputs, dpi=dpi, tight=tight, transparent=transparent)
+    job = make_job(
+        scene,
+        frames,
+        params=params,
+        inputs=inputs,
+        dpi=dpi,
+        tight=tight,
+        transparent=transparent,
+        command=command,
+        retries=retries,
+        dim=dim,
+        allow_pickle=allow_pickle,
+    )
     return render_job(
         job,
         Store(store if store is not None else default_store(job)),
         choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle),
+        order=order,
         shard=shard,
         only=only,
         stale=stale,
@@ -239,6 +242,7 @@ def render_job(
     store: Store,
     engine: Engine,
     *,
+    order: str = "auto",
     shard: str | tuple[int, int] | None = None,
     only: str | None = None,
     stale: str = "draw",
@@ -252,61 +256,221 @@ def render_job(
     Parameters
     ----------
     record : JobRecord, optional
-        What the job was when it began, if the caller needs it too. Default: as it is now.
+        What goes into ``job.json``, if it was computed already.
     """
     if stale not in STALE:
         raise UsageError(f"stale is {stale!r}; give one of {', '.join(STALE)}")
+    if order not in ASKED_ORDERS:
+        raise UsageError(f"order is {order!r}; give one of {', '.join(ASKED_ORDERS)}")
+    if job.frames.extent == "growing" and (shard is not None or only is not None):
+        raise UsageError(f"how many frames {job.scene.name} has is not known: say it, as in --frames 300")
     if max_failures is not None and max_failures < 0:
         raise UsageError(f"max_failures is {max_failures}; give 0 or more")
-    mine = _mine(job.frames, shard, only)
-    began = time.monotonic()
-    stop, tell = stop or Stop(), progress or ignore_progress
-    store.create()
-    store.sweep()
-    before, record = store.known_job(), record or job.record()
-    if before and record.goal is None and before.parts == record.parts:
-        record = replace(record, goal=before.goal)  # a make that is helped along stays a make
-    values = job.frames.by_number()
-    found = store.scan(record, values=values, numbers=mine, deep=True, before=before)
-    if before and found.stale and _name(before) != _name(record):
-        raise StoreError(
-            f"{store.path} holds frames of {_name(before)}, which {_name(record)} would draw over: "
-            "choose another --store, or remove that one"
-        )
-    if found.stale and stale == "error":
-        raise IncompleteStore(_stale_message(found), status=found)
-    store.write_job(record)
-    pending = _pending(found, mine, keep_stale=stale == "keep", again=only is not None)
-    kept = len(mine) - len(pending)
-
-    def told(run: Run) -> None:
-        done = kept + len(run.drawn) + len(run.failed)
-        tell(Progress("draw", done, len(mine), len(run.failed), store.path.name))
-
-    run = Run(record.numbers[0], values, stop, max_failures, told)
-    told(run)
-    if pending:
-        work = Work(job.scene, job.canvas, record, store.path)  # type: ignore[arg-type]
-        with engine.crew(work, stop, len(pending)) as crew:
-            run.draw(crew, pending, _known_fit(found, job))
-        files.sync_folder(store.path)
-    report = RenderReport(
-        store=store.path,
-        total=len(mine),
-        drawn=tuple(run.drawn),
-        kept=kept,
-        redrawn=_redrawn(found, pending),
-        failed=tuple(sorted(run.failed, key=lambda each: each.number)),
-        engine=engine.name,
-        workers=min(engine.workers, len(pending)),
-        seconds=time.monotonic() - began,
-        resumable=record.resumable,
+    rendering = _Rendering(
+        job,
+        store,
+        engine,
+        _mine(job.frames, shard, only),
+        only is not None,
+        stale,
+        max_failures,
+        progress,
+        stop,
     )
-    _judge(report, stop, pending)
-    return report
+    return rendering.carry_out(record or job.record(), order)
 
 
-def _mine(frames: Frames, shard: str | tuple[int, int] | None, only: str | None) -> list[int]:
+class _Rendering:
+    """One render: looks at the store, draws what is pending in an order that is safe, and reports."""
+
+    def __init__(
+        self,
+        job: Job,
+        store: Store,
+        engine: Engine,
+        mine: Sequence[int],
+        again: bool,
+        stale: str,
+        max_failures: int | None,
+        progress: ProgressCallback | None,
+        stop: Stop | None,
+    ) -> None:
+        self._job, self._store, self._engine = job, store, engine
+        self._mine, self._again, self._stale, self._max_failures = mine, again, stale, max_failures
+        self._progress, self._stop = progress or ignore_progress, stop or Stop()
+        self._growing = job.frames.extent == "growing"
+        self._notes: list[str] = []
+        self._drawn_now: set[int] = set()  # before the order turned out to matter
+
+    def carry_out(self, record: JobRecord, asked: str) -> RenderReport:
+        """Draw; where the order turns out to matter, draw again in one that is safe."""
+        began = time.monotonic()
+        self._store.create()
+        self._store.sweep()
+        before = self._store.known_job()
+        record = _going_on(record, before, asked)
+        while True:
+            try:
+                report = self._draw(record, before, checked=asked == "auto")
+            except OrderMatters as finding:
+                self._drawn_now |= set(self._run.drawn)
+                self._notes.append(finding.text)
+                record = record.in_order(finding.order)
+            else:
+                return _judged(replace(report, seconds=time.monotonic() - began), self._stop)
+
+    def _draw(self, record: JobRecord, before: JobRecord | None, checked: bool) -> RenderReport:
+        found = self._look(record, before)
+        self._store.write_job(record)
+        done = () if self._again else (*found.done, *(found.stale if self._stale == "keep" else ()))
+        pending = [] if self._growing else _without(self._mine, done)
+        kept = len(done) if self._growing else len(self._mine) - len(pending)
+
+        def told(run: Run) -> None:
+            total = None if self._growing else len(self._mine)
+            so_far = kept + len(run.drawn) + len(run.failed)
+            self._progress(Progress("draw", so_far, total, len(run.failed), self._store.path.name))
+
+        work, shots = self._work(record, checked)
+        self._run = run = Run(shots, record.order, self._stop, self._max_failures, told)
+        told(run)
+        engine = self._engine
+        if pending or self._growing:
+            fit = _known_fit(found, self._job)
+            wanted = engine.workers if self._growing else min(engine.workers, len(pending))
+            todo = _endless(set(done)) if self._growing else pending
+            engine = self._play(run, work, todo, fit, wanted, self._samples(checked))
+            record = self._ended(run, record)
+            files.sync_folder(self._store.path)
+        return RenderReport(
+            store=self._store.path,
+            total=len(self._mine) if not self._growing else len(record.numbers) or kept + len(run.drawn),
+            drawn=tuple(run.drawn),
+            kept=kept,
+            redrawn=_redrawn(found, set(run.drawn if self._growing else pending) - self._drawn_now),
+            failed=tuple(sorted(run.failed, key=lambda each: each.number)),
+            engine=engine.name,
+            workers=engine.workers if self._growing else min(engine.workers, len(pending)),
+            resumable=record.resumable,
+            order=record.order,
+            notes=tuple(self._notes),
+            ended=run.ended,
+            record=record,
+        )
+
+    def _look(self, record: JobRecord, before: JobRecord | None) -> StoreStatus:
+        frames = self._job.frames
+        numbers = None if self._growing else self._mine
+        values = None if self._growing else frames.by_number()
+        found = self._store.scan(record, values=values, numbers=numbers, deep=True, before=before)
+        if before and found.stale and _name(before) != _name(record):
+            raise StoreError(
+                f"{self._store.path} holds frames of {_name(before)}, which {_name(record)} would draw over: "
+                "choose another --store, or remove that one"
+            )
+        if found.stale and self._stale == "error":
+            raise IncompleteStore(_stale_message(found), status=found)
+        return found
+
+    def _work(self, record: JobRecord, checked: bool) -> tuple[Work, Shots]:
+        frames, scene = self._job.frames, cast(Scene, self._job.scene)
+        values: Mapping[int, Any] = frames.by_number()
+        if isinstance(scene, GeneratorScene):
+            scene, values = scene.run()
+        earlier: Any = ()
+        if isinstance(scene, FunctionScene) and (record.order != "free" or self._samples(checked)):
+            everything = record.order != "free" or frames.are_numbers
+            earlier = (
+                frames.values if everything else [frames.values[k] for k in range(min(_FAR, len(frames)))]
+            )
+        work = Work(scene, self._job.canvas, record, self._store.path, earlier)
+        return work, Shots(frames.numbers[0], frames.index_by_number(), values)
+
+    def _samples(self, checked: bool) -> tuple[int, ...]:
+        """Frames by which the order is checked: the first ones, and one further on."""
+        scene, frames = cast(Scene, self._job.scene), self._job.frames
+        if not (checked and self._engine.splits and scene.keeps_state):
+            return ()
+        far = _FAR_UPDATES if isinstance(scene, AnimationScene) and not self._growing else _FAR
+        within = [number for number, index in zip(frames.numbers, frames.indices) if 0 < index <= far][:far]
+        return tuple(dict.fromkeys([*within[:2], *within[-1:]]))
+
+    def _play(
+        self,
+        run: Run,
+        work: Work,
+        pending: Iterable[int],
+        fit: Fit | None,
+        wanted: int,
+        samples: Sequence[int],
+    ) -> Engine:
+        """Draw through the engine; what cannot be sent to its workers is drawn here."""
+        try:
+            with self._engine.crew(work, self._stop, max(wanted, 2 if samples else 1)) as crew:
+                run.draw(crew, pending, fit, samples, wanted)
+                return self._engine
+        except CannotSend as error:
+            if not isinstance(work.scene, AnimationScene):
+                raise
+            self._notes.append(f"drawn in this process, one frame after the other: {error}")
+        here = SerialEngine()
+        with here.crew(work, self._stop, 1) as crew:
+            run.draw(crew, pending, fit, (), 1)
+        return here
+
+    def _ended(self, run: Run, record: JobRecord) -> JobRecord:
+        """The record of a growing job whose end was found."""
+        if not self._growing or run.ended is None:
+            return record
+        if run.ended == 0:
+            raise UsageError(f"{self._job.scene.name} has no frames: it ended before the first one")
+        record = record.ended_at(run.ended)
+        self._store.write_job(record)
+        return record
+
+
+def _going_on(record: JobRecord, before: JobRecord | None, asked: str) -> JobRecord:
+    """The record with what an earlier run of the same job was told or has found out."""
+    same = before is not None and before.in_order("free").parts == record.parts
+    if before and same and record.goal is None:
+        record = replace(record, goal=before.goal)  # a make that is helped along stays a make
+    if asked != "auto":
+        return record.in_order(cast(Order, asked))
+    if before and same and before.order != "free":
+        return record.in_order(before.order)
+    # where only the scene knows its end, each worker runs through its frames anyway
+    return record.in_order("replay" if record.extent == "growing" else "free")
+
+
+def _without(numbers: Sequence[int], done: Iterable[int]) -> list[int]:
+    gone = set(done)
+    return [number for number in numbers if number not in gone]
+
+
+def _endless(done: set[int]) -> Iterator[int]:
+    return (number for number in itertools.count() if number not in done)
+
+
+def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int]:
+    """``"K/N"`` as (K, N), 1 <= K <= N; None is (1, 1).
+
+    Raises
+    ------
+    UsageError
+    """
+    if shard is None:
+        return 1, 1
+    texts = shard.split("/") if isinstance(shard, str) else [str(part) for part in shard]
+    if len(texts) == 2 and all(re.fullmatch("[0-9]{1,9}", text) for text in texts):
+        k, n = map(int, texts)
+        if 1 <= k <= n:
+            return k, n
+    raise UsageError(f"shard {shard} is not K/N with 1 <= K <= N. Example: 2/8")
+
+
+def _mine(frames: Frames, shard: str | tuple[int, int] | None, only: str | None) -> Sequence[int]:
+    if frames.extent == "growing":
+        return frames.numbers
     k, n = parse_shard(shard)
     numbers = list(frames.numbers)[k - 1 :: n]
     if only is None:
@@ -317,13 +481,6 @@ def _mine(frames: Frames, shard: str | tuple[int, int] | None, only: str | None)
         raise UsageError(f"only {only}: frames {format_range(unknown)} are not in the plan")
     wanted = set(asked)
     return [number for number in numbers if number in wanted]
-
-
-def _pending(found: StoreStatus, mine: Sequence[int], *, keep_stale: bool, again: bool) -> list[int]:
-    if again:
-        return list(mine)
-    done = {*found.done, *(found.stale if keep_stale else ())}
-    return [number for number in mine if number not in done]
 
 
 def _name(record: JobRecord) -> str:
@@ -337,8 +494,7 @@ def _known_fit(found: StoreStatus, job: Job) -> Fit | None:
     return Fit(found.shape) if found.shape and not job.canvas.tight else None
 
 
-def _redrawn(found: StoreStatus, pending: Sequence[int]) -> dict[str, int]:
-    wanted = set(pending)
+def _redrawn(found: StoreStatus, wanted: set[int]) -> dict[str, int]:
     reasons = [(f"stale: {why}", number) for number, why in found.stale.items()]
     reasons += [(f"broken: {why}", number) for number, why in found.broken.items()]
     return dict(Counter(reason for reason, number in reasons if number in wanted))
@@ -352,20 +508,29 @@ def _stale_message(found: StoreStatus) -> str:
     )
 
 
-def _judge(report: RenderReport, stop: Stop, pending: Sequence[int]) -> None:
-    left = len(pending) - len(report.drawn) - len(report.failed)
-    if stop.requested and left:
+def _judged(report: RenderReport, stop: Stop) -> RenderReport:
+    """The report, if all is well."""
+    growing = report.record is not None and report.record.extent == "growing"
+    left = 0 if growing else report.total - report.kept - len(report.drawn) - len(report.failed)
+    if stop.requested and (left or growing):
         raise Interrupted(
             f"stopped{stop.by}: "
-            f"{report.kept + len(report.drawn)} of {report.total} frames are safe in {report.store}. "
-            "Run the same again to go on",
+            f"{report.kept + len(report.drawn)}{'' if growing else f' of {report.total}'} frames are safe in "
+            f"{report.store}. Run the same again to go on",
             signal_name=stop.signal_name,
             report=report,
         )
     if report.failed:
         raise FramesFailed(failure_message(report, left), report=report)
+    if left and report.ended is not None:
+        raise FramesFailed(
+            f"the scene ended after {report.ended} frames, {left} of those asked for do not exist. The "
+            f"others are safe in {report.store}: run it again with --frames {report.ended}",
+            report=report,
+        )
     if left:
         raise EngineError(f"engine {report.engine} gave no outcome for {left} frames")
+    return report
 
 
 def failure_message(report: RenderReport, left: int = 0) -> str:

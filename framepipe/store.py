@@ -6,22 +6,26 @@ the only code that knows the names in the folder.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from framepipe import files, png
 from framepipe.errors import StoreError, UsageError
+from framepipe.fingerprint import digest_file
 from framepipe.frames import file_name, format_range, number_of
 from framepipe.job import JobRecord, Passport, read_passport, why_stale
 
 MOVIES_KEY = "framepipe_movies"
+#: In `JobRecord.details`: frame number -> SHA-256 of the picture that was adopted as this frame.
+ADOPTED = "adopted"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -67,6 +71,8 @@ class StoreStatus:
         Of the done frames.
     seen : dict of int to Seen
         What exactly was looked at, for done and stale frames.
+    numbers : tuple of int
+        The plan, in the order of the movie; of a job that grows, as far as it has come.
     """
 
     path: Path
@@ -79,6 +85,7 @@ class StoreStatus:
     background: tuple[int, int, int] | None = None
     size_bytes: int = 0
     seen: Mapping[int, Seen] = field(default_factory=dict)
+    numbers: tuple[int, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -148,6 +155,28 @@ class Store:
     def movies_file(self) -> Path:
         """``movies.json``: which movies were built from these frames and passed verification."""
         return self.path / "movies.json"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of what programs printed that failed to draw a frame."""
+        return self.path / "logs"
+
+    def log_path(self, number: int) -> Path:
+        """The log of frame ``number``; there only while the frame fails."""
+        return self.logs / Path(file_name(number)).with_suffix(".log")
+
+    def keep_log(self, number: int, data: bytes) -> None:
+        """Write a frame's log. Nothing depends on it, so it is no error if that cannot be done."""
+        with contextlib.suppress(OSError):
+            if not self.logs.is_symlink():  # a folder from elsewhere may point anywhere
+                self.logs.mkdir(exist_ok=True)
+                files.write_atomic(self.log_path(number), data)
+
+    def drop_log(self, number: int) -> None:
+        """Delete a frame's log, if there is one: it was drawn."""
+        with contextlib.suppress(OSError):
+            if not self.logs.is_symlink():
+                self.log_path(number).unlink()
 
     def create(self) -> None:
         """Make the folder if need be, and see that it can be written.
@@ -298,14 +327,26 @@ class Store:
         before : JobRecord, optional
             What ``job.json`` said when the frames were drawn, for better reasons.
         """
-        wanted = record.numbers if numbers is None else numbers
-        present = self.numbers()
+        planned = self.plan(record)
         look = _Look(self, record, values, deep, before)
-        for number in wanted:
+        for number in planned if numbers is None else numbers:
             look.at(number)
-        planned = set(record.numbers)
-        extra = tuple(number for number in present if number not in planned)
-        return look.status(extra)
+        status = look.status()
+        if record.extent == "recorded":  # another run's frames are no frames of this one
+            planned = tuple(number for number in planned if number not in status.stale)
+            status = replace(status, stale={})
+        in_plan = set(planned)
+        extra = tuple(number for number in self.numbers() if number not in in_plan)
+        return replace(status, numbers=planned, extra=extra)
+
+    def plan(self, record: JobRecord) -> tuple[int, ...]:
+        """The frames of a job: those of its record, or as far as it has come if that is not known."""
+        if record.extent == "fixed":
+            return record.numbers
+        present = self.numbers()
+        if record.extent == "recorded":
+            return tuple(present)
+        return tuple(range(present[-1] + 1)) if present else ()
 
     def sweep(self) -> None:
         """Remove temporaries that killed processes left in the folder."""
@@ -315,14 +356,30 @@ class Store:
             except OSError:
                 continue
 
+    def passport(self, number: int) -> Passport | None:
+        """What a whole frame says of itself; None if there is none."""
+        info = png.inspect(self.frame_path(number))
+        return read_passport(info.passport) if info and not info.damage else None
+
     def look(self, numbers: Iterable[int]) -> dict[int, Seen]:
-        """What there is now of these frames; those without a passport of their number are left out."""
+        """What there is now of these frames.
+
+        Those without a passport of their number are left out, unless they were adopted: then
+        their digest is their fingerprint.
+        """
         found = {}
+        adopted: Mapping[str, str] | None = None
         for number in dict.fromkeys(numbers):
             info = png.inspect(self.frame_path(number))
-            passport = read_passport(info.passport) if info and not info.damage else None
-            if info and passport and passport[0] == number:
-                found[number] = Seen(passport[1], info.identity)
+            if info is None or info.damage:
+                continue
+            if passport := read_passport(info.passport):
+                if passport[0] == number:
+                    found[number] = Seen(passport[1], info.identity)
+            elif not info.passport:
+                adopted = _adopted_in(self.known_job()) if adopted is None else adopted
+                if str(number) in adopted:
+                    found[number] = Seen(_digest_now(self.frame_path(number)), info.identity)
         return found
 
     def read_movies(self) -> dict[str, Any]:
@@ -353,6 +410,23 @@ def _is_foreign(path: Path, key: str) -> bool:
     return not (isinstance(data, dict) and key in data)
 
 
+def _adopted_in(record: JobRecord | None) -> Mapping[str, str]:
+    return record.details.get(ADOPTED, {}) if record else {}
+
+
+def adopted_parts(record: JobRecord, number: int) -> dict[str, str]:
+    """Parts of the fingerprint of an adopted frame: its own picture, not the others' too."""
+    parts = record.frame_parts(record.details[ADOPTED][str(number)])
+    return {name: part for name, part in parts.items() if name != ADOPTED}
+
+
+def _digest_now(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except OSError:
+        return ""
+
+
 def _misfit(number: int, info: png.PngInfo, passport: Passport | None) -> str:
     if passport is None:
         return "has a damaged passport" if info.passport else "was not drawn by framepipe"
@@ -379,6 +453,7 @@ class _Look:
         self._size_bytes = 0
         self._seen: dict[int, Seen] = {}
         self._background: tuple[int, int, int] | None = None
+        self._adopted = {**_adopted_in(before), **_adopted_in(record)}
 
     def at(self, number: int) -> None:
         info = png.inspect(self._store.frame_path(number), deep=self._deep)
@@ -386,19 +461,29 @@ class _Look:
             self._missing.append(number)
             return
         passport = read_passport(info.passport)
-        if damage := info.damage or _misfit(number, info, passport):
+        adopted = not info.damage and not info.passport and str(number) in self._adopted
+        if damage := info.damage or ("" if adopted else _misfit(number, info, passport)):
             self._broken[number] = damage
             return
-        self._seen[number] = Seen(passport[1] if passport else "", info.identity)
-        if reason := self._reason(number, passport):
+        digest = _digest_now(self._store.frame_path(number)) if adopted else ""
+        self._seen[number] = Seen(passport[1] if passport else digest, info.identity)
+        if reason := self._reason_adopted(number, digest) if adopted else self._reason(number, passport):
             self._stale[number] = reason
         else:
             self._done[number] = Shape(info.width, info.height, info.mode)
             self._size_bytes += info.size_bytes
             self._background = self._background or info.background
 
+    def _reason_adopted(self, number: int, digest: str) -> str:
+        recorded = _adopted_in(self._record).get(str(number))
+        if recorded is None:
+            return "was adopted, not drawn by this job"
+        return "" if digest == recorded else "changed since it was adopted"
+
     def _reason(self, number: int, passport: Passport | None) -> str:
-        if self._values is not None:
+        if str(number) in _adopted_in(self._record):
+            expected = adopted_parts(self._record, number)
+        elif self._values is not None:
             expected = self._record.frame_parts(self._values[number])
         elif self._record.values_are_numbers:
             expected = self._record.frame_parts(number)
@@ -406,7 +491,7 @@ class _Look:
             expected = dict(self._record.parts)
         return why_stale(passport[2] if passport else {}, expected, self._before, self._record)
 
-    def status(self, extra: Iterable[int]) -> StoreStatus:
+    def status(self) -> StoreStatus:
         shapes = Counter(self._done.values()).most_common(1)
         shape = shapes[0][0] if shapes else None
         for number, each in list(self._done.items()):
@@ -419,7 +504,6 @@ class _Look:
             missing=tuple(self._missing),
             broken=self._broken,
             stale=self._stale,
-            extra=tuple(extra),
             shape=shape,
             background=self._background,
             size_bytes=self._size_bytes,

@@ -17,6 +17,7 @@ from itertools import pairwise
 from framepipe.errors import UsageError
 
 FOREVER = 0
+DEFAULT_FPS = 25  # which GIF can keep exactly
 _NUMBER = re.compile(r"[+-]?[0-9.]{1,40}(e[+-]?[0-9]{1,2})?(/[0-9]{1,40})?", re.ASCII | re.IGNORECASE)
 _GIF_FASTEST_FPS = 50
 _GIF_LONGEST_CS = 65535
@@ -81,7 +82,7 @@ class Timeline:
         cls,
         numbers: Sequence[int],
         *,
-        fps: object = 25,
+        fps: object = DEFAULT_FPS,
         hold_first_s: float = 0,
         hold_last_s: float = 0,
         loop: object = FOREVER,

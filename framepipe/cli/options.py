@@ -17,7 +17,8 @@ from framepipe.engines import NAMES as ENGINES
 from framepipe.plan import MISSING
 from framepipe.plan import STALE as STALE_AT_ASSEMBLY
 from framepipe.recipes import DITHERS, ENCODERS, PALETTES, PRESETS
-from framepipe.render import STALE, render
+from framepipe.render import ASKED_ORDERS, STALE, render
+from framepipe.timeline import DEFAULT_FPS
 
 F = TypeVar("F", bound=Callable[..., Any])
 ANY_DITHER = list(dict.fromkeys([*DITHERS["ffmpeg"], *DITHERS["imagemagick"]]))
@@ -50,16 +51,37 @@ def _parameters(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -
     return found
 
 
+def _dimension(_: click.Context, __: click.Parameter, text: str | None) -> str | int | None:
+    return int(text) if text and text.lstrip("-").isdigit() else text
+
+
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 
 SCENE = _stack(
-    click.argument("scene", metavar="SCRIPT.py:NAME"),
+    click.argument("scene", metavar="SCRIPT.py:NAME", required=False),
     click.option(
         "--frames",
-        required=True,
         metavar="WHICH",
-        help="A count (300), a frame range (0-299x5), or the name of a sequence in the script.",
+        help="A count (300), a frame range (0-299x5), the name of a sequence in the script, or a file of "
+        "data (sim.npy, run.npz:w, sim.h5:/u, sim.zarr:u, sim.nc:t). An animation knows its own.",
+    ),
+    click.option(
+        "--dim", callback=_dimension, metavar="NAME|N", help="Dimension of the data. Default: the first."
+    ),
+    click.option("--allow-pickle", is_flag=True, help="Read frames out of a pickle, which can run any code."),
+    click.option(
+        "--command",
+        metavar="TEXT",
+        help="A program that draws a frame, instead of SCRIPT.py:NAME: "
+        "'prog --frame {number} --out {output}'; {index} and {value} are filled too.",
+    ),
+    click.option(
+        "--retries",
+        type=int,
+        default=0,
+        metavar="N",
+        help="Try a command that failed N times more for a frame.",
     ),
     click.option("--store", metavar="DIR", help="Folder of the frames. Default: frames/<script>-<name>."),
     click.option(
@@ -85,6 +107,13 @@ SCENE = _stack(
 DRAWING = _stack(
     click.option("-j", "--workers", type=int, help="Processes. Default: as many as may be used."),
     click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True),
+    click.option(
+        "--order",
+        type=click.Choice(ASKED_ORDERS),
+        default="auto",
+        show_default=True,
+        help="Jump to frames, replay all updates, or draw in one process; auto tries it and compares.",
+    ),
     click.option(
         "--stale",
         type=click.Choice(STALE),
@@ -118,10 +147,8 @@ PARTIAL = _stack(
 TIMING = _stack(
     click.option(
         "--fps",
-        default=str(_default(assemble, "fps")),
-        show_default=True,
         metavar="RATE",
-        help="Frames per second: 24, 12.5, 30000/1001.",
+        help=f"Frames per second: 24, 12.5, 30000/1001. Default: the animation's, else {DEFAULT_FPS}.",
     ),
     click.option(
         "--hold-first",

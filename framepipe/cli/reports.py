@@ -13,11 +13,16 @@ def render_text(report: RenderReport) -> str:
     """What a render did, in a few lines."""
     lines = [
         f"{len(report.drawn)} frames drawn, {report.kept} were done, in {shown(report.store)} "
-        f"({report.engine}, {report.workers} at once, {report.seconds:.1f} s)"
+        f"({report.engine}, {report.workers} at once{_order_text(report)}, {report.seconds:.1f} s)"
     ]
+    lines += [f"  note: {note}" for note in report.notes]
     if report.redrawn:
         lines += [f"  drawn again: {count} {reason}" for reason, count in report.redrawn.items()]
     return "\n".join(lines)
+
+
+def _order_text(report: RenderReport) -> str:
+    return "" if report.order == "free" else f", order {report.order}"
 
 
 def movie_text(movie: Movie) -> str:

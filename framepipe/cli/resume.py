@@ -24,6 +24,7 @@ from framepipe.store import Store
     metavar="SCRIPT.py:NAME",
     help="Needed where job.json was written by another account.",
 )
+@click.option("--command", metavar="TEXT", help="Needed in the same case where a command draws.")
 @options.DRAWING
 @options.PARTIAL
 @click.option("--encoder-timeout", "stall_s", type=float, metavar="S", help="Default: as make was told.")

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from framepipe.engines.base import Crew, Drawn, Engine, Failed, Outcome, Task, Work
-from framepipe.engines.local import LocalEngine
-from framepipe.engines.run import Run
+from framepipe.engines.base import Crew, Drawn, Ended, Engine, Failed, Outcome, Task, Work
+from framepipe.engines.local import CannotSend, LocalEngine
+from framepipe.engines.run import OrderMatters, Run, Shots
 from framepipe.engines.serial import SerialEngine
 from framepipe.errors import UsageError
 
-__all__ = ["Crew", "Drawn", "Engine", "Failed", "Outcome", "Run", "Task", "Work", "choose"]
+__all__ = [
+    "CannotSend",
+    "Crew",
+    "Drawn",
+    "Ended",
+    "Engine",
+    "Failed",
+    "LocalEngine",
+    "OrderMatters",
+    "Outcome",
+    "Run",
+    "SerialEngine",
+    "Shots",
+    "Task",
+    "Work",
+    "choose",
+]
 
 NAMES = ("local", "serial")
 

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-import time
-import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from framepipe import png
 from framepipe.control import Stop
-from framepipe.errors import FrameSizeError, RenderError, StoreError
+from framepipe.errors import FramepipeError, FrameSizeError, StoreError
 from framepipe.job import Canvas, JobRecord, passport
-from framepipe.scenes.canvas import Fit, rasterise
-from framepipe.scenes.function import FunctionScene
+from framepipe.scenes.base import Player, Scene, SceneEnded, why_failed
+from framepipe.scenes.canvas import Fit
 from framepipe.scenes.style import keep_rcparams
 from framepipe.store import Store
-
-_MESSAGE, _TRACEBACK = 300, 8000  # characters: a log is to be read
 
 FailureKind = Literal["raised", "size", "lost", "timeout", "store"]
 
 
 @dataclass(frozen=True)
 class Work:
-    """What all frames of a render have in common; goes to each worker once."""
+    """What all frames of a render have in common; goes to each worker once.
 
-    scene: FunctionScene
+    Attributes
+    ----------
+    scene : Scene
+    canvas : Canvas
+    record : JobRecord
+    store : Path
+    earlier : mapping or sequence
+        Values by index, of the frames that may have to be replayed.
+    """
+
+    scene: Scene
     canvas: Canvas
     record: JobRecord
     store: Path
+    earlier: Mapping[int, Any] | Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -41,26 +47,40 @@ class Task:
     Attributes
     ----------
     number : int
+    index : int
+        The frame's place in the order of the scene's updates.
     value : object
     fit : Fit or None
         None for the first frame, which fixes it.
     keep : bool
-        False to draw the frame only to learn its fit.
+        False to draw the frame only to learn its fit or its pixels' digest.
+    replay : bool
+        Run all updates before this frame in the process that draws it; else jump to it.
     """
 
     number: int
+    index: int
     value: Any
     fit: Fit | None = None
     keep: bool = True
+    replay: bool = False
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A frame that is in the store now, or was drawn for its fit."""
+    """A frame that is in the store now, or was drawn for its fit or digest.
+
+    Attributes
+    ----------
+    number : int
+    fit : Fit
+    digest : str
+        Of its pixels.
+    """
 
     number: int
     fit: Fit
-    seconds: float
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -84,13 +104,51 @@ class Failed:
     traceback: str = ""
 
 
-Outcome = Drawn | Failed
+@dataclass(frozen=True)
+class Ended:
+    """The scene came to its end before this index: there is no such frame."""
+
+    number: int
+    index: int
+
+
+Outcome = Drawn | Failed | Ended
+
+
+class Hand(Protocol):
+    """One worker, as whoever hands out tasks sees it."""
+
+    @property
+    def drawn(self) -> int:
+        """Frames given to it so far; 0: it is fresh."""
+
+    @property
+    def position(self) -> int | None:
+        """The index up to which it has run all updates in order; None after a jump."""
+
+
+class Fresh:
+    """The answer "this worker cannot take what is next: replace it by a fresh one"."""
+
+
+class Tasks(Protocol):
+    """What is to be drawn, handed out on demand."""
+
+    @property
+    def more(self) -> bool:
+        """True while there may be tasks that were not handed out."""
+
+    def next(self, hand: Hand) -> Task | type[Fresh] | None:
+        """The next task for a worker; None if there is none for it now."""
+
+    def gone(self, hand: Hand) -> None:
+        """A worker will ask for no more."""
 
 
 class Crew(Protocol):
     """Workers that are ready to draw one job's frames."""
 
-    def draw(self, tasks: Iterable[Task], *, at_once: int | None = None) -> Iterator[Outcome]:
+    def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """Draw tasks, as many at once as there are workers or ``at_once``; outcomes as they come.
 
         When a stop is requested no further task is taken; when its time is up, frames in hand are
@@ -99,52 +157,49 @@ class Crew(Protocol):
 
 
 class Engine(Protocol):
-    """Where drawing runs."""
+    """Where drawing runs.
+
+    Attributes
+    ----------
+    name : str
+    workers : int
+    splits : bool
+        Draws in several processes, none of which sees all frames.
+    """
 
     name: str
     workers: int
+    splits: bool
 
     def crew(self, work: Work, stop: Stop, wanted: int) -> AbstractContextManager[Crew]:
         """Workers for ``work``, at most ``wanted``; all are gone when the context ends."""
 
 
-def draw_frame(work: Work, task: Task) -> Outcome:
+def after(position: int | None, task: Task) -> int | None:
+    """Where a worker at ``position`` is after a task: None if it has jumped."""
+    return task.index + 1 if task.replay or task.index == position else None
+
+
+def draw_frame(work: Work, player: Player, task: Task) -> Outcome:
     """Draw one frame and put it in the store. Never raises for what the user's code does."""
-    began = time.monotonic()
+    store = Store(work.store)
     try:
-        with keep_rcparams(), work.scene.figure(task.value) as figure:
-            picture = rasterise(figure, work.canvas, task.fit)
+        parts = work.record.frame_parts(task.value)  # first: drawing may change the value
+        with keep_rcparams():
+            picture = player.picture(task, work.canvas, task.fit)
         if task.keep:
-            parts = work.record.frame_parts(task.value)
-            data = png.encode(
-                picture.pixels,
-                passport(task.number, parts),
-                dpi=picture.dpi,
-                background=picture.background,
-            )
-            Store(work.store).commit(task.number, data)
+            store.commit(task.number, picture.encoded(passport(task.number, parts)))
+            store.drop_log(task.number)
+    except SceneEnded:
+        return Ended(task.number, task.index)
     except StoreError as error:
         return Failed(task.number, "store", str(error))
-    except FrameSizeError as error:
-        return Failed(task.number, "size", str(error))
-    except RenderError as error:  # ours: says all by itself
-        return Failed(task.number, "raised", str(error))
+    except FramepipeError as error:  # ours: says all by itself
+        if log := getattr(error, "log", b""):
+            store.keep_log(task.number, log)
+        return Failed(task.number, "size" if isinstance(error, FrameSizeError) else "raised", str(error))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: it is the frame's failure, not ours
-        first_line = f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(": ")
-        message = f"failed in {work.scene.name}(): {first_line[:_MESSAGE]}"
-        return Failed(task.number, "raised", message, _user_traceback(error))
-    return Drawn(task.number, picture.fit, time.monotonic() - began)
-
-
-def _user_traceback(error: BaseException) -> str:
-    """The traceback from the user's code on; what is above framepipe's last frame says nothing."""
-    here = str(Path(__file__).parent.parent)
-    start = step = error.__traceback__
-    while step is not None:
-        ours = step.tb_frame.f_code.co_filename.startswith(here)
-        step = step.tb_next
-        start = step if ours and step is not None else start
-    text = "".join(traceback.format_exception(type(error), error, start)).rstrip()
-    return text if len(text) <= _TRACEBACK else f"{text[: _TRACEBACK // 2]}\n…\n{text[-_TRACEBACK // 2 :]}"
+        return Failed(task.number, "raised", *why_failed(work.scene.name, error))
+    return Drawn(task.number, picture.fit, picture.digest())

@@ -16,13 +16,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from framepipe.control import Stop
-from framepipe.engines.base import Crew, Failed, Outcome, Task, Work
+from framepipe.engines.base import Crew, Failed, Outcome, Task, Tasks, Work, after
 from framepipe.engines.cpus import usable_cpus
 from framepipe.engines.payload import Payload
 from framepipe.engines.worker import receive, send
@@ -41,6 +41,10 @@ _END_S = 3.0
 _DEATHS_AT_START = 3
 
 
+class CannotSend(EngineError):
+    """The scene cannot be pickled, and has no address to be loaded from."""
+
+
 class LocalEngine:
     """Worker processes on this machine.
 
@@ -55,6 +59,7 @@ class LocalEngine:
     """
 
     name = "local"
+    splits = True
 
     def __init__(
         self,
@@ -88,11 +93,11 @@ def _payload(work: Work) -> Payload:
             return Payload((rcparams, _ByValue(work)))
     except EngineError as error:
         if work.scene.ref is None:
-            raise EngineError(
+            raise CannotSend(
                 f"{work.scene.name} cannot be sent to worker processes: {error}. Put it into a "
                 "script and give SCRIPT.py:NAME, or draw with engine='serial'"
             ) from None
-        scene = (work.scene.ref, work.scene.params)
+        scene = (type(work.scene), work.scene.ref, work.scene.params)
         return Payload((rcparams, _ByReference(replace(work, scene=None), *scene)))  # type: ignore[arg-type]
 
 
@@ -107,15 +112,15 @@ class _ByValue:
 @dataclass
 class _ByReference:
     work: Work
+    kind: Any
     ref: str
     params: Any
 
     def __call__(self) -> Work:
-        from framepipe.scenes.function import FunctionScene
         from framepipe.scenes.load import load
 
         loaded = load(self.ref)
-        return replace(self.work, scene=FunctionScene(loaded.thing, self.params, loaded))
+        return replace(self.work, scene=self.kind(loaded.thing, self.params, loaded))
 
 
 class _Guard:
@@ -151,6 +156,7 @@ class _Process:
         self.deadline: float | None = None
         self.ready = False
         self.drawn = 0
+        self.position: int | None = 0
         self._popen = subprocess.Popen(
             [sys.executable, "-c", _BOOT, str(payload.descriptor), json.dumps(sys.path)],
             stdin=subprocess.PIPE,
@@ -175,8 +181,10 @@ class _Process:
     def give(self, task: Task | None, timeout_s: float | None = None) -> None:
         """Send a task, or None to let it end."""
         self.task = task
-        self.drawn += task is not None
-        self.deadline = time.monotonic() + timeout_s if task and timeout_s else None
+        if task:
+            updates = task.index - (self.position or 0) + 1 if task.replay else 1
+            self.deadline = time.monotonic() + timeout_s * updates if timeout_s else None
+            self.drawn, self.position = self.drawn + 1, after(self.position, task)
         assert self._popen.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it is dead: its listener says so
             send(self._popen.stdin, task)
@@ -229,6 +237,7 @@ class _Processes:
             recycle,
         )
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._tasks: Tasks
         self._deaths_at_start = 0
         self._processes: list[_Process] = []
         try:
@@ -254,13 +263,14 @@ class _Processes:
     def _start(self) -> None:
         self._processes.append(_Process(self._payload, self._answers, self._guard))
 
-    def draw(self, tasks: Iterable[Task], *, at_once: int | None = None) -> Iterator[Outcome]:
+    def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """See `Crew`."""
-        waiting, limit = iter(tasks), at_once or len(self._processes)
-        more = True
+        limit = at_once or len(self._processes)
+        self._tasks = tasks
         while True:
-            more = self._hand_out(waiting, limit) if more and not self._stop.requested else False
-            if not more and not self._busy():
+            if not self._stop.requested:
+                self._hand_out(tasks, limit)
+            if not self._busy() and (self._stop.requested or not tasks.more):
                 return
             if self._stop.out_of_time:
                 self.kill()
@@ -270,17 +280,18 @@ class _Processes:
     def _busy(self) -> list[_Process]:
         return [process for process in self._processes if process.task]
 
-    def _hand_out(self, waiting: Iterator[Task], limit: int) -> bool:
-        """Give idle processes work; False when there is no more."""
-        for process in self._processes:
-            if process.ready and not process.task:
-                if len(self._busy()) >= limit:
-                    break
-                task = next(waiting, None)
-                if task is None:
-                    return False
+    def _hand_out(self, tasks: Tasks, limit: int) -> None:
+        """Give idle processes work."""
+        for process in list(self._processes):
+            if not process.ready or process.task:
+                continue
+            if len(self._busy()) >= limit:
+                break
+            task = tasks.next(process)
+            if isinstance(task, Task):
                 self._give(process, task)
-        return True
+            elif task is not None:
+                self._retire(process)
 
     def _give(self, process: _Process, task: Task) -> None:
         try:
@@ -289,7 +300,7 @@ class _Processes:
             message = f"its value cannot be sent to a worker: {type(error).__name__}: {error}"
             self._answers.put((process, ("outcome", Failed(task.number, "raised", message))))
 
-    def _gather(self) -> list[Outcome]:
+    def _gather(self) -> list[tuple[Task, Outcome]]:
         """Wait a moment for an answer; see to the dead and the late."""
         try:
             process, answer = self._answers.get(timeout=_TICK_S)
@@ -305,25 +316,31 @@ class _Processes:
         elif kind == "gone":
             return self._bury(process)
         else:
-            process.task = None
-            if process.drawn >= self._recycle:
+            task, process.task = process.task, None
+            if (
+                process.drawn >= self._recycle and not task.replay
+            ):  # which has come far: a new one starts anew
                 self._retire(process)
-            return [*rest, *self._kill_late()]
+            return [(task, rest[0]), *self._kill_late()]
         return []
 
     def _retire(self, process: _Process) -> None:
-        self._processes.remove(process)
+        self._remove(process)
         self._hire()
         process.give(None)
         process.wait(_END_S)
         process.kill()
 
-    def _bury_dead(self) -> list[Outcome]:
+    def _remove(self, process: _Process) -> None:
+        self._processes.remove(process)
+        self._tasks.gone(process)
+
+    def _bury_dead(self) -> list[tuple[Task, Outcome]]:
         """A dead process whose child holds its pipe open is not noticed by its listener."""
         return [outcome for each in list(self._processes) if each.dead for outcome in self._bury(each)]
 
-    def _bury(self, process: _Process) -> list[Outcome]:
-        self._processes.remove(process)
+    def _bury(self, process: _Process) -> list[tuple[Task, Outcome]]:
+        self._remove(process)
         task, epitaph = process.task, process.epitaph()
         process.kill()
         if not process.ready:
@@ -333,16 +350,16 @@ class _Processes:
                     raise EngineError(f"worker processes die while they start: {epitaph}")
                 return []  # go on with those that did start
         self._hire()
-        return [Failed(task.number, "lost", epitaph)] if task else []
+        return [(task, Failed(task.number, "lost", epitaph))] if task else []
 
-    def _kill_late(self) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+    def _kill_late(self) -> list[tuple[Task, Outcome]]:
+        outcomes: list[tuple[Task, Outcome]] = []
         now = time.monotonic()
         for process in self._busy():
             if process.task and process.deadline is not None and now > process.deadline:
                 message = f"not drawn within {self._timeout_s:g} s (--frame-timeout)"
-                outcomes.append(Failed(process.task.number, "timeout", message))
-                self._processes.remove(process)
+                outcomes.append((process.task, Failed(process.task.number, "timeout", message)))
+                self._remove(process)
                 process.kill()
                 self._hire()
         return outcomes

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from framepipe.control import Stop
-from framepipe.engines.base import Crew, Outcome, Task, Work, draw_frame
+from framepipe.engines.base import Crew, Outcome, Task, Tasks, Work, after, draw_frame
 
 
 class SerialEngine:
@@ -14,6 +14,7 @@ class SerialEngine:
 
     name = "serial"
     workers = 1
+    splits = False
 
     @contextmanager
     def crew(self, work: Work, stop: Stop, wanted: int) -> Iterator[Crew]:
@@ -21,12 +22,23 @@ class SerialEngine:
         yield _Here(work, stop)
 
 
+_START: int | None = 0
+
+
 class _Here:
     def __init__(self, work: Work, stop: Stop) -> None:
         self._work, self._stop = work, stop
+        self._begin()
 
-    def draw(self, tasks: Iterable[Task], *, at_once: int | None = None) -> Iterator[Outcome]:
-        for task in tasks:
-            if self._stop.requested:
-                return
-            yield draw_frame(self._work, task)
+    def _begin(self) -> None:
+        self.drawn, self.position = 0, _START
+        self._player = self._work.scene.player(self._work.earlier)
+
+    def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
+        """See `Crew`."""
+        while not self._stop.requested and (task := tasks.next(self)) is not None:
+            if not isinstance(task, Task):
+                self._begin()
+                continue
+            self.drawn, self.position = self.drawn + 1, after(self.position, task)
+            yield task, draw_frame(self._work, self._player, task)

@@ -62,12 +62,14 @@ def main(payload_descriptor: int) -> None:
     try:
         work = _prepare(payload_descriptor)
         from framepipe.engines.base import draw_frame
+
+        player = work.scene.player(work.earlier)
     except BaseException as error:
         send(outbox, ("unusable", f"{type(error).__name__}: {error}", traceback.format_exc()))
         return
     send(outbox, ("ready",))
     while (task := tasks.get()) is not None:
-        send(outbox, ("outcome", draw_frame(work, task)))
+        send(outbox, ("outcome", draw_frame(work, player, task)))
 
 
 def _behave_as_usual() -> None:

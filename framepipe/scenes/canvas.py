@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from framepipe import png
 from framepipe.errors import FrameSizeError
 from framepipe.job import Canvas
 from framepipe.store import Shape
@@ -38,14 +40,27 @@ class Picture:
         RGB if the movie's first frame was opaque, else RGBA with straight alpha.
     fit : Fit
     dpi : float
-    background : tuple of int
+    background : tuple of int or None
         The figure's face colour, (red, green, blue) of 0-255.
+    png : bytes or None
+        The file of these pixels, if a program wrote it: it is kept as it is.
     """
 
     pixels: npt.NDArray[np.uint8]
     fit: Fit
-    dpi: float
-    background: tuple[int, int, int]
+    dpi: float | None = None
+    background: tuple[int, int, int] | None = None
+    png: bytes | None = None
+
+    def encoded(self, passport: str) -> bytes:
+        """The frame's PNG file."""
+        if self.png is not None:
+            return png.with_passport(self.png, passport)
+        return png.encode(self.pixels, passport, dpi=self.dpi, background=self.background)
+
+    def digest(self) -> str:
+        """Equal for equal pixels, and hardly ever for others."""
+        return hashlib.blake2b(np.ascontiguousarray(self.pixels).data, digest_size=16).hexdigest()
 
 
 class _Target:
@@ -62,7 +77,7 @@ class _Target:
         self.rgba = np.array(buffer, np.uint8)  # Agg's buffer knows its shape: (height, width, 4)
 
 
-def rasterise(figure: Figure, canvas: Canvas, fit: Fit | None = None) -> Picture:
+def rasterise(figure: Figure, canvas: Canvas, fit: Fit | None = None, **savefig: Any) -> Picture:
     """The pixels that ``figure.savefig(…, dpi=canvas.dpi, transparent=…)`` would give.
 
     Parameters
@@ -71,13 +86,15 @@ def rasterise(figure: Figure, canvas: Canvas, fit: Fit | None = None) -> Picture
     canvas : Canvas
     fit : Fit, optional
         What an earlier frame fixed; without it this frame is the first.
+    **savefig
+        Further keywords of ``savefig``.
 
     Raises
     ------
     FrameSizeError
         The frame has another size than ``fit``, or transparent pixels in an opaque movie.
     """
-    options: dict[str, Any] = {"format": "rgba"}
+    options: dict[str, Any] = {**savefig, "format": "rgba"}
     if canvas.dpi is not None:
         options["dpi"] = canvas.dpi
     if canvas.transparent is not None:
@@ -90,12 +107,27 @@ def rasterise(figure: Figure, canvas: Canvas, fit: Fit | None = None) -> Picture
         options |= {"bbox_inches": Bbox.from_extents(*box), "pad_inches": 0}
     target = _Target(figure)
     figure.savefig(target, **options)  # type: ignore[arg-type]
-    pixels = target.rgba if _see_through(target.rgba, fit) else target.rgba[..., :3]
+    picture = picture_of(target.rgba, fit)
+    return replace(picture, fit=Fit(picture.fit.shape, box), dpi=target.dpi, background=_background(figure))
+
+
+def picture_of(pixels: npt.NDArray[np.uint8], fit: Fit | None) -> Picture:
+    """Pixels as a frame: RGB where all are opaque, and held against what an earlier frame fixed.
+
+    Raises
+    ------
+    FrameSizeError
+        See `rasterise`.
+    """
+    if pixels.shape[2] == 4 and not _see_through(pixels, fit):
+        pixels = pixels[..., :3]
+    elif pixels.shape[2] == 3 and fit and fit.shape.mode == "RGBA":
+        pixels = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
     height, width, channels = pixels.shape
     shape = Shape(width, height, "RGBA" if channels == 4 else "RGB")
     if fit and shape != fit.shape:
-        raise FrameSizeError(_misfit(shape, fit.shape))
-    return Picture(pixels, Fit(shape, box), target.dpi, _background(figure))
+        raise FrameSizeError(misfit(shape, fit.shape))
+    return Picture(pixels, Fit(shape))
 
 
 def _see_through(rgba: npt.NDArray[np.uint8], fit: Fit | None) -> bool:
@@ -104,7 +136,8 @@ def _see_through(rgba: npt.NDArray[np.uint8], fit: Fit | None) -> bool:
     return not bool((rgba[..., 3] == 255).all())
 
 
-def _misfit(shape: Shape, first: Shape) -> str:
+def misfit(shape: Shape, first: Shape) -> str:
+    """Why a frame does not go with the first one."""
     if shape.mode != first.mode:
         return (
             "the frame has transparent pixels, the first frame has none: use --transparent, "

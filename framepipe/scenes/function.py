@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import sys
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framepipe.data import Slice
 from framepipe.errors import RenderError, UsageError
-from framepipe.fingerprint import digest_code, digest_function, local_sources
-from framepipe.scenes.load import Loaded
-from framepipe.scenes.style import changed_rcparams
+from framepipe.fingerprint import digest_code, digest_function
+from framepipe.scenes.base import Player, Shot
+from framepipe.scenes.canvas import Fit, Picture, rasterise
+from framepipe.scenes.load import Loaded, check_call, name_of, origin_of
+from framepipe.scenes.style import keep_rcparams, style_texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from framepipe.job import Canvas
 
 
 class FunctionScene:
@@ -39,6 +41,8 @@ class FunctionScene:
         It is no function, or does not take the frame's value and these parameters.
     """
 
+    keeps_state = True  # it may: that is checked, not believed
+
     def __init__(
         self,
         function: Callable[..., Any],
@@ -47,30 +51,12 @@ class FunctionScene:
     ) -> None:
         self.function = function
         self.params: Mapping[str, Any] = dict(params or {})
-        self.name = loaded.name if loaded else _name_of(function)
-        self._check()
-        script = (loaded.script if loaded else None) or _file_of(function)
-        self.sources = local_sources(script) if script else ()
-        self.stem = script.stem if script else _module_stem(loaded)
-        self.ref = loaded.ref if loaded else _ref_of(function, script)
-
-    def _check(self) -> None:
-        if not callable(self.function):
-            kind = type(self.function).__name__
-            raise UsageError(f"{self.name} is a {kind}, not a function of one frame")
-        if inspect.isgeneratorfunction(self.function):
-            raise UsageError(f"{self.name} is a generator; framepipe draws a function of one frame")
-        try:
-            signature = inspect.signature(self.function)
-        except (ValueError, TypeError):
-            return
-        try:
-            signature.bind(object(), **self.params)
-        except TypeError as error:
-            raise UsageError(
-                f"{self.name}{signature} cannot be called with a frame's value"
-                f"{_and_params(self.params)}: {error}. Its parameters: {_parameters(signature)}"
-            ) from None
+        name = loaded.name if loaded else name_of(function)
+        if not callable(function):
+            raise UsageError(f"{name} is a {type(function).__name__}, not a function of one frame")
+        check_call(function, name, (object(),), self.params)
+        origin = origin_of(function, loaded)
+        self.name, self.sources, self.stem, self.ref = origin.name, origin.sources, origin.stem, origin.ref
 
     def code_digest(self) -> str:
         """Digest of the function's own source."""
@@ -82,22 +68,62 @@ class FunctionScene:
 
     def style(self) -> Mapping[str, str]:
         """RcParams that differ from matplotlib's defaults, as text."""
-        return {name: repr(value) for name, value in changed_rcparams().items()}
+        return style_texts()
+
+    def player(self, earlier: Mapping[int, Any] | Sequence[Any] = ()) -> Player:
+        """See `Scene`."""
+        return _FunctionPlayer(self, earlier)
 
     @contextmanager
     def figure(self, value: Any) -> Iterator[Figure]:
         """Draw one frame; its Figure, and everything else that drawing opened, is closed after."""
-        from matplotlib import pyplot as plt
+        with closing_figures():
+            loaded = value.load() if isinstance(value, Slice) else value
+            yield figure_in(self.function(loaded, **self.params), self.name)
 
-        before = set(plt.get_fignums())
-        try:
-            yield _figure_in(self.function(value, **self.params), self.name)
-        finally:
-            for number in set(plt.get_fignums()) - before:
-                plt.close(number)
+    def update(self, value: Any) -> None:
+        """Run a frame and do not draw it."""
+        with self.figure(value):
+            pass
 
 
-def _figure_in(returned: Any, name: str) -> Figure:
+class _FunctionPlayer:
+    def __init__(self, scene: FunctionScene, earlier: Mapping[int, Any] | Sequence[Any]) -> None:
+        self._scene, self._earlier = scene, earlier
+        self._next = 0
+
+    def picture(self, shot: Shot, canvas: Canvas, fit: Fit | None) -> Picture:
+        """See `Player`."""
+        if shot.replay:
+            for index in range(self._next, shot.index):
+                with keep_rcparams(), contextlib.suppress(Exception):  # its own failure, not this frame's
+                    self._scene.update(self._earlier[index])
+        self._next = shot.index + 1
+        with self._scene.figure(shot.value) as figure:
+            return rasterise(figure, canvas, fit)
+
+
+@contextmanager
+def closing_figures() -> Iterator[None]:
+    """Figures that are opened meanwhile are closed after."""
+    from matplotlib import pyplot as plt
+
+    before = set(plt.get_fignums())
+    try:
+        yield
+    finally:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
+
+
+def figure_in(returned: Any, name: str) -> Figure:
+    """The Figure that is meant by what a user's function returned.
+
+    Raises
+    ------
+    RenderError
+        There is none.
+    """
     from matplotlib import pyplot as plt
     from matplotlib.figure import FigureBase
 
@@ -119,47 +145,3 @@ def _figure_in(returned: Any, name: str) -> Figure:
             "or draw on pyplot's current figure and return nothing"
         )
     return thing  # type: ignore[return-value]
-
-
-def _module_stem(loaded: Loaded | None) -> str:
-    return loaded.module.__name__.rpartition(".")[2] if loaded else "notebook"
-
-
-def _bare(function: Any) -> Any:
-    while isinstance(function, functools.partial):
-        function = function.func
-    return inspect.unwrap(getattr(function, "__func__", function))
-
-
-def _name_of(function: Any) -> str:
-    return str(getattr(_bare(function), "__name__", type(function).__name__))
-
-
-def _file_of(function: Any) -> Path | None:
-    """The file that a function was written in; None for a notebook or a typed one."""
-    bare = _bare(function)
-    bare = bare if hasattr(bare, "__code__") else type(bare)
-    try:
-        path = Path(inspect.getsourcefile(bare) or "")
-    except TypeError:
-        return None
-    in_notebook = getattr(sys.modules.get(getattr(bare, "__module__", "")), "__file__", None) is None
-    return None if in_notebook or not path.is_file() else path.resolve()
-
-
-def _ref_of(function: Any, script: Path | None) -> str | None:
-    """The address of a function that stands at the top of its file, None for any other."""
-    name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", "")
-    if not name.isidentifier() or getattr(sys.modules.get(module), name, None) is not function:
-        return None
-    if module == "__main__" and script is None:  # a notebook
-        return None
-    return f"{script}:{name}" if script and module in ("__main__", script.stem) else f"{module}:{name}"
-
-
-def _and_params(params: Mapping[str, Any]) -> str:
-    return f" and {', '.join(params)}" if params else ""
-
-
-def _parameters(signature: inspect.Signature) -> str:
-    return ", ".join(signature.parameters) or "none"

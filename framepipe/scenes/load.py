@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +23,11 @@ from typing import Any
 import cloudpickle
 
 from framepipe.errors import FramepipeError, UsageError
+from framepipe.fingerprint import local_sources
 
+#: What matplotlib warns of that a script may do when framepipe loads it: a number of frames that is not
+#: known, and plt.show() without a screen.
+_NO_MATTER = (".*which we can infer the length of", ".*is non-interactive, and thus cannot be shown")
 _loading: ContextVar[str] = ContextVar("framepipe_loading", default="")
 
 
@@ -67,7 +74,8 @@ def load(ref: str) -> Loaded:
     Parameters
     ----------
     ref : str
-        ``SCRIPT.py:NAME`` or ``package.module:NAME``.
+        ``SCRIPT.py:NAME`` or ``package.module:NAME``; of a script that has one matplotlib animation
+        at its top, ``SCRIPT.py`` is enough.
 
     Raises
     ------
@@ -77,7 +85,7 @@ def load(ref: str) -> Loaded:
     place, _, name = ref.rpartition(":")
     path = Path(place or ref)
     if not place or (not name.isidentifier() and Path(ref).exists()):
-        raise UsageError(_name_missing(Path(ref)))
+        return _only_animation(Path(ref))
     if path.suffix == ".py" or path.is_file() or os.sep in place:
         script = Path(os.path.abspath(path))
         if not script.is_file():
@@ -89,6 +97,28 @@ def load(ref: str) -> Loaded:
     if not hasattr(module, name):
         raise UsageError(f"{place} has no {name!r}. It defines: {_defined(module) or 'no functions'}")
     return Loaded(getattr(module, name), name, module, address, script)
+
+
+def is_animation(thing: object) -> bool:
+    """True for a matplotlib animation; imports nothing."""
+    module = sys.modules.get("matplotlib.animation")
+    return module is not None and isinstance(thing, module.Animation)
+
+
+def _only_animation(path: Path) -> Loaded:
+    """The animation of a script that was named without one."""
+    if path.suffix != ".py" or not path.is_file() or b"nimation" not in path.read_bytes():
+        raise UsageError(_name_missing(path))
+    script = Path(os.path.abspath(path))
+    module = _load_script(script)
+    found = {id(thing): name for name, thing in vars(module).items() if is_animation(thing)}
+    names = list(found.values())
+    if len(names) > 1:
+        each = " or ".join(f"{path.name}:{name}" for name in names)
+        raise UsageError(f"{path.name} has {len(names)} animations: name one, as in {each}")
+    if not names:
+        raise UsageError(_name_missing(path))
+    return Loaded(vars(module)[names[0]], names[0], module, f"{script}:{names[0]}", script)
 
 
 def _name_missing(path: Path) -> str:
@@ -130,6 +160,9 @@ def _load_script(script: Path) -> ModuleType:
     except BaseException as error:
         del sys.modules[name]
         _explain(error, str(script))
+    for thing in vars(module).values():
+        if is_animation(thing):
+            thing._draw_was_started = True  # else it warns at its end that it was not shown
     return module
 
 
@@ -157,7 +190,10 @@ def _explain(error: BaseException, place: str) -> None:
 def _marked_as_loading(name: str) -> Iterator[None]:
     token = _loading.set(name)
     try:
-        yield
+        with warnings.catch_warnings():
+            for text in _NO_MATTER:
+                warnings.filterwarnings("ignore", message=text)
+            yield
     finally:
         _loading.reset(token)
 
@@ -202,3 +238,98 @@ def refuse_while_loading(verb: str) -> None:
             f"{name} calls framepipe.{verb} while it is loaded: "
             'put that call under  if __name__ == "__main__":'
         )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a scene comes from.
+
+    Attributes
+    ----------
+    name : str
+    sources : tuple of Path
+        Its script, and the files beside it that this imports.
+    stem : str
+        The script's or the module's own name.
+    ref : str or None
+        Its address, if it stands at the top of a file.
+    """
+
+    name: str
+    sources: tuple[Path, ...]
+    stem: str
+    ref: str | None
+
+
+def origin_of(thing: Any, loaded: Loaded | None, written: Any = None) -> Origin:
+    """Where a function or object comes from; ``written`` is the function of it, if it is none."""
+    written = thing if written is None else written
+    name = loaded.name if loaded else _name_in_main(thing) or name_of(written)
+    script = (loaded.script if loaded else None) or _file_of(written)
+    stem = script.stem if script else loaded.module.__name__.rpartition(".")[2] if loaded else "notebook"
+    ref = loaded.ref if loaded else _address_of(thing, name, script)
+    return Origin(name, local_sources(script) if script else (), stem, ref)
+
+
+def name_of(thing: Any) -> str:
+    """The name that a function was given, or its class's."""
+    return str(getattr(_bare(thing), "__name__", type(thing).__name__))
+
+
+def _name_in_main(thing: Any) -> str:
+    """The name under which the running program holds an object that is no function."""
+    if callable(thing):
+        return ""
+    names = vars(sys.modules["__main__"]).items()
+    return next((name for name, value in names if value is thing and not name.startswith("_")), "")
+
+
+def _file_of(thing: Any) -> Path | None:
+    """The file that a function or class was written in; None for a notebook or a typed one."""
+    bare = _bare(thing)
+    bare = bare if hasattr(bare, "__code__") or isinstance(bare, type) else type(bare)
+    try:
+        path = Path(inspect.getsourcefile(bare) or "")
+    except TypeError:
+        return None
+    in_notebook = getattr(sys.modules.get(getattr(bare, "__module__", "")), "__file__", None) is None
+    return None if in_notebook or not path.is_file() else path.resolve()
+
+
+def _address_of(thing: Any, name: str, script: Path | None) -> str | None:
+    """The address of what stands at the top of its file, None for anything else."""
+    name = getattr(thing, "__qualname__", name)
+    module = getattr(thing, "__module__", "") if callable(thing) else "__main__"
+    if not name.isidentifier() or getattr(sys.modules.get(module), name, None) is not thing:
+        return None
+    if module == "__main__" and script is None:  # a notebook
+        return None
+    return f"{script}:{name}" if script and module in ("__main__", script.stem) else f"{module}:{name}"
+
+
+def check_call(function: Any, name: str, arguments: tuple[object, ...], params: Mapping[str, Any]) -> None:
+    """See that a function can be called with these arguments and parameters.
+
+    Raises
+    ------
+    UsageError
+        It cannot; lists the function's parameters.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):
+        return
+    try:
+        signature.bind(*arguments, **params)
+    except TypeError as error:
+        given = ["a frame's value"] * len(arguments) + list(params)
+        raise UsageError(
+            f"{name}{signature} cannot be called with {', '.join(given) or 'nothing'}: {error}. "
+            f"Its parameters: {', '.join(signature.parameters) or 'none'}"
+        ) from None
+
+
+def _bare(function: Any) -> Any:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.unwrap(getattr(function, "__func__", function))

@@ -27,6 +27,11 @@ def changed_rcparams() -> dict[str, Any]:
     }
 
 
+def style_texts() -> dict[str, str]:
+    """`changed_rcparams` as text."""
+    return {name: repr(value) for name, value in changed_rcparams().items()}
+
+
 def all_rcparams() -> dict[str, Any]:
     """All rcParams that can change pixels, to be applied in another process."""
     import matplotlib

@@ -49,6 +49,7 @@ def test_only_these_rooms_start_programs():
         "encoders/watchdog.py",
         "encoders/magick_child.py",
         "engines/local.py",  # worker processes
+        "scenes/program.py",  # external renderers
     }
 
 

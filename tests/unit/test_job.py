@@ -11,7 +11,7 @@ import pytest
 
 from framepipe.errors import StoreError, UsageError
 from framepipe.frames import Frames
-from framepipe.job import Canvas, Job, JobRecord, passport, read_passport, why_stale
+from framepipe.job import LATER, Canvas, Job, JobRecord, passport, read_passport, why_stale
 
 
 class Scene:
@@ -272,7 +272,7 @@ def test_a_damaged_record_is_a_store_error(damage):
         JobRecord.from_json(json.dumps(data).encode())
 
 
-@pytest.mark.parametrize("field", sorted(json.loads(record().to_json())))
+@pytest.mark.parametrize("field", sorted(set(json.loads(record().to_json())) - set(LATER)))
 def test_a_record_that_lacks_a_field_is_a_store_error(field):
     data = json.loads(record().to_json())
     del data[field]

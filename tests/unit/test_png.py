@@ -198,3 +198,34 @@ def test_a_passport_after_the_pixels_does_not_count(tmp_path):
 def test_the_text_of_another_keyword_is_no_passport(tmp_path):
     data = png.SIGNATURE + header() + chunk(b"tEXt", b"Software\0framepipe") + BODY + END
     assert looked_at(tmp_path, data) == PngInfo("", 3, 2, "RGB", "", None, len(data))
+
+
+def test_a_passport_is_put_behind_the_header_and_every_other_byte_stays():
+    about = chunk(b"tEXt", b"Software\0somebody's")
+    data = png.SIGNATURE + header() + about + BODY + about + END
+    assert png.with_passport(data, "me") == (
+        png.SIGNATURE + header() + chunk(b"tEXt", b"framepipe\0me") + about + BODY + about + END
+    )
+
+
+def test_a_passport_replaces_the_one_that_is_there_wherever_it_stands():
+    late = WHOLE[:-12] + chunk(b"tEXt", b"framepipe\0forged") + END
+    assert png.with_passport(late, "you") == encode(picture(), "you")
+
+
+def test_a_passport_lies_in_the_head_of_a_file_with_a_long_profile(tmp_path):
+    data = png.SIGNATURE + header() + chunk(b"iCCP", bytes(20_000)) + BODY + END
+    assert looked_at(tmp_path, png.with_passport(data, "me")).passport == "me"
+
+
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED.keys())
+def test_only_a_whole_png_gets_a_passport(data):
+    with pytest.raises(ValueError, match="no whole PNG file: "):
+        png.with_passport(data, "me")
+
+
+def test_a_flipped_bit_keeps_a_png_from_getting_a_passport():
+    data = bytearray(WHOLE)
+    data[WHOLE.index(b"IDAT") + 8] ^= 1
+    with pytest.raises(ValueError, match="checksum of chunk b'IDAT'"):
+        png.with_passport(bytes(data), "me")

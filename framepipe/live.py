@@ -1,0 +1,362 @@
+"""Frames out of a running program: each is stored at once, drawn by other processes meanwhile.
+
+What a program has drawn cannot be drawn again without running it again. So recorded frames never go
+stale by an edit of the program, and what a killed program leaves behind is a store like any other.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import queue
+import threading
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from framepipe import files
+from framepipe.control import Stop
+from framepipe.engines import Drawn, Failed, LocalEngine, Outcome, SerialEngine, Task, Work
+from framepipe.engines.tasks import InOrder, Live
+from framepipe.errors import FramesFailed, StoreError, UsageError
+from framepipe.frames import Frames, format_range
+from framepipe.job import Canvas, Job, JobRecord
+from framepipe.render import RenderReport, failure_message
+from framepipe.scenes.canvas import Fit
+from framepipe.scenes.snapshot import SnapshotScene
+from framepipe.store import Store
+
+EXISTING = ("keep", "replace")
+_WAITING = 4  # frames that may wait for each worker: a figure may have megabytes
+_LOOK_S = 0.5
+#: Variables in which launchers of parallel programs tell each process its rank: torchrun, Open MPI,
+#: MPICH and Intel MPI, PMIx, MVAPICH.
+_RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK")
+
+
+class Recorder:
+    """Takes frames from a running program, as a training loop or a simulation.
+
+    >>> with Recorder("frames/train") as recorder:  # doctest: +SKIP
+    ...     for epoch in range(recorder.next_number, 100):
+    ...         recorder.snap(draw(epoch))
+
+    Parameters
+    ----------
+    store : path-like
+        Folder of the frames. Frames that a killed program left in it are kept.
+    params : mapping, optional
+        What belongs to this run, as ``{"lr": 0.1}``: a store of another run is refused.
+    dpi, tight, transparent
+        As in `render`.
+    workers : int
+        Processes that draw while the program goes on; 0 draws in the program itself. Default 1, since
+        the program needs the other processors.
+    existing : {"keep", "replace"}
+        Frames that are in the store already: go on after them, and leave as it is what is snapped
+        under a number that is there; or begin a new run, which takes no frame of the old one.
+    rank : int, optional
+        Of this process in a parallel program; only rank 0 writes. Default: what torchrun, MPI or Slurm
+        tell.
+
+    Raises
+    ------
+    UsageError
+        Wrong arguments.
+    StoreError
+        The store cannot be written, or holds frames of another run or of something else.
+    """
+
+    def __init__(
+        self,
+        store: str | os.PathLike[str],
+        *,
+        params: Mapping[str, Any] | None = None,
+        dpi: float | None = None,
+        tight: bool = False,
+        transparent: bool | None = None,
+        workers: int = 1,
+        existing: str = "keep",
+        rank: int | None = None,
+    ) -> None:
+        if existing not in EXISTING:
+            raise UsageError(f"existing is {existing!r}; give one of {', '.join(EXISTING)}")
+        if workers < 0:
+            raise UsageError(f"workers is {workers}; give 0 or more")
+        self.store = Store(store)
+        self.writes = (_rank() if rank is None else rank) == 0
+        self._scene = SnapshotScene("the recorded figure", self.store.path.name)
+        self._scene.params = dict(params or {})
+        job = Job(self._scene, Frames((), (), "", extent="recorded"), Canvas(dpi, tight, transparent))
+        self._record, self._there, fit = self._open(job, existing)
+        self._highest = max(self._there, default=-1)
+        self._kept: list[int] = []
+        self._taken = 0
+        self._pid = os.getpid()
+        work = Work(self._scene, job.canvas, self._record, self.store.path)
+        self._drawing: _Background | _Foreground | None = None
+        if self.writes:
+            self._drawing = _Background(work, workers, fit) if workers else _Foreground(work, fit)
+            atexit.register(self._at_exit)
+
+    def _open(self, job: Job, existing: str) -> tuple[JobRecord, set[int], Fit | None]:
+        if self.writes:
+            self.store.create()
+            self.store.sweep()
+        before, record = self.store.known_job(), job.record()
+        going_on = before is not None and before.extent == "recorded" and existing == "keep"
+        run = before.parts.get("run") if before and going_on else None
+        record = replace(record, parts={**record.parts, "run": run or uuid.uuid4().hex})
+        if self.store.numbers():
+            self._refuse_others(before, record, going_on)
+        if self.writes:
+            self.store.write_job(record)
+        found = self.store.scan(record, deep=True)
+        fit = Fit(found.shape) if found.shape and not job.canvas.tight else None
+        return record, set(found.done), fit
+
+    def _refuse_others(self, before: JobRecord | None, record: JobRecord, going_on: bool) -> None:
+        if before is None or before.extent != "recorded":
+            what = f"frames of {before.name}" if before else "frames of something else"
+            raise StoreError(f"{self.store.path} holds {what}: choose another store")
+        changed = [name for name in record.parts if before.parts.get(name) != record.parts[name]]
+        changed = [name for name in changed if name != "matplotlib"]
+        if going_on and changed:
+            raise StoreError(
+                f"{self.store.path} holds frames of another run ({', '.join(changed)} differ): choose "
+                "another store, or begin anew with existing='replace'"
+            )
+
+    @property
+    def next_number(self) -> int:
+        """The number after the last frame that is stored or on its way: where a restarted program goes on."""
+        return self._highest + 1
+
+    def snap(self, figure: Any = None, *, number: int | None = None) -> int | None:
+        """Take a frame; it is drawn in the background.
+
+        Parameters
+        ----------
+        figure : Figure, Axes, ndarray or Pillow image, optional
+            Default: pyplot's current figure. It is taken as it is now, and may be changed, cleared or
+            closed at once. An array is uint8 of shape (height, width, 3 or 4).
+        number : int, optional
+            Default: `next_number`.
+
+        Returns
+        -------
+        int or None
+            The frame's number; None in a process that does not write.
+
+        Raises
+        ------
+        FramesFailed
+            Frames that were snapped before could not be drawn; says which and why.
+        RenderError
+            This is nothing that can be drawn.
+        StoreError
+            The store cannot be written.
+        """
+        return self._snap(figure, number, "")
+
+    def _snap(self, figure: Any, number: int | None, state: str, **savefig: Any) -> int | None:
+        if self._drawing is None or os.getpid() != self._pid:  # another rank, or a forked child
+            if not self.writes:
+                return None
+            raise UsageError("the recorder is closed, or was made by another process")
+        self._drawing.raise_failures(self._report)
+        number = self.next_number if number is None else int(number)
+        self._highest = max(self._highest, number)
+        self._taken += 1
+        if number in self._there and not (state and self._differs(number, state)):
+            self._kept.append(number)
+            return number
+        snapshot = replace(self._scene.take(figure), state=state, savefig=savefig)
+        self._drawing.put(Task(number, number, snapshot))
+        self._there.add(number)
+        return number
+
+    def _differs(self, number: int, state: str) -> bool:
+        passport = self.store.passport(number)
+        return passport is None or passport[2].get("value") != state
+
+    def flush(self) -> None:
+        """Wait until all frames are drawn and stored.
+
+        Raises
+        ------
+        FramesFailed
+            Some could not be drawn.
+        """
+        if self._drawing and os.getpid() == self._pid:
+            self._drawing.wait()
+            self._drawing.raise_failures(self._report)
+
+    def close(self) -> None:
+        """Draw what is waiting, then end the background processes.
+
+        Raises
+        ------
+        FramesFailed
+            Some could not be drawn.
+        """
+        if self._drawing is None or os.getpid() != self._pid:
+            return
+        drawing, self._drawing = self._drawing, None
+        atexit.unregister(self._at_exit)
+        drawing.end()
+        files.sync_folder(self.store.path)
+        if self._kept:
+            kept, self._kept = format_range(self._kept), []
+            warnings.warn(
+                f"frames {kept} were in {self.store.path} already and were left as they are; "
+                "existing='replace' begins a new run",
+                stacklevel=2,
+            )
+        drawing.raise_failures(self._report)
+
+    def _report(self, failed: list[Failed]) -> RenderReport:
+        return RenderReport(self.store.path, self._taken, failed=tuple(failed), resumable=False)
+
+    def _at_exit(self) -> None:
+        with contextlib.suppress(Exception):  # nobody is left to tell; the frames that are done are safe
+            self.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self.close()
+        except Exception:
+            if kind is None:  # else the program's own error is the one to be told
+                raise
+
+
+def _rank() -> int:
+    """The rank of this process in a parallel program, 0 outside of one."""
+    for name in _RANKS:
+        if (text := os.environ.get(name, "")).isdigit():
+            return int(text)
+    alone = os.environ.get("SLURM_NTASKS", "1") == "1"
+    text = os.environ.get("SLURM_PROCID", "")
+    return int(text) if text.isdigit() and not alone else 0
+
+
+class _Drawing:
+    """Draws tasks one after the other or beside the program; keeps what failed."""
+
+    def __init__(self, work: Work, fit: Fit | None) -> None:
+        self._work, self._fit = work, fit
+        self._failed: list[Failed] = []
+        self._broken: BaseException | None = None
+
+    def _note(self, task: Task, outcome: Outcome) -> None:
+        if isinstance(outcome, Drawn):
+            self._fit = self._fit or outcome.fit
+        elif isinstance(outcome, Failed):
+            self._failed.append(outcome)
+
+    def raise_failures(self, report: Any) -> None:
+        """Tell what has failed since the last time.
+
+        Raises
+        ------
+        FramesFailed
+        """
+        if self._broken is not None:
+            raise self._broken
+        failed, self._failed = self._failed, []
+        if failed and failed[0].kind == "store":
+            raise StoreError(failed[0].message)
+        if failed:
+            about = report(failed)
+            raise FramesFailed(failure_message(about), report=about)
+
+
+class _Foreground(_Drawing):
+    """Draws in the program itself."""
+
+    def put(self, task: Task) -> None:
+        """Draw a frame now."""
+        with SerialEngine().crew(self._work, Stop(), 1) as crew:
+            for drawn, outcome in crew.draw(InOrder([replace(task, fit=self._fit)])):
+                self._note(drawn, outcome)
+
+    def wait(self) -> None:
+        """Nothing is on its way."""
+
+    def end(self) -> None:
+        """Nothing runs."""
+
+
+class _Background(_Drawing):
+    """Draws in worker processes; a thread of the program's hands the frames to them."""
+
+    def __init__(self, work: Work, workers: int, fit: Fit | None) -> None:
+        super().__init__(work, fit)
+        self._workers = workers
+        self._queue: queue.Queue[Task] = queue.Queue(_WAITING * workers)
+        self._ended = False
+        self._first: Task | None = None  # on its way; it fixes the shape of the others
+        self._thread: threading.Thread | None = None
+
+    def put(self, task: Task) -> None:
+        """Hand a frame over; waits while too many are on their way."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="framepipe-recorder", daemon=True)
+            self._thread.start()
+        while self._broken is None:
+            with contextlib.suppress(queue.Full):
+                self._queue.put(task, timeout=_LOOK_S)
+                return
+        raise self._broken
+
+    def _run(self) -> None:
+        try:
+            with LocalEngine(self._workers).crew(self._work, Stop(), self._workers) as crew:
+                lost = list(self._draw(crew))
+                for task, outcome in crew.draw(InOrder(lost), at_once=1):
+                    self._note(task, outcome)
+        except BaseException as error:  # told at the next snap
+            self._broken = error
+            while True:  # whoever waits for the queue goes on
+                with contextlib.suppress(queue.Empty):
+                    self._queue.get(timeout=_LOOK_S)
+                    self._queue.task_done()
+                    continue
+                return
+
+    def _draw(self, crew: Any) -> Iterator[Task]:
+        """Draw all that comes; gives the frames whose process was lost."""
+        for task, outcome in crew.draw(Live(self._take, lambda: self._ended and self._queue.empty())):
+            if isinstance(outcome, Failed) and outcome.kind == "lost":
+                yield replace(task, fit=self._fit)
+            else:
+                self._note(task, outcome)
+            self._first = None
+            self._queue.task_done()
+
+    def _take(self) -> Task | None:
+        if self._first is not None:
+            return None
+        try:
+            task = self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        if self._fit is None:
+            self._first = task
+        return replace(task, fit=self._fit)
+
+    def wait(self) -> None:
+        """Until all that was handed over is drawn."""
+        self._queue.join()
+
+    def end(self) -> None:
+        """Draw what is waiting and end the processes."""
+        self._ended = True
+        if self._thread is not None:
+            self._thread.join()
