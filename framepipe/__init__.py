@@ -4,6 +4,11 @@
 >>> fp.make(draw, frames=300, output="movie.mp4", fps=24)  # doctest: +SKIP
 """
 
+from typing import TYPE_CHECKING, Any
+
+from framepipe.adapters.callbacks import keras_callback, lightning_callback
+from framepipe.adapters.camera import Camera
+from framepipe.adopt import AdoptReport, adopt
 from framepipe.assemble import Movie, assemble
 from framepipe.clean import CleanupReport
 from framepipe.control import Progress, Stop
@@ -18,20 +23,28 @@ from framepipe.errors import (
     UsageError,
     VerificationFailed,
 )
+from framepipe.live import Recorder
 from framepipe.pipeline import MakeReport, make, resume, status
 from framepipe.progress import ProgressBar
 from framepipe.proof import clean, verify
+from framepipe.registration import register_writer
 from framepipe.render import RenderReport, render
 from framepipe.store import Store, StoreStatus
 from framepipe.timeline import Timeline
 from framepipe.verify import VerifyReport
 
+if TYPE_CHECKING:
+    from framepipe.adapters.writer import FramepipeWriter
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdoptReport",
+    "Camera",
     "CleanupReport",
     "EncoderFailed",
     "FramepipeError",
+    "FramepipeWriter",
     "FramesFailed",
     "IncompleteStore",
     "Interrupted",
@@ -39,6 +52,7 @@ __all__ = [
     "Movie",
     "Progress",
     "ProgressBar",
+    "Recorder",
     "RenderReport",
     "Stop",
     "Store",
@@ -50,11 +64,25 @@ __all__ = [
     "VerificationFailed",
     "VerifyReport",
     "__version__",
+    "adopt",
     "assemble",
     "clean",
+    "keras_callback",
+    "lightning_callback",
     "make",
     "render",
     "resume",
     "status",
     "verify",
 ]
+
+register_writer()
+
+
+def __getattr__(name: str) -> Any:
+    """`FramepipeWriter`, whose base class is matplotlib's: loaded when it is asked for."""
+    if name == "FramepipeWriter":
+        from framepipe.adapters.writer import FramepipeWriter
+
+        return FramepipeWriter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

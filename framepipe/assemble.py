@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ def assemble(
     missing: str = "error",
     stale: str = "error",
     stall_s: float = STALL_S,
+    metadata: Mapping[str, str] | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
 ) -> Movie:
@@ -114,7 +115,7 @@ def assemble(
         Seconds that the first and the last frame are shown.
     loop : int or str
         Plays of a GIF; 0 or ``"forever"`` is for ever.
-    encoder, palette, colors, dither, crf, preset, stall_s
+    encoder, palette, colors, dither, crf, preset, stall_s, metadata
         See `Options`.
     missing : {"error", "hold", "skip"}
         For frames that are missing or broken: refuse, show the frame before for their time, or
@@ -140,7 +141,7 @@ def assemble(
         hold_first_s=hold_first_s,
         hold_last_s=hold_last_s,
         loop=loop,
-        options=Options(encoder, palette, colors, dither, crf, preset, stall_s),
+        options=Options(encoder, palette, colors, dither, crf, preset, stall_s, dict(metadata or {})),
         missing=missing,
         stale=stale,
     )

@@ -6,13 +6,13 @@ stale by an edit of the program, and what a killed program leaves behind is a st
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import queue
 import threading
 import uuid
 import warnings
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,7 @@ from framepipe.control import Stop
 from framepipe.engines import Drawn, Failed, LocalEngine, Outcome, SerialEngine, Task, Work
 from framepipe.engines.tasks import InOrder, Live
 from framepipe.errors import FramesFailed, StoreError, UsageError
-from framepipe.frames import Frames, format_range
+from framepipe.frames import Frames, Unknowns, format_range
 from framepipe.job import Canvas, Job, JobRecord
 from framepipe.render import RenderReport, failure_message
 from framepipe.scenes.canvas import Fit
@@ -30,7 +30,7 @@ from framepipe.scenes.snapshot import SnapshotScene
 from framepipe.store import Store
 
 EXISTING = ("keep", "replace")
-_WAITING = 4  # frames that may wait for each worker: a figure may have megabytes
+_WAITING = 8  # frames that may wait for each worker: a figure may have megabytes
 _LOOK_S = 0.5
 #: Variables in which launchers of parallel programs tell each process its rank: torchrun, Open MPI,
 #: MPICH and Intel MPI, PMIx, MVAPICH.
@@ -70,6 +70,8 @@ class Recorder:
         The store cannot be written, or holds frames of another run or of something else.
     """
 
+    _what = "the recorded figure"
+
     def __init__(
         self,
         store: str | os.PathLike[str],
@@ -88,9 +90,11 @@ class Recorder:
             raise UsageError(f"workers is {workers}; give 0 or more")
         self.store = Store(store)
         self.writes = (_rank() if rank is None else rank) == 0
-        self._scene = SnapshotScene("the recorded figure", self.store.path.name)
+        self._scene = SnapshotScene(self._what, self.store.path.name)
         self._scene.params = dict(params or {})
-        job = Job(self._scene, Frames((), (), "", extent="recorded"), Canvas(dpi, tight, transparent))
+        job = Job(
+            self._scene, Frames((), Unknowns(0), "", extent="recorded"), Canvas(dpi, tight, transparent)
+        )
         self._record, self._there, fit = self._open(job, existing)
         self._highest = max(self._there, default=-1)
         self._kept: list[int] = []
@@ -100,16 +104,15 @@ class Recorder:
         self._drawing: _Background | _Foreground | None = None
         if self.writes:
             self._drawing = _Background(work, workers, fit) if workers else _Foreground(work, fit)
-            atexit.register(self._at_exit)
+            self._last_wish = weakref.finalize(self, _end, self._drawing, self._pid)
 
     def _open(self, job: Job, existing: str) -> tuple[JobRecord, set[int], Fit | None]:
         if self.writes:
             self.store.create()
             self.store.sweep()
         before, record = self.store.known_job(), job.record()
-        going_on = before is not None and before.extent == "recorded" and existing == "keep"
-        run = before.parts.get("run") if before and going_on else None
-        record = replace(record, parts={**record.parts, "run": run or uuid.uuid4().hex})
+        going_on = before is not None and before.name == record.name and existing == "keep"
+        record = replace(record, parts={**record.parts, "run": self._run(before if going_on else None)})
         if self.store.numbers():
             self._refuse_others(before, record, going_on)
         if self.writes:
@@ -118,8 +121,12 @@ class Recorder:
         fit = Fit(found.shape) if found.shape and not job.canvas.tight else None
         return record, set(found.done), fit
 
+    def _run(self, before: JobRecord | None) -> str:
+        """What tells this run's frames from those of others in the same store."""
+        return (before.parts.get("run") if before else None) or uuid.uuid4().hex
+
     def _refuse_others(self, before: JobRecord | None, record: JobRecord, going_on: bool) -> None:
-        if before is None or before.extent != "recorded":
+        if before is None or before.name != record.name:
             what = f"frames of {before.name}" if before else "frames of something else"
             raise StoreError(f"{self.store.path} holds {what}: choose another store")
         changed = [name for name in record.parts if before.parts.get(name) != record.parts[name]]
@@ -160,9 +167,9 @@ class Recorder:
         StoreError
             The store cannot be written.
         """
-        return self._snap(figure, number, "")
+        return self._snap(figure, number)
 
-    def _snap(self, figure: Any, number: int | None, state: str, **savefig: Any) -> int | None:
+    def _snap(self, figure: Any, number: int | None, state: str = "", **savefig: Any) -> int | None:
         if self._drawing is None or os.getpid() != self._pid:  # another rank, or a forked child
             if not self.writes:
                 return None
@@ -171,7 +178,7 @@ class Recorder:
         number = self.next_number if number is None else int(number)
         self._highest = max(self._highest, number)
         self._taken += 1
-        if number in self._there and not (state and self._differs(number, state)):
+        if number in self._there and self._is(number, state):
             self._kept.append(number)
             return number
         snapshot = replace(self._scene.take(figure), state=state, savefig=savefig)
@@ -179,12 +186,12 @@ class Recorder:
         self._there.add(number)
         return number
 
-    def _differs(self, number: int, state: str) -> bool:
-        passport = self.store.passport(number)
-        return passport is None or passport[2].get("value") != state
+    def _is(self, number: int, state: str) -> bool:
+        """True if the stored frame is the one that is snapped now: that is believed."""
+        return True
 
     def flush(self) -> None:
-        """Wait until all frames are drawn and stored.
+        """Wait until all frames are drawn and stored; the processes that drew them end.
 
         Raises
         ------
@@ -192,7 +199,7 @@ class Recorder:
             Some could not be drawn.
         """
         if self._drawing and os.getpid() == self._pid:
-            self._drawing.wait()
+            self._drawing.end()
             self._drawing.raise_failures(self._report)
 
     def close(self) -> None:
@@ -206,7 +213,7 @@ class Recorder:
         if self._drawing is None or os.getpid() != self._pid:
             return
         drawing, self._drawing = self._drawing, None
-        atexit.unregister(self._at_exit)
+        self._last_wish.detach()
         drawing.end()
         files.sync_folder(self.store.path)
         if self._kept:
@@ -221,10 +228,6 @@ class Recorder:
     def _report(self, failed: list[Failed]) -> RenderReport:
         return RenderReport(self.store.path, self._taken, failed=tuple(failed), resumable=False)
 
-    def _at_exit(self) -> None:
-        with contextlib.suppress(Exception):  # nobody is left to tell; the frames that are done are safe
-            self.close()
-
     def __enter__(self) -> Recorder:
         return self
 
@@ -234,6 +237,41 @@ class Recorder:
         except Exception:
             if kind is None:  # else the program's own error is the one to be told
                 raise
+
+
+class FigureRecorder(Recorder):
+    """A recorder of figures that will come again: what is the same as before is not drawn again.
+
+    Frames are told by the state of their figure, whatever run drew them.
+    """
+
+    _what = "the saved figure"
+
+    def _run(self, before: JobRecord | None) -> str:
+        return ""
+
+    def _refuse_others(self, before: JobRecord | None, record: JobRecord, going_on: bool) -> None:
+        super()._refuse_others(before, record, going_on=False)
+
+    def _is(self, number: int, state: str) -> bool:
+        passport = self.store.passport(number)
+        return passport is not None and passport[2].get("value") == state
+
+    def snap_state(self, figure: Any, number: int, state: str, **savefig: Any) -> None:
+        """Take a frame unless it is there in this state; ``savefig`` are keywords of that function."""
+        self._snap(figure, number, state, **savefig)
+
+    def close(self) -> None:
+        """See `Recorder`; what was there and is the same is no matter."""
+        self._kept.clear()
+        super().close()
+
+
+def _end(drawing: _Background | _Foreground, pid: int) -> None:
+    """What is left to do when a recorder goes without being closed, at the latest when Python ends."""
+    if os.getpid() == pid:
+        with contextlib.suppress(Exception):  # nobody is left to tell; the frames that are done are safe
+            drawing.end()
 
 
 def _rank() -> int:
@@ -286,11 +324,8 @@ class _Foreground(_Drawing):
             for drawn, outcome in crew.draw(InOrder([replace(task, fit=self._fit)])):
                 self._note(drawn, outcome)
 
-    def wait(self) -> None:
-        """Nothing is on its way."""
-
     def end(self) -> None:
-        """Nothing runs."""
+        """Nothing runs, nothing waits."""
 
 
 class _Background(_Drawing):
@@ -323,12 +358,6 @@ class _Background(_Drawing):
                     self._note(task, outcome)
         except BaseException as error:  # told at the next snap
             self._broken = error
-            while True:  # whoever waits for the queue goes on
-                with contextlib.suppress(queue.Empty):
-                    self._queue.get(timeout=_LOOK_S)
-                    self._queue.task_done()
-                    continue
-                return
 
     def _draw(self, crew: Any) -> Iterator[Task]:
         """Draw all that comes; gives the frames whose process was lost."""
@@ -338,7 +367,6 @@ class _Background(_Drawing):
             else:
                 self._note(task, outcome)
             self._first = None
-            self._queue.task_done()
 
     def _take(self) -> Task | None:
         if self._first is not None:
@@ -351,12 +379,9 @@ class _Background(_Drawing):
             self._first = task
         return replace(task, fit=self._fit)
 
-    def wait(self) -> None:
-        """Until all that was handed over is drawn."""
-        self._queue.join()
-
     def end(self) -> None:
-        """Draw what is waiting and end the processes."""
+        """Draw what is waiting and end the processes; the next frame starts new ones."""
         self._ended = True
         if self._thread is not None:
             self._thread.join()
+        self._thread, self._ended = None, False

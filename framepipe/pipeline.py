@@ -85,6 +85,7 @@ def make(
     crf: int = 18,
     preset: str = "medium",
     stall_s: float = STALL_S,
+    metadata: Mapping[str, str] | None = None,
     keep_frames: bool = False,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
@@ -98,7 +99,8 @@ engine, workers, order, stale, frame_timeout_s, recycle, max_failures
         See `render`.
     output : path-like or sequence of path-like
         Movies to build; the suffix is the format.
-    fps, hold_first_s, hold_last_s, loop, encoder, palette, colors, dither, crf, preset, stall_s
+    fps, hold_first_s, hold_last_s, loop, encoder, palette, colors, dither, crf, preset, stall_s, \
+metadata
         See `assemble`.
     keep_frames : bool
         Do not delete the frames.
@@ -143,6 +145,7 @@ engine, workers, order, stale, frame_timeout_s, recycle, max_failures
         "crf": int(crf),
         "preset": preset,
         "stall_s": float(stall_s),
+        "metadata": {name: str(text) for name, text in (metadata or {}).items()},
         "keep_frames": keep_frames,
     }
     return _make_job(

@@ -10,8 +10,8 @@ measured in both ffmpeg 5.1 and 9.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class Options:
         MP4: x264's preset, speed against size.
     stall_s : float
         Seconds without a sign of life after which the encoder is killed.
+    metadata : dict of str to str
+        MP4: what the file says of itself, as ``{"title": …, "artist": …, "comment": …}``.
     """
 
     encoder: str = "auto"
@@ -71,6 +73,7 @@ class Options:
     crf: int = 18
     preset: str = "medium"
     stall_s: float = STALL_S
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _one_of("encoder", self.encoder, ENCODERS)
@@ -82,6 +85,9 @@ class Options:
         _within("crf", self.crf, 0, 51)
         if not 0 < self.stall_s < float("inf"):
             raise UsageError(f"stall_s (--encoder-timeout) is {self.stall_s:g}; give seconds above 0")
+        for name, text in self.metadata.items():
+            if not name.isidentifier() or "\0" in str(text):
+                raise UsageError(f"metadata {name!r}: {text!r}; give names as title, and text")
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
@@ -263,6 +269,7 @@ def _mp4(timeline: Timeline, shape: Shape, background: tuple[int, int, int], opt
         crf=options.crf,
         movflags="+faststart",
         **_SAME,
+        **{f"metadata:g:{at}": f"{name}={text}" for at, (name, text) in enumerate(options.metadata.items())},
     )
     lists = {LIST: ffconcat(names, [1 / timeline.fps] * len(names), timeline.fps)}
     step = Step(_args(movie), frames=len(names), shown=True)

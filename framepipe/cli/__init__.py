@@ -13,7 +13,7 @@ import click
 from framepipe import __version__
 from framepipe.errors import FramepipeError
 
-VERBS = ("make", "render", "resume", "status", "assemble", "verify", "clean", "doctor", "demo")
+VERBS = ("make", "render", "resume", "status", "adopt", "assemble", "verify", "clean", "doctor", "demo")
 
 
 class _Verbs(click.Group):

@@ -40,14 +40,22 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 def _parameters(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any]:
     """``key=value``: JSON if it parses, else text."""
     found: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key.isidentifier():
-            raise click.BadParameter(f"{pair!r} is not key=value")
+    for key, text in _texts(_, __, pairs).items():
         try:
             found[key] = json.loads(text)
         except ValueError:
             found[key] = text
+    return found
+
+
+def _texts(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """``key=value``, as text."""
+    found = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise click.BadParameter(f"{pair!r} is not key=value")
+        found[key] = text
     return found
 
 
@@ -199,6 +207,13 @@ ENCODING = _stack(
         default="medium",
         show_default=True,
         help="MP4: x264's speed against size.",
+    ),
+    click.option(
+        "--metadata",
+        multiple=True,
+        callback=_texts,
+        metavar="KEY=VALUE",
+        help="MP4: what the file says of itself, as title=Waves. Repeatable.",
     ),
     click.option(
         "--encoder-timeout",

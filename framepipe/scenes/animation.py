@@ -2,8 +2,8 @@
 
 Frames are drawn as ``Animation.save`` draws them (matplotlib 3.8 to 3.11, ``animation.py``): the
 initial draw, then for each frame the update and ``savefig``. Two things are left out. Between update
-and ``savefig``, ``save`` draws the figure once more for the screen; and without an ``init_func`` it
-calls the update function twice for the first frame (matplotlib issue 26759).
+and ``savefig``, ``save`` draws the figure once more for the screen, which matters only to a layout; and
+without an ``init_func`` it calls the update function twice for the first frame (matplotlib issue 26759).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from framepipe.scenes.canvas import Fit, Picture, rasterise
 from framepipe.scenes.figures import digest_figure
 from framepipe.scenes.function import closing_figures
 from framepipe.scenes.load import Loaded, is_animation, name_of, origin_of
-from framepipe.scenes.style import style_texts
+from framepipe.scenes.style import all_rcparams, style_texts
 
 if TYPE_CHECKING:
     from matplotlib.animation import Animation
@@ -70,6 +70,7 @@ class AnimationScene:
         if self._build is None and self.params:
             raise UsageError(f"an animation takes no parameters ({', '.join(self.params)})")
         self.animation: Any = source if self._build is None else self._built(source)  # type: ignore[arg-type]
+        self.animation._draw_was_started = True  # else it warns when it is deleted
         self._supply = _supply_of(self.animation)
         what = self._build or getattr(self.animation, "_func", None) or type(self.animation)
         origin = origin_of(self._build or self.animation, loaded, what)
@@ -279,15 +280,32 @@ class _AnimationPlayer:
         self._data: Iterator[Any] | None = None
         self._next = 0
         self._size_in = animation._fig.get_size_inches().copy()
+        self._before = all_rcparams()
+        self._rcparams: dict[str, Any] = {"savefig.bbox": None}
 
     def picture(self, shot: Shot, canvas: Canvas, fit: Fit | None) -> Picture:
         """See `Player`."""
         figure = self._animation._fig
-        with _no_tight_box(), _as_when_saving(figure), closing_figures():
+        with self._own_rcparams(), _as_when_saving(figure), closing_figures():
             data = self._go_to(shot.index, shot.replay)
             self._update(data)
+            self._lay_out()
             figure.set_size_inches(self._size_in)
             return rasterise(figure, canvas, fit)
+
+    @contextlib.contextmanager
+    def _own_rcparams(self) -> Iterator[None]:
+        """Those that the updates so far have left, as in ``save``, which does not heed a tight box.
+
+        That would change sizes.
+        """
+        import matplotlib
+
+        with matplotlib.rc_context(self._rcparams):
+            yield
+            self._rcparams = {
+                name: value for name, value in all_rcparams().items() if value != self._before.get(name)
+            }
 
     def _go_to(self, index: int, replay: bool) -> Any:
         """Frame data of this index, after the updates of those before it if they are to be replayed."""
@@ -299,14 +317,15 @@ class _AnimationPlayer:
             if self._next > index:
                 return data
             if replay:
-                self._update(data)
+                with contextlib.suppress(Exception):  # its own frame's failure, not this one's
+                    self._update(data)
+                    self._lay_out(2)
         raise SceneEnded
 
     def _begin(self) -> None:
         from matplotlib.animation import FuncAnimation
 
         animation = self._animation
-        animation._draw_was_started = True  # else it warns when it is deleted
         usual = type(animation)._init_draw is FuncAnimation._init_draw  # type: ignore[attr-defined]
         if not usual or animation._init_func is not None:  # else it would draw the first frame twice
             animation._init_draw()
@@ -316,6 +335,12 @@ class _AnimationPlayer:
     def _update(self, data: Any) -> None:
         self._animation._pre_draw(data, False)
         self._animation._draw_frame(data)
+
+    def _lay_out(self, times: int = 1) -> None:
+        """Let a layout, which goes on from where it came to, come as far as in ``save``: two draws a frame."""
+        figure = self._animation._fig
+        for _ in range(times if figure.get_layout_engine() is not None else 0):
+            figure.draw_without_rendering()
 
 
 @contextlib.contextmanager
@@ -328,10 +353,3 @@ def _as_when_saving(figure: Any) -> Iterator[None]:
         yield
     finally:
         canvas._is_saving, canvas.manager = before
-
-
-def _no_tight_box() -> Any:
-    """``Animation.save`` does not heed ``savefig.bbox: tight``, which would change sizes."""
-    import matplotlib
-
-    return matplotlib.rc_context({"savefig.bbox": None})
