@@ -4,8 +4,9 @@
 >>> fp.make(draw, frames=300, output="movie.mp4", fps=24)  # doctest: +SKIP
 """
 
-from typing import TYPE_CHECKING, Any
+import typing
 
+from framepipe import registration
 from framepipe.adapters.callbacks import keras_callback, lightning_callback
 from framepipe.adapters.camera import Camera
 from framepipe.adopt import AdoptReport, adopt
@@ -27,13 +28,12 @@ from framepipe.live import Recorder
 from framepipe.pipeline import MakeReport, make, resume, status
 from framepipe.progress import ProgressBar
 from framepipe.proof import clean, verify
-from framepipe.registration import register_writer
 from framepipe.render import RenderReport, render
 from framepipe.store import Store, StoreStatus
 from framepipe.timeline import Timeline
 from framepipe.verify import VerifyReport
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from framepipe.adapters.writer import FramepipeWriter
 
 __version__ = "0.1.0"
@@ -76,10 +76,10 @@ __all__ = [
     "verify",
 ]
 
-register_writer()
+registration.register_writer()
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     """`FramepipeWriter`, whose base class is matplotlib's: loaded when it is asked for."""
     if name == "FramepipeWriter":
         from framepipe.adapters.writer import FramepipeWriter

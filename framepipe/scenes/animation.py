@@ -146,7 +146,7 @@ class AnimationScene:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: the animation without window and timer, or what makes it anew."""
-        state = {**self.__dict__, "animation": None}
+        state = {**self.__dict__, "animation": None, "_number": _pyplot_number(self.animation)}
         if self._build is None:
             state["_kind"], state["_parts"] = (
                 type(self.animation),
@@ -157,13 +157,35 @@ class AnimationScene:
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        kind, parts = state.pop("_kind", None), state.pop("_parts", None)
+        kind, parts, number = state.pop("_kind", None), state.pop("_parts", None), state.pop("_number")
         self.__dict__.update(state)
         if kind is not None:
             self.animation = kind.__new__(kind)
             self.animation.__dict__.update(
                 parts, event_source=_NoTimer(), _blit_cache={}, _draw_was_started=True
             )
+            _give_pyplot_number(self.animation._fig, number)
+
+
+def _pyplot_number(animation: Any) -> int | None:
+    manager = animation._fig.canvas.manager if animation is not None else None
+    return None if manager is None else manager.num
+
+
+def _give_pyplot_number(figure: Any, number: int | None) -> None:
+    """Let pyplot know an unpickled figure by its old number, as ``plt.figure(2)`` in an update needs."""
+    from matplotlib._pylab_helpers import Gcf
+
+    manager = figure.canvas.manager
+    if manager is None or number is None or manager.num == number:
+        return
+    managers: Any = Gcf.figs
+    other, old = managers.pop(number, None), manager.num
+    del managers[old]
+    for each, its in ((other, old), (manager, number)):
+        if each is not None:
+            each.num = its
+            Gcf._set_new_active_manager(each)  # type: ignore[attr-defined]
 
 
 class _NoTimer:
@@ -223,17 +245,23 @@ def _supply_of(animation: Any) -> _Supply:
         return _sequence(artists, known=False) if hasattr(artists, "__len__") else _Supply(None)
     make = animation._iter_gen
     if make is itertools.count:
-        return _Supply(itertools.count, limit, endless=limit is None)
+        return _Supply(itertools.count, endless=True) if limit is None else _supply_of_count(limit)
     if getattr(make, "__module__", "") != "matplotlib.animation":
         return _Supply(functools.partial(_iterate, make), limit=limit)
     frames = _captured(make)
     with contextlib.suppress(TypeError):
-        return _Supply(functools.partial(_iterate, range(operator.index(frames))), operator.index(frames))
+        return _supply_of_count(operator.index(frames))
+    if hasattr(frames, "keys"):  # a dict, a Series, a table: what they are run through for
+        return _sequence(list(frames), known=True)
     if hasattr(frames, "__len__") and hasattr(frames, "__getitem__"):
         return _sequence(frames, known=True)
     if iter(frames) is frames:  # an iterator that can be run through only once, by the animation itself
         return _Supply(None, limit=limit)
     return _Supply(functools.partial(_iterate, frames), limit=limit)
+
+
+def _supply_of_count(count: int) -> _Supply:
+    return _Supply(functools.partial(_iterate, range(count)), count)
 
 
 def _iterate(frames: Any) -> Iterator[Any]:
@@ -302,10 +330,11 @@ class _AnimationPlayer:
         import matplotlib
 
         with matplotlib.rc_context(self._rcparams):
-            yield
-            self._rcparams = {
-                name: value for name, value in all_rcparams().items() if value != self._before.get(name)
-            }
+            try:
+                yield
+            finally:
+                now = all_rcparams()
+                self._rcparams = {name: now[name] for name in now if now[name] != self._before[name]}
 
     def _go_to(self, index: int, replay: bool) -> Any:
         """Frame data of this index, after the updates of those before it if they are to be replayed."""

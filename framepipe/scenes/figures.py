@@ -11,7 +11,16 @@ import numpy as np
 from framepipe.fingerprint import digest_value
 
 #: Of the drawing, the window or the counting of objects, not of the picture.
-_PASSING = ("stale", "_stale", "number", "_gid", "_agg_filter", "_cachedRenderer", "_is_idle_drawing")
+_PASSING = (
+    "stale",
+    "_stale",
+    "number",
+    "_number",
+    "_gid",
+    "_agg_filter",
+    "_cachedRenderer",
+    "_is_idle_drawing",
+)
 
 
 def digest_figure(figure: Any) -> str:

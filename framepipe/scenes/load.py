@@ -264,8 +264,9 @@ class Origin:
 def origin_of(thing: Any, loaded: Loaded | None, written: Any = None) -> Origin:
     """Where a function or object comes from; ``written`` is the function of it, if it is none."""
     written = thing if written is None else written
-    name = loaded.name if loaded else _name_in_main(thing) or name_of(written)
-    script = (loaded.script if loaded else None) or _file_of(written)
+    held = "" if loaded else _name_in_main(thing)
+    name = loaded.name if loaded else held or name_of(written)
+    script = (loaded.script if loaded else None) or (_file_of_main() if held else _file_of(written))
     stem = script.stem if script else loaded.module.__name__.rpartition(".")[2] if loaded else "notebook"
     ref = loaded.ref if loaded else _address_of(thing, name, script)
     return Origin(name, local_sources(script) if script else (), stem, ref)
@@ -284,6 +285,12 @@ def _name_in_main(thing: Any) -> str:
     return next((name for name, value in names if value is thing and not name.startswith("_")), "")
 
 
+def _file_of_main() -> Path | None:
+    """The script that is running; None in a notebook."""
+    path = Path(getattr(sys.modules["__main__"], "__file__", None) or "")
+    return path.resolve() if path.is_file() else None
+
+
 def _file_of(thing: Any) -> Path | None:
     """The file that a function or class was written in; None for a notebook or a typed one."""
     bare = _bare(thing)
@@ -292,8 +299,10 @@ def _file_of(thing: Any) -> Path | None:
         path = Path(inspect.getsourcefile(bare) or "")
     except TypeError:
         return None
-    in_notebook = getattr(sys.modules.get(getattr(bare, "__module__", "")), "__file__", None) is None
-    return None if in_notebook or not path.is_file() else path.resolve()
+    module = getattr(bare, "__module__", "")
+    in_notebook = getattr(sys.modules.get(module), "__file__", None) is None
+    not_the_users = module.startswith("matplotlib.")  # as the class of an animation may be
+    return None if in_notebook or not_the_users or not path.is_file() else path.resolve()
 
 
 def _address_of(thing: Any, name: str, script: Path | None) -> str | None:

@@ -290,7 +290,7 @@ def test_an_interrupt_ends_the_program(program):
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGUSR1, interrupt)
-    program("echo $$ > pid; kill -USR1 $PPID; exec sleep 20")
+    program("echo $$ > pid; sleep 0.5; kill -USR1 $PPID; exec sleep 20")
     try:
         began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
