@@ -28,7 +28,7 @@ def _run(kind: str, text: str, folder: Path) -> str:
 
 def test_the_readme_has_a_script_and_runnable_blocks() -> None:
     assert len(FILES) == 1
-    assert [kind for kind, _ in RUNS] == ["sh", "python", "sh"]
+    assert [kind for kind, _ in RUNS] == ["sh", "python", "python", "python", "sh"]
 
 
 @pytest.mark.parametrize("number", range(len(RUNS)))
