@@ -29,6 +29,7 @@ from framepipe.pipeline import MakeReport, make, resume, status
 from framepipe.progress import ProgressBar
 from framepipe.proof import clean, verify
 from framepipe.render import RenderReport, render
+from framepipe.sheet import Sheet, sheet
 from framepipe.store import Store, StoreStatus
 from framepipe.timeline import Timeline
 from framepipe.verify import VerifyReport
@@ -54,6 +55,7 @@ __all__ = [
     "ProgressBar",
     "Recorder",
     "RenderReport",
+    "Sheet",
     "Stop",
     "Store",
     "StoreError",
@@ -72,6 +74,7 @@ __all__ = [
     "make",
     "render",
     "resume",
+    "sheet",
     "status",
     "verify",
 ]

@@ -109,6 +109,9 @@ class _Digester:
             sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         if isinstance(value, np.ma.MaskedArray):
             self._feed_array(np.ma.getmaskarray(value), sha)
+        if isinstance(getattr(value, "dims", None), tuple):  # xarray.Variable, in every DataArray and Dataset
+            # Not what pickle keeps, as of objects: merely showing one changes its encoding from None to {}.
+            self._feed_each([value.dims, getattr(value, "attrs", None)], sha)
 
     def _feed_object(self, value: Any, sha: Any) -> None:
         """As pickle takes an object apart (`object.__reduce_ex__`), its parts by their structure."""

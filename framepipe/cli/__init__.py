@@ -13,7 +13,8 @@ import click
 from framepipe import __version__
 from framepipe.errors import FramepipeError
 
-VERBS = ("make", "render", "resume", "status", "adopt", "assemble", "verify", "clean", "doctor", "demo")
+VERBS: tuple[str, ...] = ("make", "render", "resume", "status", "adopt", "sheet")
+VERBS += ("assemble", "verify", "clean", "doctor", "demo")
 
 
 class _Verbs(click.Group):

@@ -12,10 +12,12 @@ import pytest
 import framepipe
 from framepipe.cli import VERBS
 
-LIBRARY = ("make", "render", "resume", "status", "assemble", "verify", "clean")
+LIBRARY = ("make", "render", "resume", "status", "adopt", "sheet", "assemble", "verify", "clean")
 LEAST = {
     "make": ["a.py:draw", "-o", "a.gif"],
     "render": ["a.py:draw"],
+    "adopt": ["a.png", "--store", "s"],
+    "sheet": ["s", "-o", "a.png"],
     "assemble": ["s", "-o", "a.gif"],
     "verify": ["a.gif", "--store", "s"],
 }

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from framepipe.fingerprint import combine, digest_file, digest_value
 
@@ -250,6 +251,28 @@ def test_an_array_of_times_has_a_digest_that_changes_with_one_element(dtype):
     later[1234] += 1
     assert digest_value(times) == digest_value(times.copy())
     assert digest_value(times) != digest_value(later)
+
+
+LABELLED = xr.DataArray(np.eye(2), dims=("y", "x"), coords={"x": [1, 2]}, name="u", attrs={"units": "K"})
+OTHERWISE = {
+    "unit": lambda u: u.assign_attrs(units="°C"),
+    "dimension": lambda u: u.rename(y="z"),
+    "unit of a coordinate": lambda u: u.assign_coords(x=u.x.assign_attrs(units="m")),
+}
+
+
+@pytest.mark.parametrize("otherwise", OTHERWISE.values(), ids=OTHERWISE)
+@pytest.mark.parametrize("shape", [xr.DataArray.copy, xr.DataArray.to_dataset], ids=["DataArray", "Dataset"])
+def test_a_labelled_array_counts_with_its_attributes_and_dimensions(shape, otherwise):
+    assert digest_value(shape(LABELLED)) == digest_value(shape(LABELLED.copy(deep=True)))
+    assert digest_value(shape(LABELLED)) != digest_value(shape(otherwise(LABELLED)))
+
+
+def test_looking_at_a_labelled_array_does_not_change_its_digest():
+    array = xr.DataArray([1.0, 2.0], dims="x", coords={"x": [1, 2]})
+    before = digest_value(array)
+    assert repr(array) and array.x.attrs == array.encoding == array.x.encoding == {}
+    assert digest_value(array) == before
 
 
 def test_a_strided_memoryview_has_a_digest():
