@@ -27,7 +27,7 @@ from framepipe.plan import Assembly, plan_assembly
 from framepipe.recipes import FRAMES, Options, Recipe, recipe
 from framepipe.render import RenderReport
 from framepipe.store import Shape, Store
-from framepipe.timeline import Timeline
+from framepipe.timeline import Timeline, Timing
 from framepipe.verify import VerifyReport, measure
 
 
@@ -86,6 +86,13 @@ def assemble(
     fps: object | None = None,
     hold_first_s: float = 0,
     hold_last_s: float = 0,
+    pause_s: float = 0,
+    durations_s: Any = None,
+    speed: float = 1,
+    every: int = 1,
+    part: str | None = None,
+    reverse: bool = False,
+    bounce: bool = False,
     loop: object = 0,
     encoder: str = "auto",
     palette: str = "global",
@@ -108,13 +115,8 @@ def assemble(
     output : path-like
         Its suffix is the format: ``.gif``, ``.mp4``. What stands there stays until the new movie
         has passed verification.
-    fps : int, float, str or Fraction, optional
-        Frames per second; ``"30000/1001"`` is exact. Default: the animation's own (its interval), else
-        25, which GIF can keep exactly.
-    hold_first_s, hold_last_s : float
-        Seconds that the first and the last frame are shown.
-    loop : int or str
-        Plays of a GIF; 0 or ``"forever"`` is for ever.
+    fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
+        When each frame is shown, see `Timing`.
     encoder, palette, colors, dither, crf, preset, stall_s, metadata
         See `Options`.
     missing : {"error", "hold", "skip"}
@@ -134,17 +136,11 @@ def assemble(
     UsageError, IncompleteStore, ToolMissing, EncoderFailed, VerificationFailed, Interrupted
         In all cases the frames are kept, and so is what stood at ``output``.
     """
-    plan = plan_assembly(
-        store,
-        output,
-        fps=fps,
-        hold_first_s=hold_first_s,
-        hold_last_s=hold_last_s,
-        loop=loop,
-        options=Options(encoder, palette, colors, dither, crf, preset, stall_s, dict(metadata or {})),
-        missing=missing,
-        stale=stale,
+    timing = Timing(
+        fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
     )
+    options = Options(encoder, palette, colors, dither, crf, preset, stall_s, dict(metadata or {}))
+    plan = plan_assembly(store, output, timing, options=options, missing=missing, stale=stale)
     return carry_out(plan, progress=progress, stop=stop)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from framepipe.render import RenderReport, render_job
 from framepipe.request import SceneLike, default_store, make_job
 from framepipe.scenes.load import refuse_while_loading
 from framepipe.store import Store, StoreStatus
-from framepipe.timeline import DEFAULT_FPS, Timeline
+from framepipe.timeline import Timing
 
 PathLike = str | os.PathLike[str]
 
@@ -77,6 +77,13 @@ def make(
     fps: object | None = None,
     hold_first_s: float = 0,
     hold_last_s: float = 0,
+    pause_s: float = 0,
+    durations_s: Any = None,
+    speed: float = 1,
+    every: int = 1,
+    part: str | None = None,
+    reverse: bool = False,
+    bounce: bool = False,
     loop: object = 0,
     encoder: str = "auto",
     palette: str = "global",
@@ -99,8 +106,8 @@ engine, workers, order, stale, frame_timeout_s, recycle, max_failures
         See `render`.
     output : path-like or sequence of path-like
         Movies to build; the suffix is the format.
-    fps, hold_first_s, hold_last_s, loop, encoder, palette, colors, dither, crf, preset, stall_s, \
-metadata
+    fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
+encoder, palette, colors, dither, crf, preset, stall_s, metadata
         See `assemble`.
     keep_frames : bool
         Do not delete the frames.
@@ -132,20 +139,14 @@ metadata
         dim=dim,
         allow_pickle=allow_pickle,
     )
+    timing = Timing(
+        fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
+    )
+    options = Options(encoder, palette, colors, dither, crf, preset, stall_s, dict(metadata or {}))
     goal = {
         "outputs": [os.path.abspath(path) for path in outputs],
-        "fps": None if fps is None else str(fps),
-        "hold_first_s": str(hold_first_s),
-        "hold_last_s": str(hold_last_s),
-        "loop": str(loop),
-        "encoder": encoder,
-        "palette": palette,
-        "colors": int(colors),
-        "dither": dither,
-        "crf": int(crf),
-        "preset": preset,
-        "stall_s": float(stall_s),
-        "metadata": {name: str(text) for name, text in (metadata or {}).items()},
+        "timing": timing.for_json(),
+        "options": asdict(options),
         "keep_frames": keep_frames,
     }
     return _make_job(
@@ -174,8 +175,7 @@ def _make_job(
     stop: Stop | None,
 ) -> MakeReport:
     outputs = [Path(path) for path in goal["outputs"]]
-    options = Options(*(goal[name] for name in Options.__dataclass_fields__))
-    timing = {name: goal[name] for name in ("fps", "hold_first_s", "hold_last_s", "loop")}
+    timing, options = Timing(**goal["timing"]), Options(**goal["options"])
     _check_before_drawing(outputs, job, options, timing)
     drawn = render_job(
         job,
@@ -193,29 +193,28 @@ def _make_job(
     kept = "keep" if stale == "keep" else "error"
     found = store.scan(record, deep=True)
     plans = [
-        plan_assembly(store, path, **timing, options=options, stale=kept, record=record, status=found)
+        plan_assembly(store, path, timing, options=options, stale=kept, record=record, status=found)
         for path in outputs
     ]
     movies = tuple(carry_out(plan, progress=progress, stop=stop) for plan in plans)
-    fingerprints = {number: found.seen[number].fingerprint for number in record.numbers}
+    fingerprints = {number: seen.fingerprint for plan in plans for number, seen in plan.seen.items()}
     cleanup = None if goal["keep_frames"] else delete_frames(store, fingerprints)
     return MakeReport(drawn, movies, cleanup)
 
 
-def _check_before_drawing(
-    outputs: Sequence[Path], job: Job, options: Options, timing: Mapping[str, Any]
-) -> None:
+def _check_before_drawing(outputs: Sequence[Path], job: Job, options: Options, timing: Timing) -> None:
     """Find out now what would otherwise fail after hours of drawing."""
     if not outputs:
         raise UsageError("no output: name a movie, as in -o movie.mp4")
     if len(set(outputs)) < len(outputs):
         raise UsageError("the same output is named twice")
-    numbers = job.frames.numbers if job.frames.extent == "fixed" else [0]
-    rate = timing["fps"] if timing["fps"] is not None else job.fps or DEFAULT_FPS
-    timeline = Timeline.of(numbers, **{**timing, "fps": rate})
     formats = [format_of(path) for path in outputs]
-    if "gif" in formats:
-        timeline.gif_delays_cs()
+    if job.frames.extent == "fixed":
+        timeline = timing.timeline(job.frames.numbers, job.fps)
+        if "gif" in formats:
+            timeline.gif_delays_cs()
+        if "mp4" in formats:
+            timeline.video_repeats()
     for path in outputs:
         if path.is_dir():
             raise UsageError(f"output {path} is a folder")
@@ -300,9 +299,8 @@ def resume(
     )
     crew = choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle)
     goal = {**record.goal} if sealed and record.goal else None
-    if stall_s is not None:
-        checked = Options(stall_s=stall_s)
-        goal = {**goal, "stall_s": checked.stall_s} if goal else None
+    if stall_s is not None and goal is not None:
+        goal["options"] = {**goal["options"], "stall_s": Options(stall_s=stall_s).stall_s}
     if goal is None or shard is not None or only is not None:
         return render_job(
             job,

@@ -16,7 +16,7 @@ from framepipe.job import JobRecord
 from framepipe.recipes import Options, Recipe, format_of, recipe
 from framepipe.render import RenderReport
 from framepipe.store import Seen, Shape, Store, StoreStatus
-from framepipe.timeline import DEFAULT_FPS, Timeline
+from framepipe.timeline import Timing
 from framepipe.verify import Expected
 
 MISSING = ("error", "hold", "skip")
@@ -63,11 +63,8 @@ def open_store(store: Store | RenderReport | str | os.PathLike[str]) -> Store:
 def plan_assembly(
     store: Store | RenderReport | str | os.PathLike[str],
     output: str | os.PathLike[str],
+    timing: Timing | None = None,
     *,
-    fps: object | None = None,
-    hold_first_s: float = 0,
-    hold_last_s: float = 0,
-    loop: object = 0,
     options: Options | None = None,
     missing: str = "error",
     stale: str = "error",
@@ -101,13 +98,17 @@ def plan_assembly(
         before, _ = where.read_job()
         record = before.refreshed()
     status = status or where.scan(record, deep=True, before=before)
-    numbers, notes = _usable(status, status.numbers, missing, stale)
+    if not status.numbers:
+        raise IncompleteStore(f"{where.path} has no frame that can be used", status=status)
+    timing = timing or Timing()
+    asked = timing.timeline(status.numbers, record.fps)
+    shown, notes = _usable(status, asked.numbers, missing, stale)
+    timeline = timing.timeline(status.numbers, record.fps, shown)
+    numbers = timeline.numbers
     if status.shape and not status.stale:
         shape, background = status.shape, status.background or WHITE
     else:
         shape, background = look_at(where, numbers)
-    rate = fps if fps is not None else record.fps or DEFAULT_FPS
-    timeline = Timeline.of(numbers, fps=rate, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
     made = recipe(format_, timeline, shape, background, options)
     if format_ == "gif" and (note := timeline.gif_note()):
         notes.append(note)
@@ -118,25 +119,27 @@ def plan_assembly(
 
 
 def _usable(
-    status: StoreStatus, planned: Sequence[int], missing: str, stale: str
-) -> tuple[list[int], list[str]]:
-    """The frame to show for each frame of the plan, and what to say of it."""
+    status: StoreStatus, asked: Sequence[int], missing: str, stale: str
+) -> tuple[Mapping[int, int | None], list[str]]:
+    """The frame to show for each frame that is asked for, None to leave it out; and what to say of it."""
+    wanted = set(asked)
+    planned = [number for number in status.numbers if number in wanted]
     good = {*status.done, *(status.stale if stale == "keep" else ())}
     bad = [number for number in planned if number not in good]
     unforgiven = [number for number in bad if missing == "error" or number in status.stale]
     if unforgiven:
         raise IncompleteStore(_incomplete(status, missing), status=status)
     notes = [f"{len(status.stale)} stale frames were used"] if status.stale else []
-    if not bad:
-        return list(planned), notes
-    notes.append(f"frames {format_range(bad)} are not there: {'held' if missing == 'hold' else 'left out'}")
-    if missing == "skip" or not good:
-        return [number for number in planned if number in good], notes
-    last = next(number for number in planned if number in good)
-    shown = []
+    if bad:
+        what = "held" if missing == "hold" else "left out"
+        notes.append(f"frames {format_range(bad)} are not there: {what}")
+    shown: dict[int, int | None] = {}
+    last = next((number for number in planned if number in good), None)
     for number in planned:
         last = number if number in good else last
-        shown.append(last)
+        shown[number] = number if number in good else last if missing == "hold" else None
+    if last is None:
+        raise IncompleteStore(f"{status.path} has no frame that can be used", status=status)
     return shown, notes
 
 

@@ -17,7 +17,7 @@ from framepipe.frames import format_range
 from framepipe.plan import look_at, open_store, plan_assembly
 from framepipe.recipes import Options, format_of
 from framepipe.store import Store
-from framepipe.timeline import Timeline
+from framepipe.timeline import Timeline, Timing
 from framepipe.verify import Expected, VerifyReport, measure
 
 PathLike = str | os.PathLike[str]
@@ -30,6 +30,13 @@ def verify(
     fps: object | None = None,
     hold_first_s: float | None = None,
     hold_last_s: float | None = None,
+    pause_s: float | None = None,
+    durations_s: Any = None,
+    speed: float | None = None,
+    every: int | None = None,
+    part: str | None = None,
+    reverse: bool | None = None,
+    bounce: bool | None = None,
     loop: object | None = None,
     colors: int | None = None,
     crf: int | None = None,
@@ -40,7 +47,8 @@ def verify(
     Parameters
     ----------
     movie, store : path-like
-    fps, hold_first_s, hold_last_s, loop, colors, crf : optional
+    fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
+colors, crf : optional
         As for `assemble`: what to hold it against. If none is given, it is what the movie was
         assembled with, as the store remembers it; else the defaults of `assemble` fill the rest.
     stop : Stop, optional
@@ -49,7 +57,19 @@ def verify(
     -------
     VerifyReport
     """
-    timing = _given(fps=fps, hold_first_s=hold_first_s, hold_last_s=hold_last_s, loop=loop)
+    timing = _given(
+        fps=fps,
+        hold_first_s=hold_first_s,
+        hold_last_s=hold_last_s,
+        pause_s=pause_s,
+        durations_s=durations_s,
+        speed=speed,
+        every=every,
+        part=part,
+        reverse=reverse,
+        bounce=bounce,
+        loop=loop,
+    )
     expected = _expected(movie, open_store(store), timing, _given(colors=colors, crf=crf))
     return measure(Path(os.path.abspath(movie)), expected, decoder(expected.format), stop)
 
@@ -64,7 +84,7 @@ def _expected(
     expected = _noted(path, store, noted) if noted and not timing and not encoding else None
     if expected is None:
         options = Options(**encoding)
-        expected = plan_assembly(store, path, **timing, options=options, stale="keep").expected
+        expected = plan_assembly(store, path, Timing(**timing), options=options, stale="keep").expected
     return expected
 
 

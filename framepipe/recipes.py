@@ -271,7 +271,8 @@ def _mp4(timeline: Timeline, shape: Shape, background: tuple[int, int, int], opt
         **_SAME,
         **{f"metadata:g:{at}": f"{name}={text}" for at, (name, text) in enumerate(options.metadata.items())},
     )
-    lists = {LIST: ffconcat(names, [1 / timeline.fps] * len(names), timeline.fps)}
+    rate = timeline.video_fps
+    lists = {LIST: ffconcat(names, [1 / rate] * len(names), rate)}
     step = Step(_args(movie), frames=len(names), shown=True)
     return Recipe("mp4", "ffmpeg", lists, (step,), {}, "movie.mp4", len(names))
 

@@ -198,10 +198,9 @@ def _tile(store: Store, number: int, size: tuple[int, int], behind: tuple[int, .
         damage = getattr(png.inspect(path, deep=True), "damage", "") or str(error)
         raise IncompleteStore(f"frame {number} of {store.path} {damage}: draw it again") from None
     if picture.mode == "RGBA":
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, (*behind[:3], 255)), picture).convert(
-            "RGB"
-        )
-    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
+        ground = Image.new("RGBA", picture.size, (*behind[:3], 255))
+        picture = Image.alpha_composite(ground, picture).convert("RGB")
+    return picture.resize(size, Image.Resampling.LANCZOS)  # itself, if it has that size
 
 
 def _write(picture: Image.Image, path: Path, kind: str) -> None:

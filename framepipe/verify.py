@@ -134,7 +134,7 @@ class Expected:
         """Seconds of one play, as the container keeps them."""
         if self.format == "gif":
             return Fraction(sum(self.timeline.gif_delays_cs()), 100)
-        return sum(self.timeline.video_repeats()) / self.timeline.fps
+        return sum(self.timeline.video_repeats()) / self.timeline.video_fps
 
     @property
     def floor_db(self) -> float:
@@ -283,11 +283,12 @@ def _mp4_checks(
         raw = (folder / "samples.yuv").read_bytes()
         patches = np.fromfile(folder / "patches.gray", np.uint8)
     width, height = expected.size
-    due = [index / expected.timeline.fps for index in range(count)]
+    tick_s = 1 / expected.timeline.video_fps
+    due = [index * tick_s for index in range(count)]
     yield Check("decodes", True, "without an error", "without an error")
     yield _same("frames", count, len(times))
     yield _same("size", f"{width}x{height}", seen)
-    lasts_s = times[-1] + 1 / expected.timeline.fps if times else Fraction(0)
+    lasts_s = times[-1] + tick_s if times else Fraction(0)
     due_s = expected.duration_s
     yield Check(
         "duration",

@@ -13,6 +13,7 @@ from framepipe.cli.reports import movie_text
 from framepipe.cli.session import at_work
 from framepipe.plan import plan_assembly
 from framepipe.recipes import Options
+from framepipe.timeline import Timing
 
 
 @click.command("assemble")
@@ -25,7 +26,7 @@ from framepipe.recipes import Options
     metavar="FILE",
     help="Movie to build: .gif, .mp4. Repeatable.",
 )
-@options.TIMING
+@options.timing()
 @options.ENCODING
 @options.LENIENT
 @click.option("--dry-run", is_flag=True, help="Print the encoder's commands and run nothing.")
@@ -50,5 +51,6 @@ def command(
 
 def _commands(store: str, output: str, keywords: dict[str, Any]) -> list[str]:
     encoding = {name: keywords[name] for name in Options.__dataclass_fields__}
-    rest = {name: value for name, value in keywords.items() if name not in encoding}
-    return plan_assembly(store, output, **rest, options=Options(**encoding)).commands()
+    timing = {name: keywords[name] for name in Timing.__dataclass_fields__}
+    lenient = {name: keywords[name] for name in ("missing", "stale")}
+    return plan_assembly(store, output, Timing(**timing), options=Options(**encoding), **lenient).commands()

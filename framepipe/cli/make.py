@@ -23,7 +23,7 @@ from framepipe.pipeline import MakeReport, make
     help="Movie to build: .gif, .mp4. Repeatable.",
 )
 @options.DRAWING
-@options.TIMING
+@options.timing()
 @options.ENCODING
 @click.option("--keep-frames", is_flag=True, help="Do not delete the frames afterwards.")
 @options.QUIET

@@ -152,36 +152,55 @@ PARTIAL = _stack(
     click.option("--only", metavar="RANGE", help="Draw only these numbers of the plan, even if done."),
 )
 
-TIMING = _stack(
-    click.option(
-        "--fps",
-        metavar="RATE",
-        help=f"Frames per second: 24, 12.5, 30000/1001. Default: the animation's, else {DEFAULT_FPS}.",
-    ),
-    click.option(
-        "--hold-first",
-        "hold_first_s",
-        type=float,
-        default=0.0,
-        metavar="S",
-        help="Seconds that the first frame is shown.",
-    ),
-    click.option(
-        "--hold-last",
-        "hold_last_s",
-        type=float,
-        default=0.0,
-        metavar="S",
-        help="Seconds that the last frame is shown.",
-    ),
-    click.option(
-        "--loop",
-        default="forever",
-        show_default=True,
-        metavar="N|forever",
-        help="How often a GIF plays; 0 is for ever.",
-    ),
-)
+
+def timing(*, as_assembled: bool = False) -> Callable[[F], F]:
+    """Options of `Timing`; those of ``verify`` are as the movie was assembled unless they are given."""
+
+    def default(value: Any) -> Any:
+        return None if as_assembled else value
+
+    return _stack(
+        click.option(
+            "--fps",
+            metavar="RATE",
+            help=f"Frames per second: 24, 12.5, 30000/1001. Default: the animation's, else {DEFAULT_FPS}.",
+        ),
+        click.option(
+            "--hold-first", "hold_first_s", type=float, default=default(0.0), metavar="S", help="Seconds."
+        ),
+        click.option(
+            "--hold-last", "hold_last_s", type=float, default=default(0.0), metavar="S", help="Seconds."
+        ),
+        click.option(
+            "--pause-between-loops",
+            "pause_s",
+            type=float,
+            default=default(0.0),
+            metavar="S",
+            help="Seconds that the last frame is shown longer.",
+        ),
+        click.option(
+            "--durations",
+            "durations_s",
+            metavar="FILE.csv",
+            help="Seconds of each frame: a line each, or lines of number,seconds.",
+        ),
+        click.option(
+            "--speed", type=float, default=default(1.0), metavar="X", help="Play so many times as fast."
+        ),
+        click.option("--every", type=int, default=default(1), metavar="N", help="Every N-th frame only."),
+        click.option("--part", metavar="RANGE", help="Only these frames."),
+        click.option("--reverse", is_flag=True, default=default(False), help="Backwards."),
+        click.option("--bounce", is_flag=True, default=default(False), help="Forwards, then backwards."),
+        click.option(
+            "--loop",
+            default=default("forever"),
+            show_default=not as_assembled,
+            metavar="N|forever",
+            help="How often a GIF plays; 0 is for ever.",
+        ),
+    )
+
 
 ENCODING = _stack(
     click.option("--encoder", type=click.Choice(ENCODERS), default="auto", show_default=True),

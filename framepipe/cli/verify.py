@@ -15,10 +15,7 @@ from framepipe.proof import verify
 @click.command("verify")
 @click.argument("movie", metavar="MOVIE")
 @click.option("--store", required=True, metavar="DIR", help="The frames that it was built from.")
-@click.option("--fps", metavar="RATE", help="Default of all these: as it was assembled.")
-@click.option("--hold-first", "hold_first_s", type=float, metavar="S")
-@click.option("--hold-last", "hold_last_s", type=float, metavar="S")
-@click.option("--loop", metavar="N|forever")
+@options.timing(as_assembled=True)
 @click.option("--colors", type=int)
 @click.option("--crf", type=int)
 @options.AS_JSON

@@ -66,7 +66,7 @@ FAKES: dict[str, tuple[str, tuple[int, ...], str]] = {
     "says nothing": ('"$real" "$@" > /dev/null', (5,), "wrote 0 of"),
     "leaves a child behind": ("sleep 600 & sleep 600 & exit 3", (5,), "exit code 3"),
     "frames exchanged meanwhile": (
-        'cd $store; cp frame_000001.png new; cp frame_000002.png frame_000001.png; mv new frame_000002.png; '
+        "cd $store; cp frame_000001.png new; cp frame_000002.png frame_000001.png; mv new frame_000002.png; "
         'cd "$OLDPWD"; "$real" "$@"',
         (6,),
         "changed while",

@@ -41,9 +41,12 @@ def test_a_constant_rate_needs_at_most_two_delays_that_are_neighbours(fps, count
 @settings(max_examples=200, deadline=None)
 def test_a_video_shows_each_frame_at_least_once_and_holds_to_half_a_tick(fps, count, first_s, last_s):
     line = Timeline.of(range(count), fps=fps, hold_first_s=first_s, hold_last_s=last_s)
+    rate, shown_s, due_s = line.video_fps, Fraction(0), Fraction(0)
+    assert rate >= 10 and (rate / fps).denominator == 1
     for repeat, duration in zip(line.video_repeats(), line.durations_s):
         assert repeat >= 1
-        assert abs(repeat / fps - duration) <= 1 / (2 * fps)
+        shown_s, due_s = shown_s + repeat / rate, due_s + duration
+        assert abs(shown_s - due_s) <= 1 / (2 * rate)
 
 
 @given(RATES)

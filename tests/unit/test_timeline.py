@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from framepipe.errors import UsageError
-from framepipe.timeline import FOREVER, Timeline, parse_fps, parse_loop
+from framepipe.timeline import FOREVER, Timeline, Timing, parse_fps, parse_loop
 
 
 def delays(count, **keywords):
@@ -167,7 +168,7 @@ def test_gif_holds_a_frame_for_655_35_seconds_and_not_longer():
 
 
 def test_video_holds_longer_than_gif():
-    assert Timeline.of([0, 1], fps=1, hold_last_s=1000).video_repeats() == (1, 1000)
+    assert Timeline.of([0, 1], fps=10, hold_last_s=1000).video_repeats() == (1, 10_000)
 
 
 @pytest.mark.parametrize("seconds", [-0.1, 86401, float("nan"), float("inf"), "x", None, True, ""])
@@ -194,3 +195,90 @@ def test_the_note_says_what_gif_makes_of_an_uneven_rate():
 )
 def test_there_is_no_note_where_gif_keeps_the_rate(keywords):
     assert Timeline.of(range(6), **keywords).gif_note() == ""
+
+
+def shown(line):
+    return [(number, float(duration)) for number, duration in zip(line.numbers, line.durations_s)]
+
+
+def test_slow_videos_repeat_frames_so_that_every_player_shows_them():
+    line = Timeline.of(range(3), fps=2)
+    assert (line.video_fps, line.video_repeats()) == (10, (5, 5, 5))
+    assert Timeline.of(range(3), fps=25).video_fps == 25
+
+
+def test_a_hold_does_not_double_the_rate_of_a_video():
+    line = Timeline.of(range(4), fps=25, hold_last_s=2.5)
+    assert (line.video_fps, line.video_repeats()) == (25, (1, 1, 1, 63))
+
+
+def test_the_rate_of_a_video_is_the_least_that_keeps_every_frames_time():
+    line = Timeline.of(range(4), fps=10, durations_s=[0.1, 0.05, 0.15, 0.1])
+    assert (line.video_fps, line.video_repeats()) == (20, (2, 1, 3, 2))
+
+
+def test_speed_changes_all_but_holds_and_pause():
+    line = Timeline.of(range(3), fps=10, speed=2, hold_last_s=1, pause_s=0.5)
+    assert shown(line) == [(0, 0.05), (1, 0.05), (2, 1.5)]
+
+
+def test_every_second_frame_keeps_the_rate():
+    assert shown(Timeline.of(range(5), fps=10, every=2)) == [(0, 0.1), (2, 0.1), (4, 0.1)]
+
+
+def test_a_part_is_shown_in_the_order_of_the_plan():
+    assert Timeline.of(range(10, 20), part="12-14,18").numbers == [12, 13, 14, 18]
+    with pytest.raises(UsageError, match="frames 20 are not in the plan"):
+        Timeline.of(range(10, 20), part="18-20")
+
+
+def test_backwards_and_there_and_back_again():
+    assert Timeline.of(range(4), reverse=True).numbers == [3, 2, 1, 0]
+    assert Timeline.of(range(4), bounce=True).numbers == [0, 1, 2, 3, 2, 1]
+    assert Timeline.of([0, 1], bounce=True).numbers == [0, 1]
+    assert Timeline.of([0], bounce=True).numbers == [0]
+    line = Timeline.of(range(3), fps=10, reverse=True, hold_first_s=1, bounce=True, pause_s=2)
+    assert shown(line) == [(2, 1.0), (1, 0.1), (0, 0.1), (1, 2.1)]
+
+
+def test_durations_by_position_by_number_and_from_a_file(tmp_path):
+    assert shown(Timeline.of([5, 6], durations_s=[0.5, "1/3"])) == [(5, 0.5), (6, 1 / 3)]
+    assert shown(Timeline.of([5, 6], fps=10, durations_s={6: 2})) == [(5, 0.1), (6, 2.0)]
+    path = tmp_path / "d.csv"
+    for text in ("0.5\n2\n", "seconds\n0.5\n2\n", "frame,seconds\n5,0.5\n6, 2\n"):
+        path.write_text(text)
+        assert shown(Timeline.of([5, 6], durations_s=path)) == [(5, 0.5), (6, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("timing", "words"),
+    [
+        ({"durations_s": [1]}, "1 values for 3 frames"),
+        ({"durations_s": [1, -1, 1]}, "durations_s is -1"),
+        ({"durations_s": [1, 0, 1]}, "frames 1 have no time"),
+        ({"durations_s": {7: 1}}, "frames 7, which are not in the plan"),
+        ({"durations_s": "nowhere.csv"}, "cannot be read"),
+        ({"speed": 0}, "speed 0"),
+        ({"speed": "fast"}, "speed fast"),
+        ({"every": 0}, "every 0"),
+        ({"part": "x"}, "does not parse"),
+        ({"pause_s": -1}, "pause_s is -1"),
+    ],
+    ids=str,
+)
+def test_a_timing_that_makes_no_sense_is_told(timing, words):
+    with pytest.raises(UsageError, match=words):
+        Timeline.of(range(3), **timing)
+
+
+def test_a_frame_that_is_too_short_for_a_video_is_told():
+    with pytest.raises(UsageError, match="frame 1 is shown for less than a tick"):
+        Timeline.of(range(3), fps=10, durations_s=[0.1, 0.001, 0.1]).video_repeats()
+
+
+def test_a_timing_survives_json():
+    timing = Timing(
+        fps=Fraction(30000, 1001), durations_s=[0.1, Fraction(1, 3)], speed=1.5, bounce=True, loop="forever"
+    )
+    again = Timing(**json.loads(json.dumps(timing.for_json())))
+    assert again.timeline([3, 4]) == timing.timeline([3, 4])
