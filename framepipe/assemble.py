@@ -98,12 +98,17 @@ def assemble(
     palette: str = "global",
     colors: int = 256,
     dither: str = "none",
-    crf: int = 18,
+    crf: int | None = None,
     preset: str = "medium",
     missing: str = "error",
     stale: str = "error",
     stall_s: float = STALL_S,
     metadata: Mapping[str, str] | None = None,
+    codec: str | None = None,
+    quality: str = "good",
+    chroma: str = "420",
+    depth: int = 8,
+    codec_options: Mapping[str, str] | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
 ) -> Movie:
@@ -117,7 +122,8 @@ def assemble(
         has passed verification.
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
         When each frame is shown, see `Timing`.
-    encoder, palette, colors, dither, crf, preset, stall_s, metadata
+    encoder, palette, colors, dither, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
+codec_options
         See `Options`.
     missing : {"error", "hold", "skip"}
         For frames that are missing or broken: refuse, show the frame before for their time, or
@@ -139,7 +145,21 @@ def assemble(
     timing = Timing(
         fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
     )
-    options = Options(encoder, palette, colors, dither, crf, preset, stall_s, dict(metadata or {}))
+    options = Options(
+        encoder,
+        palette,
+        colors,
+        dither,
+        crf,
+        preset,
+        stall_s,
+        dict(metadata or {}),
+        codec,
+        quality,
+        chroma,
+        depth,
+        dict(codec_options or {}),
+    )
     plan = plan_assembly(store, output, timing, options=options, missing=missing, stale=stale)
     return carry_out(plan, progress=progress, stop=stop)
 

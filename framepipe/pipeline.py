@@ -89,10 +89,15 @@ def make(
     palette: str = "global",
     colors: int = 256,
     dither: str = "none",
-    crf: int = 18,
+    crf: int | None = None,
     preset: str = "medium",
     stall_s: float = STALL_S,
     metadata: Mapping[str, str] | None = None,
+    codec: str | None = None,
+    quality: str = "good",
+    chroma: str = "420",
+    depth: int = 8,
+    codec_options: Mapping[str, str] | None = None,
     keep_frames: bool = False,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
@@ -107,7 +112,8 @@ engine, workers, order, stale, frame_timeout_s, recycle, max_failures
     output : path-like or sequence of path-like
         Movies to build; the suffix is the format.
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
-encoder, palette, colors, dither, crf, preset, stall_s, metadata
+encoder, palette, colors, dither, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
+codec_options
         See `assemble`.
     keep_frames : bool
         Do not delete the frames.
@@ -142,7 +148,21 @@ encoder, palette, colors, dither, crf, preset, stall_s, metadata
     timing = Timing(
         fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
     )
-    options = Options(encoder, palette, colors, dither, crf, preset, stall_s, dict(metadata or {}))
+    options = Options(
+        encoder,
+        palette,
+        colors,
+        dither,
+        crf,
+        preset,
+        stall_s,
+        dict(metadata or {}),
+        codec,
+        quality,
+        chroma,
+        depth,
+        dict(codec_options or {}),
+    )
     goal = {
         "outputs": [os.path.abspath(path) for path in outputs],
         "timing": timing.for_json(),

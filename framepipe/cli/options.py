@@ -16,7 +16,7 @@ from framepipe.assemble import assemble
 from framepipe.engines import NAMES as ENGINES
 from framepipe.plan import MISSING
 from framepipe.plan import STALE as STALE_AT_ASSEMBLY
-from framepipe.recipes import DITHERS, ENCODERS, PALETTES, PRESETS
+from framepipe.recipes import CHROMAS, CODECS, DITHERS, ENCODERS, PALETTES, PRESETS, QUALITIES
 from framepipe.render import ASKED_ORDERS, STALE, render
 from framepipe.timeline import DEFAULT_FPS
 
@@ -46,6 +46,10 @@ def _parameters(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -
         except ValueError:
             found[key] = text
     return found
+
+
+def _number(_: click.Context, __: click.Parameter, text: str) -> int:
+    return int(text)
 
 
 def _texts(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -219,13 +223,38 @@ ENCODING = _stack(
         show_default=True,
         help="GIF: none is smaller and closer to the source for plots.",
     ),
-    click.option("--crf", type=int, default=18, show_default=True, help="MP4: quality, 0 (best) to 51."),
+    click.option("--codec", type=click.Choice(CODECS), help="Video. Default: h264, vp9, ffv1 or prores."),
+    click.option("--quality", type=click.Choice(QUALITIES), default="good", show_default=True),
+    click.option("--crf", type=int, help="Video: rate factor, 0 is best. Default: as --quality says."),
+    click.option(
+        "--chroma",
+        type=click.Choice(CHROMAS),
+        default="420",
+        show_default=True,
+        help="Video: 444 is sharper.",
+    ),
+    click.option(
+        "--depth",
+        type=click.Choice(["8", "10"]),
+        default="8",
+        show_default=True,
+        callback=_number,
+        help="Video: bits.",
+    ),
+    click.option(
+        "--codec-option",
+        "codec_options",
+        multiple=True,
+        callback=_texts,
+        metavar="KEY=VALUE",
+        help="Video: any option of ffmpeg's encoder, as tune=animation. Repeatable.",
+    ),
     click.option(
         "--preset",
         type=click.Choice(PRESETS),
         default="medium",
         show_default=True,
-        help="MP4: x264's speed against size.",
+        help="H.264, H.265: speed against size.",
     ),
     click.option(
         "--metadata",

@@ -1,0 +1,77 @@
+"""How each format is built: a pure function from options and timeline to commands.
+
+All commands run in a work folder that holds ``frames`` (a link to the store), the ffconcat list
+and what they write, so no file name of the user's ever stands in a command or a list.
+
+Sources: ffmpeg manual, "concat demuxer", "palettegen", "paletteuse", "gif muxer", "libx264";
+measured in both ffmpeg 5.1 and 9.
+"""
+
+from __future__ import annotations
+
+from framepipe.errors import UsageError
+from framepipe.recipes import gif, video
+from framepipe.recipes.common import FRAMES, LIST, PALETTE, PALETTE_LIST, Recipe, Step, ffconcat
+from framepipe.recipes.options import (
+    CHROMAS,
+    CODECS,
+    DITHERS,
+    ENCODERS,
+    FORMATS,
+    PALETTES,
+    PRESETS,
+    QUALITIES,
+    VIDEOS,
+    Options,
+    format_of,
+)
+from framepipe.recipes.video import Encoding, encoding
+from framepipe.store import Shape
+from framepipe.timeline import Timeline
+
+__all__ = [
+    "CHROMAS",
+    "CODECS",
+    "DITHERS",
+    "ENCODERS",
+    "FORMATS",
+    "FRAMES",
+    "LIST",
+    "PALETTE",
+    "PALETTES",
+    "PALETTE_LIST",
+    "PRESETS",
+    "QUALITIES",
+    "VIDEOS",
+    "Encoding",
+    "Options",
+    "Recipe",
+    "Step",
+    "encoding",
+    "ffconcat",
+    "format_of",
+    "recipe",
+]
+
+
+def recipe(
+    format_: str,
+    timeline: Timeline,
+    shape: Shape,
+    background: tuple[int, int, int] | None,
+    options: Options,
+) -> Recipe:
+    """What to do for a movie of ``timeline``; parameters as their types say.
+
+    Raises
+    ------
+    UsageError
+        The format cannot do what is asked for.
+    """
+    if format_ in VIDEOS:
+        if options.encoder == "imagemagick":
+            raise UsageError(f"ImageMagick builds no {format_}: use --encoder ffmpeg, or gif")
+        return video.by_ffmpeg(format_, timeline, shape, background or (255, 255, 255), options)
+    if options.encoder == "imagemagick":
+        return gif.by_imagemagick(timeline, shape, options)
+    return gif.by_ffmpeg(timeline, shape, options)

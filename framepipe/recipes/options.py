@@ -1,0 +1,125 @@
+"""What a user can ask of an encoder, and of which formats."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from framepipe import files
+from framepipe.encoders.tools import STALL_S
+from framepipe.errors import UsageError
+
+#: What is built, by the file's suffix.
+FORMATS = ("gif", "mp4", "webm", "mkv", "mov")
+VIDEOS = ("mp4", "webm", "mkv", "mov")
+CODECS = ("h264", "h265", "av1", "vp9", "ffv1", "prores")
+QUALITIES = ("draft", "good", "best", "lossless")
+CHROMAS, DEPTHS = ("420", "444"), (8, 10)
+ENCODERS = ("auto", "ffmpeg", "imagemagick")
+PALETTES = ("global", "per-frame")
+PRESETS: tuple[str, ...] = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")
+PRESETS += ("slow", "slower", "veryslow")
+DITHERS = {
+    "ffmpeg": ("none", "bayer", "heckbert", "floyd_steinberg", "sierra2", "sierra2_4a"),
+    "imagemagick": ("none", "floyd_steinberg", "riemersma"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to encode.
+
+    Attributes
+    ----------
+    encoder : {"auto", "ffmpeg", "imagemagick"}
+        ``auto`` is ffmpeg.
+    palette : {"global", "per-frame"}
+        GIF: one colour table for the movie, or one for each frame (bigger, for many colours).
+    colors : int
+        GIF: 2 to 256.
+    dither : str
+        GIF: see `DITHERS`. ``none`` is the default: smaller and closer to the source for plots.
+    crf : int or None
+        Video: the codec's constant rate factor; lower is better and bigger. Default: as the quality says.
+    preset : str
+        H.264 and H.265: x264's and x265's preset, speed against size.
+    stall_s : float
+        Seconds without a sign of life after which the encoder is killed.
+    metadata : dict of str to str
+        Video: what the file says of itself, as ``{"title": …, "artist": …, "comment": …}``.
+    codec : {"h264", "h265", "av1", "vp9", "ffv1", "prores"} or None
+        Video. Default: h264 in ``.mp4``, vp9 in ``.webm``, ffv1 (lossless) in ``.mkv``, prores (4444, with
+        alpha) in ``.mov``.
+    quality : {"draft", "good", "best", "lossless"}
+        Tested settings for each codec and format.
+    chroma : {"420", "444"}
+        Video: colour at half the resolution, which every player shows, or at full.
+    depth : {8, 10}
+        Video: bits of a sample, where the codec has a choice.
+    codec_options : dict of str to str
+        Video: further options of ffmpeg's encoder, as ``{"tune": "animation"}``.
+    """
+
+    encoder: str = "auto"
+    palette: str = "global"
+    colors: int = 256
+    dither: str = "none"
+    crf: int | None = None
+    preset: str = "medium"
+    stall_s: float = STALL_S
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    codec: str | None = None
+    quality: str = "good"
+    chroma: str = "420"
+    depth: int = 8
+    codec_options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _one_of("encoder", self.encoder, ENCODERS)
+        _one_of("palette", self.palette, PALETTES)
+        _one_of("preset", self.preset, PRESETS)
+        engine = "imagemagick" if self.encoder == "imagemagick" else "ffmpeg"
+        _one_of(f"dither (of {engine})", self.dither, DITHERS[engine])
+        _within("colors", self.colors, 2, 256)
+        if self.crf is not None:
+            _within("crf", self.crf, 0, 63)
+        if self.codec is not None:
+            _one_of("codec", self.codec, CODECS)
+        _one_of("quality", self.quality, QUALITIES)
+        _one_of("chroma", self.chroma, CHROMAS)
+        if self.depth not in DEPTHS:
+            raise UsageError(f"depth {self.depth} is not one of 8, 10")
+        if not 0 < self.stall_s < float("inf"):
+            raise UsageError(f"stall_s (--encoder-timeout) is {self.stall_s:g}; give seconds above 0")
+        for what, pairs in (("metadata", self.metadata), ("codec_options", self.codec_options)):
+            for name, text in pairs.items():
+                if not name.replace("-", "_").isidentifier() or "\0" in str(text):
+                    raise UsageError(f"{what} {name!r}: {text!r} is not a name and text")
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{name} {value!r} is not one of {', '.join(allowed)}")
+
+
+def _within(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UsageError(f"{name} {value} is not within {least} to {most}")
+
+
+def format_of(path: Path) -> str:
+    """The format that a file name asks for.
+
+    Raises
+    ------
+    UsageError
+    """
+    if "\0" in path.name or len(os.fsencode(path.name)) > files.LONGEST_NAME:
+        raise UsageError(f"output {path.name[:60]!r} … cannot be the name of a file")
+    suffix = path.suffix.lower().lstrip(".")
+    if suffix not in FORMATS:
+        builds = ", ".join(f".{each}" for each in FORMATS)
+        raise UsageError(f"output {path.name!r}: framepipe builds {builds}")
+    return suffix

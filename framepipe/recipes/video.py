@@ -1,0 +1,224 @@
+"""Video by ffmpeg: H.264, H.265, AV1, VP9, and the archive's FFV1 and ProRes 4444.
+
+Settings were tried in ffmpeg 5.1 and 9. Lossy pictures are converted to BT.709, limited range, and
+tagged so; lossless ones stay RGB. Sides are made even, as 4:2:0 needs it, with the figure's own colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from framepipe.errors import UsageError
+from framepipe.frames import file_name
+from framepipe.recipes.common import LIST, SAME, Recipe, Step, args_of, ffconcat, flatten, frames_input
+from framepipe.recipes.options import Options
+from framepipe.store import Shape
+from framepipe.timeline import Timeline
+
+_FULL_CHROMA = "accurate_rnd+full_chroma_int+full_chroma_inp"
+_DEFAULT = {"mp4": "h264", "webm": "vp9", "mkv": "ffv1", "mov": "prores"}
+_HOLDS = {
+    "mp4": ("h264", "h265", "av1"),
+    "webm": ("vp9", "av1"),
+    "mkv": ("ffv1", "h264", "h265", "av1", "vp9"),
+    "mov": ("prores", "h264", "h265"),
+}
+_MUXERS = {"mp4": "mp4", "webm": "webm", "mkv": "matroska", "mov": "mov"}
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How ffmpeg makes one codec.
+
+    Attributes
+    ----------
+    library : str
+        ffmpeg's encoder.
+    crf : dict of str to int
+        By quality; empty where there is no such thing.
+    most_crf : int
+    args : dict
+        Always given.
+    samples : tuple of str
+        Chroma and depth that it has, as "420/8".
+    lossless : dict or None
+        Encoder arguments of a lossless film, None where there is none.
+    lossless_as : str
+        ffmpeg's pixel format of it, without alpha.
+    alpha_as : str
+        ffmpeg's pixel format with alpha, empty if the codec has none.
+    alpha_args : dict
+    """
+
+    library: str
+    crf: Mapping[str, int] = field(default_factory=dict)
+    most_crf: int = 51
+    args: Mapping[str, Any] = field(default_factory=dict)
+    samples: tuple[str, ...] = ("420/8",)
+    lossless: Mapping[str, Any] | None = None
+    lossless_as: str = ""
+    alpha_as: str = ""
+    alpha_args: Mapping[str, Any] = field(default_factory=dict)
+
+
+_ALL = ("420/8", "444/8", "420/10", "444/10")
+CODECS = {
+    "h264": Codec(
+        "libx264",
+        {"draft": 26, "good": 18, "best": 12},
+        samples=_ALL,
+        lossless={"vcodec": "libx264rgb", "crf": 0},
+        lossless_as="rgb24",
+    ),
+    "h265": Codec(
+        "libx265",
+        {"draft": 28, "good": 20, "best": 13},
+        args={"x265-params": "log-level=error", "vtag": "hvc1"},
+        samples=_ALL,
+    ),
+    "av1": Codec(
+        "libsvtav1",
+        {"draft": 40, "good": 24, "best": 14},
+        63,
+        args={"preset": 7},
+        samples=("420/8", "420/10"),
+    ),
+    "vp9": Codec(
+        "libvpx-vp9",
+        {"draft": 38, "good": 20, "best": 10},
+        63,
+        args={"video_bitrate": 0, "row-mt": 1, "deadline": "good", "cpu-used": 3, "auto-alt-ref": 0},
+        samples=_ALL,
+        lossless={"lossless": 1},
+        lossless_as="gbrp",
+        alpha_as="yuva420p",
+    ),
+    "ffv1": Codec(
+        "ffv1",
+        args={"level": 3, "g": 1, "slicecrc": 1},
+        samples=(),
+        lossless={},
+        lossless_as="gbrp",
+        alpha_as="bgra",
+    ),
+    "prores": Codec(
+        "prores_ks",
+        args={"profile:v": 4, "vendor": "apl0"},
+        samples=("444/10",),
+        alpha_as="yuva444p10le",
+        alpha_args={"alpha_bits": 16},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What was settled about a video, from what was asked for.
+
+    Attributes
+    ----------
+    codec : str
+    crf : int or None
+    lossless : bool
+    alpha : bool
+        Transparency is kept; else frames are laid over the figure's colour.
+    chroma : {"420", "444"}
+    pixels : str
+        ffmpeg's pixel format.
+    """
+
+    codec: str
+    crf: int | None
+    lossless: bool
+    alpha: bool
+    chroma: str
+    pixels: str
+
+
+def encoding(format_: str, shape: Shape, options: Options) -> Encoding:
+    """Settle codec, quality and pixels.
+
+    Raises
+    ------
+    UsageError
+        The format or the codec cannot do it.
+    """
+    name = options.codec or _DEFAULT[format_]
+    if name not in _HOLDS[format_]:
+        raise UsageError(f"{format_} holds {', '.join(_HOLDS[format_])}, not {name}")
+    codec = CODECS[name]
+    lossless = options.quality == "lossless" or not codec.samples
+    if lossless and codec.lossless is None:
+        able = ", ".join(each for each, about in CODECS.items() if about.lossless is not None)
+        raise UsageError(f"{name} is not made lossless here: --codec {able}, as ffv1 in .mkv")
+    alpha = shape.mode == "RGBA" and bool(codec.alpha_as) and not (lossless and name == "vp9")
+    if lossless:
+        return Encoding(name, None, True, alpha, "444", codec.alpha_as if alpha else codec.lossless_as)
+    if codec.crf and options.crf is not None and options.crf > codec.most_crf:
+        raise UsageError(f"crf {options.crf}: {name} has 0 to {codec.most_crf}")
+    chroma, depth = ("444", 10) if name == "prores" else (options.chroma, options.depth)
+    if f"{chroma}/{depth}" not in codec.samples:
+        raise UsageError(
+            f"{name} has no {depth} bits in 4:{chroma[1]}:{chroma[2]} here; it has {_spell(codec)}"
+        )
+    alpha = alpha and f"{chroma}/{depth}" in ("420/8", "444/10")
+    pixels = f"yuv{chroma}p" + ("10le" if depth == 10 else "")
+    crf = None
+    if codec.crf:
+        crf = codec.crf[options.quality] if options.crf is None else options.crf
+    return Encoding(name, crf, False, alpha, chroma, codec.alpha_as if alpha else pixels)
+
+
+def _spell(codec: Codec) -> str:
+    return ", ".join(f"4:{each[1]}:{each[2]} at {each.split('/')[1]}" for each in codec.samples)
+
+
+def by_ffmpeg(
+    format_: str, timeline: Timeline, shape: Shape, background: tuple[int, int, int], options: Options
+) -> Recipe:
+    """A video of constant rate, held frames repeated."""
+    settled = encoding(format_, shape, options)
+    codec, rate = CODECS[settled.codec], timeline.video_fps
+    repeats = timeline.video_repeats()
+    names = [file_name(number) for number, times in zip(timeline.numbers, repeats) for _ in range(times)]
+    pictures = _pictures(settled, shape, background)
+    chosen: dict[str, Any] = {
+        "vcodec": codec.library,
+        **codec.args,
+        **(codec.alpha_args if settled.alpha else {}),
+    }
+    if settled.lossless:
+        chosen |= dict(codec.lossless or {})
+    elif settled.crf is not None:
+        chosen["crf"] = settled.crf
+    if settled.codec in ("h264", "h265"):
+        chosen["preset"] = options.preset
+    if format_ in ("mp4", "mov"):
+        chosen["movflags"] = "+faststart"
+    told = {f"metadata:g:{at}": f"{name}={text}" for at, (name, text) in enumerate(options.metadata.items())}
+    output = f"movie.{format_}"
+    movie = pictures.output(
+        output, format=_MUXERS[format_], **SAME, **chosen, **options.codec_options, **told
+    )
+    lists = {LIST: ffconcat(names, [1 / rate] * len(names), rate)}
+    step = Step(args_of(movie), frames=len(names), shown=True)
+    return Recipe(format_, "ffmpeg", lists, (step,), {}, output, len(names))
+
+
+def _pictures(settled: Encoding, shape: Shape, background: tuple[int, int, int]) -> Any:
+    colour = "0x{:02x}{:02x}{:02x}".format(*background)
+    pictures = frames_input(LIST)
+    if shape.mode == "RGBA" and not settled.alpha:
+        pictures = flatten(pictures, colour)
+    if settled.lossless:
+        return pictures.filter("format", settled.pixels)
+    if shape.width % 2 or shape.height % 2:
+        ground = f"{colour}@0" if settled.alpha else colour
+        pictures = pictures.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2", color=ground)
+    return (
+        pictures.filter("scale", out_color_matrix="bt709", out_range="tv", flags=_FULL_CHROMA)
+        .filter("setparams", colorspace="bt709", color_primaries="bt709", color_trc="bt709", range="tv")
+        .filter("format", settled.pixels)
+    )

@@ -1,0 +1,90 @@
+"""What a movie should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from framepipe.pictures import Picture, read_png, rgb_with_one_bit_alpha, yuv420
+from framepipe.recipes import Options, encoding
+from framepipe.store import Shape
+from framepipe.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a movie should be.
+
+    Attributes
+    ----------
+    format : {"gif", "mp4"}
+    timeline : Timeline
+    sources : sequence of Path
+        The PNG of each frame of the timeline.
+    shape : Shape
+        Of the PNGs.
+    background : tuple of int
+        What transparent pixels are shown over where they cannot be kept.
+    options : Options
+        Sets how close to its source a frame must be.
+    """
+
+    format: str
+    timeline: Timeline
+    sources: Sequence[Path]
+    shape: Shape
+    background: tuple[int, int, int]
+    options: Options
+
+    def source(self, position: int) -> Picture:
+        """The source of a frame of the timeline, as this format would show it."""
+        shown = rgb_with_one_bit_alpha if self.format == "gif" else yuv420
+        return shown(read_png(self.sources[position]), self.background)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the movie in pixels: even for 4:2:0."""
+        width, height = self.shape.width, self.shape.height
+        return (width, height) if self.format == "gif" else (width + width % 2, height + height % 2)
+
+    @property
+    def duration_s(self) -> Fraction:
+        """Seconds of one play, as the container keeps them."""
+        if self.format == "gif":
+            return Fraction(sum(self.timeline.gif_delays_cs()), 100)
+        return sum(self.timeline.video_repeats()) / self.timeline.video_fps
+
+    @property
+    def floor_db(self) -> float:
+        """Least PSNR of a sampled frame against its source.
+
+        Low, for the worst source is noise in all colours: cut to n colours it has 27 dB at 256, 23
+        at 64, 17 at 8; at crf 30 it has 22. Wrong pictures are found patch by patch.
+        """
+        good = self.options.colors >= 64 if self.format == "gif" else self._crf <= 30
+        return 20.0 if good else 10.0
+
+    @property
+    def closer_db(self) -> float:
+        """How much more like a neighbour than like its source a right frame may look.
+
+        x264 leaves small motion as it was: 0.5 dB up to crf 28 and 1.4 dB above were measured.
+        """
+        return 2.0 if self.format == "mp4" and self._crf > 28 else 1.0
+
+    @property
+    def patch_limit(self) -> float:
+        """Greatest difference that the mean of an 8x8 patch may have.
+
+        See `worst_patch`. Measured: 13 at most at crf 18 (coloured noise), 34 at 40; in GIF 8 with 256
+        colours, 23 with 8.
+        """
+        if self.format == "gif":
+            return float(14.0 * (256 / self.options.colors) ** 0.25)
+        return float(16.0 * 2 ** (max(0, self._crf - 18) / 10))
+
+    @property
+    def _crf(self) -> int:
+        return encoding(self.format, self.shape, self.options).crf or 0
