@@ -1,7 +1,8 @@
 """Compare pictures: how close two are, and where they differ most.
 
 A picture here is a list of planes: one of shape (height, width, 3) for RGB, three of shape
-(height, width) for Y'CbCr 4:2:0. Samples are 0 to 255, as float32.
+(height, width) for Y'CbCr (chroma of half the sides in 4:2:0), a fourth for alpha. Samples are 0 to
+255, as float32.
 """
 
 from __future__ import annotations
@@ -33,27 +34,50 @@ def rgb_with_one_bit_alpha(rgba: Pixels, ground: Sequence[int]) -> Picture:
     return [seen.astype(np.float32)]
 
 
-def yuv420(rgba: Pixels, ground: Sequence[int]) -> Picture:
-    """As video keeps it: BT.709 limited range (ITU-R BT.709-6, 3), 4:2:0, padded to even size.
+def yuv(
+    rgba: Pixels, ground: Sequence[int], *, half: bool = True, alpha: bool = False, even: bool = True
+) -> Picture:
+    """As video keeps it: BT.709 limited range (ITU-R BT.709-6, 3).
 
     Compared there, what 4:2:0 loses by its nature does not count as an error.
+
+    Parameters
+    ----------
+    rgba : ndarray of uint8, shape (height, width, 4)
+    ground : sequence of int
+        (red, green, blue) to lay transparent pixels over, and to pad with.
+    half : bool
+        Chroma at half the resolution (4:2:0); the sides are then to be even.
+    alpha : bool
+        Keep transparency as a fourth plane, and the colours as they are under it.
+    even : bool
+        Pad to even sides.
     """
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    rgb = rgba[..., :3] * alpha + np.array(ground, np.float32) * (1 - alpha)
-    odd = [(0, side % 2) for side in rgb.shape[:2]]
+    opacity = rgba[..., 3].astype(np.float32)
+    rgb: Pixels = rgba[..., :3].astype(np.float32)
+    if not alpha:
+        share = opacity[..., None] / 255
+        rgb = rgb * share + np.array(ground, np.float32) * (1 - share)
+    odd = [(0, side % 2 if even else 0) for side in opacity.shape]
     red, green, blue = (np.pad(rgb[..., k], odd, constant_values=ground[k]) / 255 for k in range(3))
     luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    full = ((blue - luma) / 1.8556, (red - luma) / 1.5748)
-    half = [(c[::2, ::2] + c[1::2, ::2] + c[::2, 1::2] + c[1::2, 1::2]) / 4 for c in full]
-    return [16 + 219 * luma, *(128 + 224 * c for c in half)]
+    chroma = [(blue - luma) / 1.8556, (red - luma) / 1.5748]
+    if half:
+        chroma = [(c[::2, ::2] + c[1::2, ::2] + c[::2, 1::2] + c[1::2, 1::2]) / 4 for c in chroma]
+    planes = [16 + 219 * luma, *(128 + 224 * c for c in chroma)]
+    return [*planes, np.pad(opacity, odd)] if alpha else planes
 
 
-def split_yuv420(raw: bytes, width: int, height: int) -> Picture:
-    """The three planes of one raw frame, as ffmpeg writes ``yuv420p``; sides are even."""
+def split_yuv(raw: bytes, width: int, height: int, *, half: bool = True, alpha: bool = False) -> Picture:
+    """The planes of one raw frame, as ffmpeg writes ``yuv420p``, ``yuv444p``, ``yuva420p``, ``yuva444p``."""
     samples = np.frombuffer(raw, np.uint8).astype(np.float32)
-    luma, half = width * height, (height // 2, width // 2)
-    blue, red = samples[luma:].reshape(2, *half)
-    return [samples[:luma].reshape(height, width), blue, red]
+    small = (height // 2, width // 2) if half else (height, width)
+    shapes = [(height, width), small, small, *([(height, width)] if alpha else [])]
+    planes, at = [], 0
+    for rows, columns in shapes:
+        planes.append(samples[at : at + rows * columns].reshape(rows, columns))
+        at += rows * columns
+    return planes
 
 
 def psnr_db(one: Picture, other: Picture) -> float:

@@ -157,7 +157,9 @@ def run_ffmpeg(
             on_frame(int(seen["frame"]))
         return before != {name: seen.get(name) for name in _MOVES}
 
-    done = run([tool.path, *args], cwd=cwd, on_lines=read, stall_s=stall_s, stop=stop)
+    # SVT-AV1 talks on stderr unless it is told not to
+    env = {"SVT_LOG": "1"}
+    done = run([tool.path, *args], cwd=cwd, on_lines=read, stall_s=stall_s, stop=stop, env=env)
     problem = done.verdict()
     if not problem and frames is not None:
         if (seen["frame"], seen.get("progress")) != (str(frames), "end"):

@@ -13,6 +13,8 @@ from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS
 
 LIST, PALETTE_LIST, PALETTE = "frames.ffconcat", "palette.ffconcat", "palette.png"
 FRAMES = "frames"
+#: How scaling converts colours without loss of its own.
+FULL_CHROMA = "accurate_rnd+full_chroma_int+full_chroma_inp"
 #: Frames go out as they came in: never duplicated or dropped for a rate.
 SAME = {"fps_mode": "passthrough"}
 

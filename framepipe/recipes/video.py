@@ -12,12 +12,21 @@ from typing import Any
 
 from framepipe.errors import UsageError
 from framepipe.frames import file_name
-from framepipe.recipes.common import LIST, SAME, Recipe, Step, args_of, ffconcat, flatten, frames_input
+from framepipe.recipes.common import (
+    FULL_CHROMA,
+    LIST,
+    SAME,
+    Recipe,
+    Step,
+    args_of,
+    ffconcat,
+    flatten,
+    frames_input,
+)
 from framepipe.recipes.options import Options
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 
-_FULL_CHROMA = "accurate_rnd+full_chroma_int+full_chroma_inp"
 _DEFAULT = {"mp4": "h264", "webm": "vp9", "mkv": "ffv1", "mov": "prores"}
 _HOLDS = {
     "mp4": ("h264", "h265", "av1"),
@@ -127,6 +136,8 @@ class Encoding:
     chroma : {"420", "444"}
     pixels : str
         ffmpeg's pixel format.
+    harm : int
+        About the x264 crf that does as much harm to a picture.
     """
 
     codec: str
@@ -135,6 +146,7 @@ class Encoding:
     alpha: bool
     chroma: str
     pixels: str
+    harm: int
 
 
 def encoding(format_: str, shape: Shape, options: Options) -> Encoding:
@@ -155,7 +167,7 @@ def encoding(format_: str, shape: Shape, options: Options) -> Encoding:
         raise UsageError(f"{name} is not made lossless here: --codec {able}, as ffv1 in .mkv")
     alpha = shape.mode == "RGBA" and bool(codec.alpha_as) and not (lossless and name == "vp9")
     if lossless:
-        return Encoding(name, None, True, alpha, "444", codec.alpha_as if alpha else codec.lossless_as)
+        return Encoding(name, None, True, alpha, "444", codec.alpha_as if alpha else codec.lossless_as, 0)
     if codec.crf and options.crf is not None and options.crf > codec.most_crf:
         raise UsageError(f"crf {options.crf}: {name} has 0 to {codec.most_crf}")
     chroma, depth = ("444", 10) if name == "prores" else (options.chroma, options.depth)
@@ -168,7 +180,8 @@ def encoding(format_: str, shape: Shape, options: Options) -> Encoding:
     crf = None
     if codec.crf:
         crf = codec.crf[options.quality] if options.crf is None else options.crf
-    return Encoding(name, crf, False, alpha, chroma, codec.alpha_as if alpha else pixels)
+    harm = 10 if crf is None else round(crf * 51 / codec.most_crf)
+    return Encoding(name, crf, False, alpha, chroma, codec.alpha_as if alpha else pixels, harm)
 
 
 def _spell(codec: Codec) -> str:
@@ -218,7 +231,7 @@ def _pictures(settled: Encoding, shape: Shape, background: tuple[int, int, int])
         ground = f"{colour}@0" if settled.alpha else colour
         pictures = pictures.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2", color=ground)
     return (
-        pictures.filter("scale", out_color_matrix="bt709", out_range="tv", flags=_FULL_CHROMA)
+        pictures.filter("scale", out_color_matrix="bt709", out_range="tv", flags=FULL_CHROMA)
         .filter("setparams", colorspace="bt709", color_primaries="bt709", color_trc="bt709", range="tv")
         .filter("format", settled.pixels)
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from framepipe.pictures import Picture, read_png, rgb_with_one_bit_alpha, yuv420
-from framepipe.recipes import Options, encoding
+from framepipe.pictures import Picture, read_png, rgb_with_one_bit_alpha, yuv
+from framepipe.recipes import Encoding, Options, encoding
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 
@@ -19,7 +19,8 @@ class Expected:
 
     Attributes
     ----------
-    format : {"gif", "mp4"}
+    format : str
+        See `framepipe.recipes.FORMATS`.
     timeline : Timeline
     sources : sequence of Path
         The PNG of each frame of the timeline.
@@ -40,14 +41,25 @@ class Expected:
 
     def source(self, position: int) -> Picture:
         """The source of a frame of the timeline, as this format would show it."""
-        shown = rgb_with_one_bit_alpha if self.format == "gif" else yuv420
-        return shown(read_png(self.sources[position]), self.background)
+        rgba = read_png(self.sources[position])
+        if self.format == "gif":
+            return rgb_with_one_bit_alpha(rgba, self.background)
+        video = self.encoding
+        half = video.chroma == "420"
+        return yuv(rgba, self.background, half=half, alpha=video.alpha, even=not video.lossless)
+
+    @property
+    def encoding(self) -> Encoding:
+        """What was settled about a video."""
+        return encoding(self.format, self.shape, self.options)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the movie in pixels: even for 4:2:0."""
+        """Width and height of the movie in pixels: even in lossy video."""
         width, height = self.shape.width, self.shape.height
-        return (width, height) if self.format == "gif" else (width + width % 2, height + height % 2)
+        if self.format == "gif" or self.encoding.lossless:
+            return (width, height)
+        return (width + width % 2, height + height % 2)
 
     @property
     def duration_s(self) -> Fraction:
@@ -63,7 +75,7 @@ class Expected:
         Low, for the worst source is noise in all colours: cut to n colours it has 27 dB at 256, 23
         at 64, 17 at 8; at crf 30 it has 22. Wrong pictures are found patch by patch.
         """
-        good = self.options.colors >= 64 if self.format == "gif" else self._crf <= 30
+        good = self.options.colors >= 64 if self.format == "gif" else self.encoding.harm <= 30
         return 20.0 if good else 10.0
 
     @property
@@ -72,7 +84,7 @@ class Expected:
 
         x264 leaves small motion as it was: 0.5 dB up to crf 28 and 1.4 dB above were measured.
         """
-        return 2.0 if self.format == "mp4" and self._crf > 28 else 1.0
+        return 2.0 if self.format != "gif" and self.encoding.harm > 28 else 1.0
 
     @property
     def patch_limit(self) -> float:
@@ -83,8 +95,4 @@ class Expected:
         """
         if self.format == "gif":
             return float(14.0 * (256 / self.options.colors) ** 0.25)
-        return float(16.0 * 2 ** (max(0, self._crf - 18) / 10))
-
-    @property
-    def _crf(self) -> int:
-        return encoding(self.format, self.shape, self.options).crf or 0
+        return float(16.0 * 2 ** (max(0, self.encoding.harm - 18) / 10))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framepipe.pictures import PERFECT_DB, psnr_db, worst_patch, worst_patch_given_colours, yuv420
+from framepipe.pictures import PERFECT_DB, psnr_db, worst_patch, worst_patch_given_colours, yuv
 
 
 @st.composite
@@ -67,7 +67,7 @@ def test_a_changed_patch_of_the_grid_is_measured_exactly(row, column, by):
 @settings(max_examples=100, deadline=None)
 def test_planes_of_video_are_even_and_within_the_limited_range(height, width, seed, ground):
     rgba = np.random.default_rng(seed).integers(0, 256, (height, width, 4), np.uint8)
-    luma, blue, red = yuv420(rgba, ground)
+    luma, blue, red = yuv(rgba, ground)
     assert luma.shape == (height + height % 2, width + width % 2)
     assert blue.shape == red.shape == (luma.shape[0] // 2, luma.shape[1] // 2)
     assert 15.99 <= luma.min() <= luma.max() <= 235.01

@@ -10,10 +10,10 @@ from framepipe.pictures import (
     psnr_db,
     read_png,
     rgb_with_one_bit_alpha,
-    split_yuv420,
+    split_yuv,
     worst_patch,
     worst_patch_given_colours,
-    yuv420,
+    yuv,
 )
 from framepipe.png import encode
 
@@ -52,14 +52,14 @@ def test_in_gif_a_pixel_is_opaque_or_not_at_all(alpha, shown):
     ],
 )
 def test_colours_become_the_numbers_of_bt_709_limited_range(colour, y_cb_cr):
-    planes = yuv420(flat(colour), WHITE)
+    planes = yuv(flat(colour), WHITE)
     assert [plane.shape for plane in planes] == [(4, 6), (2, 3), (2, 3)]
     for plane, value in zip(planes, y_cb_cr):
         assert plane == pytest.approx(value, abs=0.01)
 
 
 def test_odd_sides_are_padded_with_the_ground():
-    luma, blue, red = yuv420(flat((0, 0, 0), 3, 5), WHITE)
+    luma, blue, red = yuv(flat((0, 0, 0), 3, 5), WHITE)
     assert (luma.shape, blue.shape, red.shape) == ((4, 6), (2, 3), (2, 3))
     assert luma[:3, :5] == pytest.approx(16)
     assert luma[3] == pytest.approx(235)
@@ -67,15 +67,15 @@ def test_odd_sides_are_padded_with_the_ground():
 
 
 def test_see_through_pixels_are_shown_over_the_ground():
-    luma, *_ = yuv420(flat((0, 0, 0), alpha=0), WHITE)
+    luma, *_ = yuv(flat((0, 0, 0), alpha=0), WHITE)
     assert luma == pytest.approx(235)
-    half, *_ = yuv420(flat((0, 0, 0), alpha=51), WHITE)
+    half, *_ = yuv(flat((0, 0, 0), alpha=51), WHITE)
     assert half == pytest.approx(16 + 219 * 0.8, abs=0.01)
 
 
 def test_raw_bytes_are_split_into_their_planes():
     raw = bytes(range(4 * 2)) + bytes([100, 101]) + bytes([200, 201])
-    luma, blue, red = split_yuv420(raw, 4, 2)
+    luma, blue, red = split_yuv(raw, 4, 2)
     assert luma.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert (blue.tolist(), red.tolist()) == ([[100, 101]], [[200, 201]])
 
