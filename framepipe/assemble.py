@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from framepipe.render import RenderReport
 from framepipe.store import Shape, Store
 from framepipe.timeline import Timeline, Timing
 from framepipe.verify import VerifyReport, measure
+
+_TINY = Shape(64, 64, "RGB")  # SVT-AV1 takes no smaller ones
 
 
 @dataclass(frozen=True)
@@ -172,34 +174,40 @@ def check_tools(formats: Sequence[str], options: Options) -> None:
     ToolMissing
     """
     for format_ in dict.fromkeys(formats):
-        made = recipe(format_, Timeline.of([0]), Shape(16, 16, "RGB"), None, options)
-        _tool_for(made)
+        made = recipe(format_, Timeline.of([0]), _TINY, None, options)
+        _tool_for(made, options)
 
 
-def _tool_for(made: Recipe) -> Tool:
+def _tool_for(made: Recipe, options: Options) -> Tool:
     if made.encoder == "imagemagick":
         return imagemagick.find_imagemagick()
-    return find_ffmpeg(made.format, lambda tool: _try_on_something_tiny(tool, made.format))
+    asked = replace(
+        Options(), **{name: getattr(options, name) for name in ("codec", "quality", "chroma", "depth")}
+    )
+    told = [f"{name} {value}" for name, value in vars(asked).items() if value != getattr(Options(), name)]
+    what = f"{made.format} ({', '.join(told)})" if told else made.format
+    return find_ffmpeg(what, lambda tool: _try_on_something_tiny(tool, made.format, asked))
 
 
 def decoder(format_: str) -> Tool | None:
     """The ffmpeg that reads a format for verification; None where Pillow does."""
     if format_ == "gif":
         return None
-    return _tool_for(recipe(format_, Timeline.of([0]), Shape(16, 16, "RGB"), None, Options()))
+    options = Options()
+    return _tool_for(recipe(format_, Timeline.of([0]), _TINY, None, options), options)
 
 
-def _try_on_something_tiny(tool: Tool, format_: str) -> None:
-    """Build a movie of two frames of 16x16: shows more than a list of codecs would."""
+def _try_on_something_tiny(tool: Tool, format_: str, options: Options) -> None:
+    """Build a movie of two frames of 64x64: shows more than a list of codecs would."""
     import numpy as np
 
-    timeline, shape = Timeline.of([0, 1]), Shape(16, 16, "RGB")
-    made = recipe(format_, timeline, shape, None, Options())
+    timeline = Timeline.of([0, 1])
+    made = recipe(format_, timeline, _TINY, None, options)
     with tempfile.TemporaryDirectory(prefix="framepipe-") as name:
         frames = Path(name) / FRAMES
         frames.mkdir()
         for number in timeline.numbers:
-            pixels = np.full((16, 16, 3), 100 * number, np.uint8)
+            pixels = np.full((_TINY.height, _TINY.width, 3), 100 * number, np.uint8)
             (frames / file_name(number)).write_bytes(png.encode(pixels))
         _encode(made, tool, Path(name), lambda _: None, 60.0, None)
 
@@ -212,7 +220,7 @@ def carry_out(
 ) -> Movie:
     """Build what was planned; see `assemble`."""
     tell = progress or ignore_progress
-    tool = _tool_for(plan.recipe)
+    tool = _tool_for(plan.recipe, plan.expected.options)
     reader = tool if tool.name == "ffmpeg" else None
     total, label = plan.recipe.frames, plan.output.name
     with _work_folder(plan) as folder:

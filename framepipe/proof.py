@@ -40,6 +40,10 @@ def verify(
     loop: object | None = None,
     colors: int | None = None,
     crf: int | None = None,
+    codec: str | None = None,
+    quality: str | None = None,
+    chroma: str | None = None,
+    depth: int | None = None,
     stop: Stop | None = None,
 ) -> VerifyReport:
     """Measure a movie against a store's frames.
@@ -48,7 +52,7 @@ def verify(
     ----------
     movie, store : path-like
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
-colors, crf : optional
+colors, crf, codec, quality, chroma, depth : optional
         As for `assemble`: what to hold it against. If none is given, it is what the movie was
         assembled with, as the store remembers it; else the defaults of `assemble` fill the rest.
     stop : Stop, optional
@@ -70,7 +74,12 @@ colors, crf : optional
         bounce=bounce,
         loop=loop,
     )
-    expected = _expected(movie, open_store(store), timing, _given(colors=colors, crf=crf))
+    expected = _expected(
+        movie,
+        open_store(store),
+        timing,
+        _given(colors=colors, crf=crf, codec=codec, quality=quality, chroma=chroma, depth=depth),
+    )
     return measure(Path(os.path.abspath(movie)), expected, decoder(expected.format), stop)
 
 

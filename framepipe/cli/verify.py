@@ -10,6 +10,7 @@ from framepipe.cli import options
 from framepipe.cli.session import stop_on_signals
 from framepipe.errors import VerificationFailed
 from framepipe.proof import verify
+from framepipe.recipes import CHROMAS, CODECS, QUALITIES
 
 
 @click.command("verify")
@@ -18,6 +19,10 @@ from framepipe.proof import verify
 @options.timing(as_assembled=True)
 @click.option("--colors", type=int)
 @click.option("--crf", type=int)
+@click.option("--codec", type=click.Choice(CODECS))
+@click.option("--quality", type=click.Choice(QUALITIES))
+@click.option("--chroma", type=click.Choice(CHROMAS))
+@click.option("--depth", type=int)
 @options.AS_JSON
 def command(as_json: bool, **keywords: Any) -> None:
     """Measure a movie against a store's frames: count, times, size, loop, pictures."""

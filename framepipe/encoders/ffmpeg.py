@@ -112,7 +112,7 @@ def _search(what: str, trial: Callable[[Tool], None]) -> Tool:
             trial(tool)
             return tool
         except EncoderFailed as error:
-            reason = str(error).splitlines()[0]
+            reason = " ".join(" ".join(str(error).splitlines()[:2]).split())[:200]
             passed_over[path] = f"{path} ({origin}, {version}) cannot build {what}: {reason}"
     tried = "".join(f"\n  {reason}" for reason in passed_over.values()) or "\n  there is none"
     raise ToolMissing(f"no ffmpeg that can build {what}:{tried}\nTo get one: {GET_FFMPEG}")

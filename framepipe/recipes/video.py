@@ -59,6 +59,8 @@ class Codec:
     alpha_as : str
         ffmpeg's pixel format with alpha, empty if the codec has none.
     alpha_args : dict
+    least_px : int
+        The smallest side that it takes.
     """
 
     library: str
@@ -70,6 +72,7 @@ class Codec:
     lossless_as: str = ""
     alpha_as: str = ""
     alpha_args: Mapping[str, Any] = field(default_factory=dict)
+    least_px: int = 1
 
 
 _ALL = ("420/8", "444/8", "420/10", "444/10")
@@ -93,6 +96,7 @@ CODECS = {
         63,
         args={"preset": 7},
         samples=("420/8", "420/10"),
+        least_px=64,
     ),
     "vp9": Codec(
         "libvpx-vp9",
@@ -161,6 +165,10 @@ def encoding(format_: str, shape: Shape, options: Options) -> Encoding:
     if name not in _HOLDS[format_]:
         raise UsageError(f"{format_} holds {', '.join(_HOLDS[format_])}, not {name}")
     codec = CODECS[name]
+    if min(shape.width, shape.height) < codec.least_px:
+        raise UsageError(
+            f"{name} has no pictures of {shape.width}x{shape.height} px; {codec.least_px} at least"
+        )
     lossless = options.quality == "lossless" or not codec.samples
     if lossless and codec.lossless is None:
         able = ", ".join(each for each, about in CODECS.items() if about.lossless is not None)
