@@ -112,10 +112,16 @@ def _search(what: str, trial: Callable[[Tool], None]) -> Tool:
             trial(tool)
             return tool
         except EncoderFailed as error:
-            reason = " ".join(" ".join(str(error).splitlines()[:2]).split())[:200]
+            reason = _first_words(str(error))
             passed_over[path] = f"{path} ({origin}, {version}) cannot build {what}: {reason}"
     tried = "".join(f"\n  {reason}" for reason in passed_over.values()) or "\n  there is none"
     raise ToolMissing(f"no ffmpeg that can build {what}:{tried}\nTo get one: {GET_FFMPEG}")
+
+
+def _first_words(text: str) -> str:
+    """The first line, with the next one if it only announces that."""
+    first, *rest = text.splitlines()
+    return f"{first} {rest[0].strip()[:160]}" if first.endswith(":") and rest else first
 
 
 def run_ffmpeg(
