@@ -3,32 +3,112 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import framepipe as fp
 from tests.conftest import Cli
 
 GALLERY = Path(__file__).parents[2] / "scripts" / "gallery"
-PIECES = {"weights_heatmap": ("history", 40), "gradient_descent": ("0-179x20", 9)}
+# what `framepipe make` draws: its options, frames
+PIECES = {
+    "weights_heatmap:draw": ("--frames few --fps 10 -o a.gif -o a.mp4", 4),
+    "gradient_descent:draw": ("--frames 0-179x20 --fps 10 -o a.gif -o a.mp4", 9),
+    "travelling_sine:by_data": ("--param frames=10 -o a.gif -o a.mp4 --encoder ffmpeg", 10),
+    "travelling_sine:by_replotting": ("--param frames=10 -o a.gif --encoder imagemagick", 10),
+    "lorenz:animation": ("--param frames=8 --param seconds=6 -o a.gif -o a.mp4", 8),
+}
+# what has a test of its own
+OTHERS = {"linear_regression", "label_propagation", "coin_flips", "decision_boundary"}
+
+
+def run(piece: str, folder: Path, **sizes: int) -> str:
+    """Run a piece's ``main`` in a process of its own; gives what it printed."""
+    given = ", ".join(f"{name}={size}" for name, size in sizes.items())
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {piece}; {piece}.main({given})"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(GALLERY), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def pictures_in(gif: Path) -> int:
+    with Image.open(gif) as movie:
+        return int(movie.n_frames)  # type: ignore[attr-defined]
 
 
 def test_every_piece_of_the_gallery_is_tested() -> None:
-    assert {path.stem for path in GALLERY.glob("*.py")} == set(PIECES)
+    tested = {piece.partition(":")[0] for piece in PIECES} | OTHERS
+    assert {path.stem for path in GALLERY.glob("*.py")} == tested
 
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_gallery_piece_becomes_a_verified_movie(piece: str, cli: Cli, folder: Path) -> None:
-    frames, count = PIECES[piece]
-    script = f"{GALLERY / piece}.py:draw"
-    done = cli(
-        "make", script, "--frames", frames, "-o", "a.gif", "-o", "a.mp4", "--dpi", 30, "--fps", 10,
-        "--json", ok=True,
-    )  # fmt: skip
+    script, _, name = piece.partition(":")
+    options, count = PIECES[piece]
+    text = (GALLERY / f"{script}.py").read_text()
+    (folder / "piece.py").write_text(text + "\nfew = history[::10]\n" if "few" in options else text)
+    done = cli("make", f"piece.py:{name}", *options.split(), "--dpi", 40, "--json", ok=True)
     report = json.loads(done.stdout)
     assert report["render"]["drawn_count"] == count
-    assert [movie["frames"] for movie in report["movies"]] == [count, count]
+    assert [movie["frames"] for movie in report["movies"]] == [count] * options.count("-o")
     assert all(movie["verified"]["passed"] for movie in report["movies"])
+    with Image.open(folder / "a.gif") as movie:
+        assert movie.info["duration"] == {"travelling_sine": 20, "lorenz": 40}.get(script, 100)
+
+
+def test_regression_drawn_in_parallel_shows_the_cost_axis_only_at_the_end(cli: Cli, folder: Path) -> None:
+    scene = (f"{GALLERY / 'linear_regression'}.py:animation", "--param", "epochs=10", "--dpi", 40)
+    cli("make", *scene, "--store", "two", "-j", 2, "-o", "a.gif", "--hold-last", 3, "--keep-frames", ok=True)
+    cli("render", *scene, "--store", "one", "--engine", "serial", ok=True)
+    pictures = {}
+    for store in ("one", "two"):
+        frames = sorted((folder / store).glob("*.png"))
+        pictures[store] = np.stack([np.asarray(Image.open(path).convert("L")) for path in frames])
+    assert np.array_equal(pictures["one"], pictures["two"])
+    right_of_the_axes = pictures["two"][:, 20:-20, -25:].min(axis=(1, 2)) < 128
+    assert right_of_the_axes.tolist() == [False] * 10 + [True]
+    with Image.open(folder / "a.gif") as movie:
+        movie.seek(10)
+        assert movie.info["duration"] == 3000
+
+
+def test_labels_spread_by_camera_into_movie_and_player(folder: Path) -> None:
+    said = run("label_propagation", folder, points=2000, iterations=4, dpi=40)
+    assert "label_propagation.mp4: 4 iterations in 2.1 s" in said
+    assert (folder / "label_propagation.html").read_text().count("data:image/png;base64,") == 4
+    assert (folder / "label_propagation.mp4").exists()  # it has its name, so it passed
+
+
+def test_coin_flips_by_camera_become_gif_and_mp4(folder: Path) -> None:
+    run("coin_flips", folder, curves=4, most=16)
+    assert pictures_in(folder / "coin_flips.gif") == 4
+    assert (folder / "coin_flips.mp4").exists()
+
+
+def test_keras_training_started_again_goes_on_with_its_frames(folder: Path) -> None:
+    stores = [folder / "frames" / name for name in ("boundary", "curves")]
+    run("decision_boundary", folder, epochs=2, points=200)
+    before = {path: path.stat().st_mtime_ns for store in stores for path in store.glob("*.png")}
+    assert len(before) == 4
+    said = run("decision_boundary", folder, epochs=4, points=200)
+    assert "trained from epoch 3 to 4" in said
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    for store in stores:
+        assert fp.status(store).done == (0, 1, 2, 3)
+        assert pictures_in(folder / f"decision_{store.name}.gif") == 4
+        assert (folder / f"decision_{store.name}.mp4").exists()
 
 
 def test_frames_of_8_ms_are_refused_for_gif_with_the_remedy(cli: Cli) -> None:
