@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from framepipe.engines import Engine, choose
 from framepipe.errors import StoreError, UsageError
 from framepipe.job import Job
 from framepipe.plan import open_store, plan_assembly
-from framepipe.recipes import Options, format_of
+from framepipe.recipes import PLAYER_LIMIT_MB, Options, format_of
+from framepipe.recipes.labels import VALUE, label_of
 from framepipe.render import RenderReport, render_job
 from framepipe.request import SceneLike, default_store, make_job
 from framepipe.scenes.load import refuse_while_loading
+from framepipe.scenes.style import keep_rcparams
 from framepipe.store import Store, StoreStatus
 from framepipe.timeline import Timing
 
@@ -52,6 +54,7 @@ class MakeReport:
         }
 
 
+@keep_rcparams()  # a script may set a style when it is loaded
 def make(
     scene: SceneLike | None,
     frames: Any = None,
@@ -98,6 +101,8 @@ def make(
     chroma: str = "420",
     depth: int = 8,
     codec_options: Mapping[str, str] | None = None,
+    labels: Any = "number",
+    player_limit_mb: float = PLAYER_LIMIT_MB,
     keep_frames: bool = False,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
@@ -113,7 +118,7 @@ engine, workers, order, stale, frame_timeout_s, recycle, max_failures
         Movies to build; the suffix is the format.
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
 encoder, palette, colors, dither, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
-codec_options
+codec_options, labels, player_limit_mb
         See `assemble`.
     keep_frames : bool
         Do not delete the frames.
@@ -162,6 +167,8 @@ codec_options
         chroma,
         depth,
         dict(codec_options or {}),
+        labels,
+        player_limit_mb,
     )
     goal = {
         "outputs": [os.path.abspath(path) for path in outputs],
@@ -195,7 +202,7 @@ def _make_job(
     stop: Stop | None,
 ) -> MakeReport:
     outputs = [Path(path) for path in goal["outputs"]]
-    timing, options = Timing(**goal["timing"]), Options(**goal["options"])
+    timing, options = Timing(**goal["timing"]), _with_values(Options(**goal["options"]), job)
     _check_before_drawing(outputs, job, options, timing)
     drawn = render_job(
         job,
@@ -222,6 +229,15 @@ def _make_job(
     return MakeReport(drawn, movies, cleanup)
 
 
+def _with_values(options: Options, job: Job) -> Options:
+    """Labels of the frames' values, now, while they are known: a store keeps none."""
+    if options.labels != VALUE or job.frames.are_numbers:
+        return options
+    if job.frames.extent != "fixed":
+        raise UsageError("labels 'value': this scene makes its frames as it goes; give labels as a list")
+    return replace(options, labels=tuple(label_of(value) for value in job.frames.values))
+
+
 def _check_before_drawing(outputs: Sequence[Path], job: Job, options: Options, timing: Timing) -> None:
     """Find out now what would otherwise fail after hours of drawing."""
     if not outputs:
@@ -243,6 +259,7 @@ def _check_before_drawing(outputs: Sequence[Path], job: Job, options: Options, t
     check_tools(formats, options)
 
 
+@keep_rcparams()  # a script may set a style when it is loaded
 def resume(
     store: PathLike,
     *,

@@ -24,10 +24,13 @@ import cloudpickle
 
 from framepipe.errors import FramepipeError, UsageError
 from framepipe.fingerprint import local_sources
+from framepipe.scenes.style import apply_rcparams, changed_since, rcparams_now
 
 #: What matplotlib warns of that a script may do when framepipe loads it: a number of frames that is not
 #: known, and plt.show() without a screen.
 _NO_MATTER = (".*which we can infer the length of", ".*is non-interactive, and thus cannot be shown")
+#: What loading a script changed in rcParams, by its module: it does so only once, but counts each time.
+_styles: dict[str, dict[str, Any]] = {}
 _loading: ContextVar[str] = ContextVar("framepipe_loading", default="")
 
 
@@ -145,6 +148,7 @@ def _load_script(script: Path) -> ModuleType:
     version = hashlib.sha256(os.fsencode(script) + b"\0" + text).hexdigest()[:8]
     name = f"{script.stem}_{version}"  # an edited script is another module
     if name in sys.modules:
+        apply_rcparams(_styles.get(name, {}))
         return sys.modules[name]
     folder = str(script.parent)
     if folder not in sys.path:
@@ -155,8 +159,10 @@ def _load_script(script: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
+        before = rcparams_now()
         with _marked_as_loading(script.name), _no_bytecode():
             spec.loader.exec_module(module)
+        _styles[name] = changed_since(before)
     except BaseException as error:
         del sys.modules[name]
         _explain(error, str(script))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,8 @@ def all_rcparams() -> dict[str, Any]:
 
 def apply_rcparams(params: Mapping[str, Any]) -> None:
     """Take over rcParams; for worker processes, which are framepipe's own."""
+    if not params:
+        return
     import warnings
 
     import matplotlib
@@ -51,9 +54,21 @@ def apply_rcparams(params: Mapping[str, Any]) -> None:
         matplotlib.rcParams.update(dict(params))  # type: ignore[arg-type]
 
 
+def rcparams_now() -> dict[str, Any]:
+    """All rcParams that can change pixels; empty if matplotlib is not loaded."""
+    return all_rcparams() if "matplotlib" in sys.modules else {}
+
+
+def changed_since(before: Mapping[str, Any]) -> dict[str, Any]:
+    """The rcParams that are not what they were; ``before`` is empty if matplotlib was not loaded."""
+    if not before:
+        return changed_rcparams() if "matplotlib" in sys.modules else {}
+    return {name: value for name, value in rcparams_now().items() if before.get(name, before) != value}
+
+
 @contextmanager
 def keep_rcparams() -> Iterator[None]:
-    """What one frame changes in rcParams is not there for the next."""
+    """What is changed in rcParams meanwhile is not there afterwards."""
     import matplotlib
 
     with matplotlib.rc_context():

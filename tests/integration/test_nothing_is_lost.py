@@ -55,3 +55,18 @@ def test_a_script_edited_in_the_same_process_is_drawn_as_it_is_now(folder: Path)
     report = fp.render("plain.py:draw", 1, store="s", engine="serial")
     assert report.redrawn == {"stale: the function changed, plain.py changed": 1}
     assert colours() == {(0, 0, 255)}
+
+
+def test_a_style_that_a_script_sets_counts_for_it_each_time_and_for_nobody_else(folder: Path) -> None:
+    (folder / "dark.py").write_text(
+        "from matplotlib import pyplot as plt\nplt.style.use('dark_background')\n"
+        "def draw(k):\n    return plt.figure(figsize=(1, 1))\n"
+    )
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    for store in ("a", "b"):
+        fp.render("dark.py:draw", 1, store=store, engine="serial")
+        with Image.open(fp.Store(store).frame_path(0)) as image:
+            assert image.convert("RGB").getpixel((5, 5)) == (0, 0, 0)
+    assert dict(matplotlib.rcParams) == before
