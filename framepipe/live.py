@@ -7,19 +7,22 @@ stale by an edit of the program, and what a killed program leaves behind is a st
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import queue
 import threading
 import uuid
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from framepipe import files
 from framepipe.control import Stop
 from framepipe.engines import Drawn, Failed, LocalEngine, Outcome, SerialEngine, Task, Work
+from framepipe.engines.base import Crew
 from framepipe.engines.tasks import InOrder, Live
 from framepipe.errors import FramesFailed, StoreError, UsageError
 from framepipe.frames import Frames, Unknowns, format_range
@@ -60,7 +63,7 @@ class Recorder:
         under a number that is there; or begin a new run, which takes no frame of the old one.
     rank : int, optional
         Of this process in a parallel program; only rank 0 writes. Default: what torchrun, MPI or Slurm
-        tell.
+        tell; 0 where each of their processes is a program of its own.
 
     Raises
     ------
@@ -97,7 +100,9 @@ class Recorder:
         )
         self._record, self._there, fit = self._open(job, existing)
         self._highest = max(self._there, default=-1)
+        self._mine: set[int] = set()
         self._kept: list[int] = []
+        self._twice: list[int] = []
         self._taken = 0
         self._pid = os.getpid()
         work = Work(self._scene, job.canvas, self._record, self.store.path)
@@ -112,18 +117,25 @@ class Recorder:
             self.store.sweep()
         before, record = self.store.known_job(), job.record()
         going_on = before is not None and before.name == record.name and existing == "keep"
-        record = replace(record, parts={**record.parts, "run": self._run(before if going_on else None)})
+        record = replace(record, parts={**record.parts, **self._marks(before if going_on else None)})
         if self.store.numbers():
             self._refuse_others(before, record, going_on)
         if self.writes:
             self.store.write_job(record)
         found = self.store.scan(record, deep=True)
-        fit = Fit(found.shape) if found.shape and not job.canvas.tight else None
-        return record, set(found.done), fit
+        return record, set(found.done), Fit(found.shape) if found.shape else None
 
-    def _run(self, before: JobRecord | None) -> str:
-        """What tells this run's frames from those of others in the same store."""
-        return (before.parts.get("run") if before else None) or uuid.uuid4().hex
+    def _marks(self, before: JobRecord | None) -> dict[str, str]:
+        """What tells this run's frames from those of others; a run that goes on takes over its own.
+
+        So also matplotlib's version: what was drawn by another one stays.
+        """
+        marks = (
+            {name: before.parts[name] for name in ("run", "matplotlib") if name in before.parts}
+            if before
+            else {}
+        )
+        return {"run": uuid.uuid4().hex, **marks}
 
     def _refuse_others(self, before: JobRecord | None, record: JobRecord, going_on: bool) -> None:
         if before is None or before.name != record.name:
@@ -151,7 +163,8 @@ class Recorder:
             Default: pyplot's current figure. It is taken as it is now, and may be changed, cleared or
             closed at once. An array is uint8 of shape (height, width, 3 or 4).
         number : int, optional
-            Default: `next_number`.
+            Default: `next_number`. One that the store has, or that was snapped before, is left as it
+            is, which a warning says at the end.
 
         Returns
         -------
@@ -166,6 +179,8 @@ class Recorder:
             This is nothing that can be drawn.
         StoreError
             The store cannot be written.
+        UsageError
+            The number is negative or no whole number; the recorder is closed.
         """
         return self._snap(figure, number)
 
@@ -175,15 +190,17 @@ class Recorder:
                 return None
             raise UsageError("the recorder is closed, or was made by another process")
         self._drawing.raise_failures(self._report)
-        number = self.next_number if number is None else int(number)
+        number = self.next_number if number is None else _whole(number)
+        if number not in self._there or not self._is(number, state):
+            here = isinstance(self._drawing, _Foreground) and not state
+            snapshot = replace(self._scene.take(figure, here=here), state=state, savefig=savefig)
+            self._drawing.put(Task(number, number, snapshot))
+            self._there.add(number)
+        else:
+            (self._twice if number in self._mine else self._kept).append(number)
+        self._mine.add(number)
         self._highest = max(self._highest, number)
         self._taken += 1
-        if number in self._there and self._is(number, state):
-            self._kept.append(number)
-            return number
-        snapshot = replace(self._scene.take(figure), state=state, savefig=savefig)
-        self._drawing.put(Task(number, number, snapshot))
-        self._there.add(number)
         return number
 
     def _is(self, number: int, state: str) -> bool:
@@ -216,16 +233,25 @@ class Recorder:
         self._last_wish.detach()
         drawing.end()
         files.sync_folder(self.store.path)
-        if self._kept:
-            kept, self._kept = format_range(self._kept), []
-            warnings.warn(
-                f"frames {kept} were in {self.store.path} already and were left as they are; "
-                "existing='replace' begins a new run",
-                stacklevel=2,
-            )
         drawing.raise_failures(self._report)
+        self._warn()
+
+    def _warn(self) -> None:
+        if self._kept:
+            warnings.warn(
+                f"frames {format_range(self._kept)} were in {self.store.path} already and were left as they "
+                "are; existing='replace' begins a new run",
+                stacklevel=3,
+            )
+        if self._twice:
+            warnings.warn(
+                f"frames {format_range(self._twice)} were snapped more than once; the first of each counts",
+                stacklevel=3,
+            )
 
     def _report(self, failed: list[Failed]) -> RenderReport:
+        for each in failed:  # they may be snapped again
+            self._there.discard(each.number)
         return RenderReport(self.store.path, self._taken, failed=tuple(failed), resumable=False)
 
     def __enter__(self) -> Recorder:
@@ -247,8 +273,8 @@ class FigureRecorder(Recorder):
 
     _what = "the saved figure"
 
-    def _run(self, before: JobRecord | None) -> str:
-        return ""
+    def _marks(self, before: JobRecord | None) -> dict[str, str]:
+        return {"run": ""}
 
     def _refuse_others(self, before: JobRecord | None, record: JobRecord, going_on: bool) -> None:
         super()._refuse_others(before, record, going_on=False)
@@ -261,10 +287,8 @@ class FigureRecorder(Recorder):
         """Take a frame unless it is there in this state; ``savefig`` are keywords of that function."""
         self._snap(figure, number, state, **savefig)
 
-    def close(self) -> None:
-        """See `Recorder`; what was there and is the same is no matter."""
-        self._kept.clear()
-        super().close()
+    def _warn(self) -> None:
+        """What was there and is the same is no matter."""
 
 
 def _end(drawing: _Background | _Foreground, pid: int) -> None:
@@ -272,6 +296,17 @@ def _end(drawing: _Background | _Foreground, pid: int) -> None:
     if os.getpid() == pid:
         with contextlib.suppress(Exception):  # nobody is left to tell; the frames that are done are safe
             drawing.end()
+
+
+def _whole(number: Any) -> int:
+    """A frame's number as an int: numpy's are taken, 2.5 is not."""
+    try:
+        whole = operator.index(number)
+    except TypeError:
+        raise UsageError(f"number is {number!r}; give a whole number") from None
+    if whole < 0:
+        raise UsageError(f"number is {whole}; give 0 or more")
+    return whole
 
 
 def _rank() -> int:
@@ -294,9 +329,14 @@ class _Drawing:
 
     def _note(self, task: Task, outcome: Outcome) -> None:
         if isinstance(outcome, Drawn):
-            self._fit = self._fit or outcome.fit
+            self._fit = self._fit if self._settled else outcome.fit
         elif isinstance(outcome, Failed):
             self._failed.append(outcome)
+
+    @property
+    def _settled(self) -> bool:
+        """True when all is known that the first frame fixes for the others."""
+        return self._fit is not None and (self._fit.box_in is not None or not self._work.canvas.tight)
 
     def raise_failures(self, report: Any) -> None:
         """Tell what has failed since the last time.
@@ -307,11 +347,11 @@ class _Drawing:
         """
         if self._broken is not None:
             raise self._broken
-        failed, self._failed = self._failed, []
-        if failed and failed[0].kind == "store":
-            raise StoreError(failed[0].message)
+        failed = [self._failed.pop(0) for _ in range(len(self._failed))]  # another thread may append
         if failed:
             about = report(failed)
+            if failed[0].kind == "store":
+                raise StoreError(failed[0].message)
             raise FramesFailed(failure_message(about), report=about)
 
 
@@ -337,10 +377,13 @@ class _Background(_Drawing):
         self._queue: queue.Queue[Task] = queue.Queue(_WAITING * workers)
         self._ended = False
         self._first: Task | None = None  # on its way; it fixes the shape of the others
+        self._lost: deque[Task] = deque()  # their process died over them
         self._thread: threading.Thread | None = None
 
     def put(self, task: Task) -> None:
         """Hand a frame over; waits while too many are on their way."""
+        if self._ended:  # somebody was interrupted while waiting for the end
+            self.end()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="framepipe-recorder", daemon=True)
             self._thread.start()
@@ -353,29 +396,32 @@ class _Background(_Drawing):
     def _run(self) -> None:
         try:
             with LocalEngine(self._workers).crew(self._work, Stop(), self._workers) as crew:
-                lost = list(self._draw(crew))
-                for task, outcome in crew.draw(InOrder(lost), at_once=1):
-                    self._note(task, outcome)
+                self._draw(crew)
         except BaseException as error:  # told at the next snap
             self._broken = error
 
-    def _draw(self, crew: Any) -> Iterator[Task]:
-        """Draw all that comes; gives the frames whose process was lost."""
-        for task, outcome in crew.draw(Live(self._take, lambda: self._ended and self._queue.empty())):
-            if isinstance(outcome, Failed) and outcome.kind == "lost":
-                yield replace(task, fit=self._fit)
+    def _draw(self, crew: Crew) -> None:
+        """Draw all that comes; a frame whose process is lost once more, at once."""
+        again: set[int] = set()
+        for task, outcome in crew.draw(Live(self._take, self._done)):
+            if isinstance(outcome, Failed) and outcome.kind == "lost" and task.number not in again:
+                again.add(task.number)
+                self._lost.append(task)
             else:
                 self._note(task, outcome)
             self._first = None
+
+    def _done(self) -> bool:
+        return self._ended and self._queue.empty() and not self._lost
 
     def _take(self) -> Task | None:
         if self._first is not None:
             return None
         try:
-            task = self._queue.get_nowait()
+            task = self._lost.popleft() if self._lost else self._queue.get_nowait()
         except queue.Empty:
             return None
-        if self._fit is None:
+        if not self._settled:
             self._first = task
         return replace(task, fit=self._fit)
 

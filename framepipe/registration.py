@@ -1,7 +1,7 @@
 """Makes ``writer="framepipe"`` known to matplotlib, without loading matplotlib.
 
 matplotlib has no entry point for writers. If ``matplotlib.animation`` is loaded already, the writer
-registers now; else right after it is loaded, by a finder that asks the other finders for it.
+registers now; else right after it is loaded, by a finder that asks the other finders for it and then goes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -26,15 +25,16 @@ def register_writer() -> None:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds ``matplotlib.animation`` as the others do, and steps aside."""
+    """Finds ``matplotlib.animation`` as the others do."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if name != _MODULE:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        others = [finder for finder in sys.meta_path if finder is not self]
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((spec for spec in found if spec is not None), None)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader)
         return spec
@@ -51,4 +51,7 @@ class _Loader(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
+        if module.__spec__ is not None:  # from now on it looks as if we had never been there
+            module.__spec__.loader = module.__loader__ = self._loader
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
         importlib.import_module(_WRITER)

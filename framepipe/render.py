@@ -8,8 +8,9 @@ import re
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,13 +27,15 @@ from framepipe.errors import (
 )
 from framepipe.frames import Frames, format_range, parse_range
 from framepipe.job import ORDERS, Job, JobRecord, Order
+from framepipe.pictures import read_png
 from framepipe.request import SceneLike, default_store, make_job
 from framepipe.scenes.animation import AnimationScene
 from framepipe.scenes.base import Scene
-from framepipe.scenes.canvas import Fit
+from framepipe.scenes.canvas import Fit, picture_of
 from framepipe.scenes.function import FunctionScene
 from framepipe.scenes.generator import GeneratorScene
 from framepipe.scenes.load import refuse_while_loading
+from framepipe.scenes.style import keep_rcparams
 from framepipe.store import Store, StoreStatus
 
 #: Updates that a check of the order runs through: of a function, which makes figures; of an animation.
@@ -105,6 +108,7 @@ class RenderReport:
         }
 
 
+@keep_rcparams()  # a script may set a style when it is loaded
 def render(
     scene: SceneLike | None,
     frames: Any = None,
@@ -308,13 +312,23 @@ class _Rendering:
         self._store.create()
         self._store.sweep()
         before = self._store.known_job()
-        record = _going_on(record, before, asked)
+        runs_on = not self._engine.splits and cast(Scene, self._job.scene).keeps_state
+        record = _going_on(record, before, asked, runs_on)
         while True:
             try:
                 report = self._draw(record, before, checked=asked == "auto")
+            except CannotSend as error:
+                if not isinstance(self._job.scene, AnimationScene):
+                    raise
+                reason = str(error).partition("\n")[0]
+                self._notes.append(f"drawn in this process, one frame after the other: {reason}")
+                self._engine = SerialEngine()
+                if asked == "auto" and record.order == "free":
+                    record = record.in_order("replay")
             except OrderMatters as finding:
                 self._drawn_now |= set(self._run.drawn)
                 self._notes.append(finding.text)
+                self._again |= finding.order == record.order  # what there is does not fit
                 record = record.in_order(finding.order)
             else:
                 return _judged(replace(report, seconds=time.monotonic() - began), self._stop)
@@ -339,7 +353,10 @@ class _Rendering:
             fit = _known_fit(found, self._job)
             wanted = engine.workers if self._growing else min(engine.workers, len(pending))
             todo = _endless(set(done)) if self._growing else pending
-            engine = self._play(run, work, todo, fit, wanted, self._samples(checked))
+            samples, seams = self._samples(checked), self._seams(checked, found, done, pending)
+            hands = 1 if record.order == "serial" else max(wanted, 2 if samples else 1)
+            with engine.crew(work, self._stop, hands) as crew:
+                run.draw(crew, todo, fit, samples, seams, wanted)
             record = self._ended(run, record)
             files.sync_folder(self._store.path)
         return RenderReport(
@@ -395,28 +412,20 @@ class _Rendering:
         within = [number for number, index in zip(frames.numbers, frames.indices) if 0 < index <= far][:far]
         return tuple(dict.fromkeys([*within[:2], *within[-1:]]))
 
-    def _play(
-        self,
-        run: Run,
-        work: Work,
-        pending: Iterable[int],
-        fit: Fit | None,
-        wanted: int,
-        samples: Sequence[int],
-    ) -> Engine:
-        """Draw through the engine; what cannot be sent to its workers is drawn here."""
-        try:
-            with self._engine.crew(work, self._stop, max(wanted, 2 if samples else 1)) as crew:
-                run.draw(crew, pending, fit, samples, wanted)
-                return self._engine
-        except CannotSend as error:
-            if not isinstance(work.scene, AnimationScene):
-                raise
-            self._notes.append(f"drawn in this process, one frame after the other: {error}")
-        here = SerialEngine()
-        with here.crew(work, self._stop, 1) as crew:
-            run.draw(crew, pending, fit, (), 1)
-        return here
+    def _seams(
+        self, checked: bool, found: StoreStatus, done: Collection[int], pending: Collection[int]
+    ) -> dict[int, str]:
+        """Some frames after which this run goes on, and how they look."""
+        if not (checked and self._engine.splits and cast(Scene, self._job.scene).keeps_state and found.shape):
+            return {}
+        last, to_draw = set(done), set(pending)
+        if self._growing:
+            at = sorted(number for number in last if number + 1 not in last)
+        else:
+            at = [one for one, other in pairwise(self._mine) if one in last and other in to_draw]
+        fit = Fit(found.shape)
+        some = sorted({at[0], at[len(at) // 2], at[-1]} if at else ())
+        return {n: picture_of(read_png(self._store.frame_path(n)), fit).digest() for n in some}
 
     def _ended(self, run: Run, record: JobRecord) -> JobRecord:
         """The record of a growing job whose end was found."""
@@ -429,17 +438,20 @@ class _Rendering:
         return record
 
 
-def _going_on(record: JobRecord, before: JobRecord | None, asked: str) -> JobRecord:
-    """The record with what an earlier run of the same job was told or has found out."""
+def _going_on(record: JobRecord, before: JobRecord | None, asked: str, runs_on: bool) -> JobRecord:
+    """The record with what an earlier run of the same job was told or has found out.
+
+    Of an engine that ``runs_on`` in one process nobody knows whether it may jump: so it does not.
+    """
     same = before is not None and before.in_order("free").parts == record.parts
     if before and same and record.goal is None:
         record = replace(record, goal=before.goal)  # a make that is helped along stays a make
     if asked != "auto":
         return record.in_order(cast(Order, asked))
-    if before and same and before.order != "free":
+    if before and same and (before.order != "free" or runs_on):
         return record.in_order(before.order)
     # where only the scene knows its end, each worker runs through its frames anyway
-    return record.in_order("replay" if record.extent == "growing" else "free")
+    return record.in_order("replay" if runs_on or record.extent == "growing" else "free")
 
 
 def _without(numbers: Sequence[int], done: Iterable[int]) -> list[int]:

@@ -193,7 +193,7 @@ def _tile(store: Store, number: int, size: tuple[int, int], behind: tuple[int, .
     try:
         with Image.open(io.BytesIO(path.read_bytes()), formats=("PNG",)) as frame:
             frame.load()
-            picture = frame.convert("RGBA") if frame.mode == "RGBA" else frame.convert("RGB")
+            picture: Image.Image = frame.convert("RGBA") if frame.mode == "RGBA" else frame.convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
         damage = getattr(png.inspect(path, deep=True), "damage", "") or str(error)
         raise IncompleteStore(f"frame {number} of {store.path} {damage}: draw it again") from None

@@ -17,8 +17,8 @@ def keras_callback(
 ) -> Any:
     """A Keras 3 callback that records a figure after each epoch.
 
-    Epochs are counted on from the frames that exist: a training that was killed and goes on with
-    its weights, but counts from 0 again, continues the movie.
+    A training that was killed and goes on with its weights, but counts from epoch 0 again, continues
+    the movie after the frames that exist. One that goes on from a later epoch keeps its own count.
 
     Parameters
     ----------
@@ -127,6 +127,8 @@ class _Epochs:
 
     def begin(self) -> None:
         """Training begins; a second training of the same model goes on counting."""
+        if self._recorder is not None:
+            self.end()  # the one before was interrupted: its last frames are on their way
         self._offset = None
         self._recorder = self._to if isinstance(self._to, Recorder) else Recorder(self._to, **self._options)
 
@@ -135,7 +137,7 @@ class _Epochs:
         if self._recorder is None or not self._recorder.writes:
             return
         if self._offset is None:
-            self._offset = max(0, self._recorder.next_number - epoch)
+            self._offset = 0 if epoch else self._recorder.next_number
         number = epoch + self._offset
         if number % self._every == 0:
             values = {name: float(value) for name, value in logs.items()}

@@ -69,12 +69,17 @@ class Camera:
         self._figure = figure
         usual = figure.dpi if rcParams["savefig.dpi"] == "figure" else rcParams["savefig.dpi"]
         self.dpi = float(dpi if dpi is not None else usual)
-        if store is None:
-            store = tempfile.mkdtemp(prefix="framepipe-camera-")
-            weakref.finalize(self, shutil.rmtree, store, ignore_errors=True)
-        self._recorder = Recorder(
-            store, dpi=self.dpi, transparent=transparent, workers=workers, existing="replace"
-        )
+        options: dict[str, Any] = {"transparent": transparent, "workers": workers, "existing": "replace"}
+        if store is not None:
+            self._recorder = Recorder(store, dpi=self.dpi, **options)
+            return
+        folder = tempfile.mkdtemp(prefix="framepipe-camera-")
+        try:
+            self._recorder = Recorder(folder, dpi=self.dpi, rank=0, **options)  # each process has its own
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        weakref.finalize(self, _throw_away, self._recorder, folder, os.getpid())
 
     def snap(self) -> list[Artist]:
         """Take a picture of the figure as it is now.
@@ -95,10 +100,9 @@ class Camera:
         for axes in self._figure.axes:
             if getattr(axes, "_colorbar", None) is not None:  # its contents are no plots
                 continue
-            plotted = [
-                artist for kind in _KINDS for artist in getattr(axes, kind) if artist is not axes.legend_
-            ]
-            taken += plotted + ([axes.legend_] if axes.legend_ else [])
+            legend = axes.get_legend()
+            plotted = [artist for kind in _KINDS for artist in getattr(axes, kind) if artist is not legend]
+            taken += plotted + ([legend] if legend else [])
             for artist in plotted:
                 with contextlib.suppress(NotImplementedError, ValueError):  # it went with another one
                     artist.remove()
@@ -135,6 +139,14 @@ class Camera:
         return CameraAnimation(self, self._recorder.store, interval, repeat_delay, repeat)
 
 
+def _throw_away(recorder: Recorder, folder: str, pid: int) -> None:
+    """End a camera whose folder is temporary; a forked child leaves its parent's alone."""
+    if os.getpid() == pid:
+        with contextlib.suppress(Exception):
+            recorder.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class CameraAnimation:
     """What a camera has taken, with the methods of a matplotlib animation.
 
@@ -163,6 +175,9 @@ class CameraAnimation:
         bitrate: int | None = None,
         extra_args: Sequence[str] | None = None,
         metadata: dict[str, str] | None = None,
+        extra_anim: Sequence[Any] | None = None,
+        savefig_kwargs: dict[str, Any] | None = None,
+        progress_callback: Any = None,
         **options: Any,
     ) -> Movie:
         """Build a movie; parameters as in matplotlib's ``Animation.save``.
@@ -175,7 +190,9 @@ class CameraAnimation:
             ``"imagemagick"`` and ``"ffmpeg"`` choose the encoder; of a writer object, ``fps`` counts.
         fps : float, optional
             Default: the writer's, else ``1000 / interval``.
-        dpi, codec, bitrate, extra_args, metadata : optional
+        metadata : dict of str to str, optional
+            See `assemble`; MP4 only.
+        dpi, codec, bitrate, extra_args, extra_anim, savefig_kwargs, progress_callback : optional
             Of no effect, which a warning says: pictures are drawn when they are taken, and `assemble`
             has options of its own.
         **options
@@ -185,7 +202,13 @@ class CameraAnimation:
         -------
         Movie
         """
-        ignored = {"codec": codec, "bitrate": bitrate, "extra_args": extra_args, "metadata": metadata}
+        ignored: dict[str, Any] = {
+            "codec": codec,
+            "bitrate": bitrate,
+            "extra_args": extra_args,
+            "extra_anim": extra_anim,
+        }
+        ignored |= {"savefig_kwargs": savefig_kwargs, "progress_callback": progress_callback}
         if dpi is not None and abs(dpi - self._camera.dpi) > 0.01:
             warnings.warn(
                 f"the pictures were drawn at {self._camera.dpi:g} dpi when they were taken, so "
@@ -204,7 +227,7 @@ class CameraAnimation:
         options.setdefault("loop", 0 if self._repeat else 1)
         if self._repeat_delay:
             options.setdefault("hold_last_s", self._repeat_delay / 1000)
-        return assemble(self.store, filename, **options)
+        return assemble(self.store, filename, metadata=metadata, **options)
 
     def _rate(self) -> Fraction:
         return Fraction(1000) / Fraction(str(self._interval))

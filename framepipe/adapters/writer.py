@@ -17,6 +17,7 @@ from framepipe.job import source_digests
 from framepipe.live import FigureRecorder
 from framepipe.recipes import format_of
 from framepipe.scenes.figures import digest_figure
+from framepipe.scenes.style import style_texts
 
 _KEEP_ALPHA = {"gif"}
 _CODECS = {None, "h264", "libx264", "gif"}
@@ -94,10 +95,11 @@ class FramepipeWriter(AbstractMovieWriter):
         """See matplotlib's ``AbstractMovieWriter.setup``."""
         format_of(Path(outfile))  # before hours of drawing
         super().setup(fig, outfile, dpi=dpi)
+        self._handled = sys.exc_info()[1]  # if the caller is handling an error: that is no failure of ours
         self._size_in = fig.get_size_inches().copy()
         store = self._store if self._store is not None else Path("frames") / Path(outfile).stem
         self._recorder = FigureRecorder(
-            store, params={"program": _program()}, dpi=self.dpi, workers=self._workers
+            store, params={"program": _program(), "style": style_texts()}, dpi=self.dpi, workers=self._workers
         )
         self._grabbed = 0
 
@@ -114,9 +116,13 @@ class FramepipeWriter(AbstractMovieWriter):
         """Build the movie of the frames that were grabbed; if drawing failed, only keep them."""
         assert self._recorder is not None
         recorder, self._recorder = self._recorder, None
-        failing = sys.exc_info()[0] is not None
-        recorder.close()
-        if failing or not self._grabbed:
+        failing = sys.exc_info()[1] is not self._handled
+        try:
+            recorder.close()
+        except Exception:
+            if not failing:  # else the caller's own error is the one to be told
+                raise
+        if failing or not self._grabbed or not recorder.writes:
             return
         store = recorder.store
         record = store.read_job()[0]

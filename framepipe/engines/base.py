@@ -126,6 +126,10 @@ class Hand(Protocol):
     def position(self) -> int | None:
         """The index up to which it has run all updates in order; None after a jump."""
 
+    @property
+    def worn(self) -> bool:
+        """It has drawn so many frames that it is to be replaced (never by frames to be replayed)."""
+
 
 class Fresh:
     """The answer "this worker cannot take what is next: replace it by a fresh one"."""

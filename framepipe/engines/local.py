@@ -27,6 +27,7 @@ from framepipe.engines.cpus import usable_cpus
 from framepipe.engines.payload import Payload
 from framepipe.engines.worker import receive, send
 from framepipe.errors import EngineError
+from framepipe.scenes.figures import callbacks_too
 from framepipe.scenes.load import by_value
 from framepipe.scenes.style import all_rcparams
 
@@ -42,7 +43,7 @@ _DEATHS_AT_START = 3
 
 
 class CannotSend(EngineError):
-    """The scene cannot be pickled, and has no address to be loaded from."""
+    """The scene cannot be pickled, and has no address from which workers could load it."""
 
 
 class LocalEngine:
@@ -89,7 +90,7 @@ def _payload(work: Work) -> Payload:
     """The work by value; if it cannot be pickled, as the order to load the script there."""
     rcparams = all_rcparams()
     try:
-        with by_value(work.scene.sources):
+        with by_value(work.scene.sources), callbacks_too():
             return Payload((rcparams, _ByValue(work)))
     except EngineError as error:
         if work.scene.ref is None:
@@ -151,7 +152,10 @@ class _Guard:
 class _Process:
     """One worker process as its parent sees it."""
 
-    def __init__(self, payload: Payload, answers: queue.SimpleQueue[Any], guard: _Guard) -> None:
+    def __init__(
+        self, payload: Payload, answers: queue.SimpleQueue[Any], guard: _Guard, recycle: int
+    ) -> None:
+        self._recycle = recycle
         self.task: Task | None = None
         self.deadline: float | None = None
         self.ready = False
@@ -188,6 +192,11 @@ class _Process:
         assert self._popen.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it is dead: its listener says so
             send(self._popen.stdin, task)
+
+    @property
+    def worn(self) -> bool:
+        """See `Hand`."""
+        return self.drawn >= self._recycle
 
     @property
     def dead(self) -> bool:
@@ -261,7 +270,7 @@ class _Processes:
             ) from None
 
     def _start(self) -> None:
-        self._processes.append(_Process(self._payload, self._answers, self._guard))
+        self._processes.append(_Process(self._payload, self._answers, self._guard, self._recycle))
 
     def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """See `Crew`."""
@@ -312,15 +321,11 @@ class _Processes:
         if kind == "ready":
             process.ready, self._deaths_at_start = True, 0
         elif kind == "unusable":
-            raise EngineError(f"a worker process cannot use the scene: {rest[0]}\n{rest[1]}")
+            raise CannotSend(f"a worker process cannot use the scene: {rest[0]}\n{rest[1]}")
         elif kind == "gone":
             return self._bury(process)
         else:
             task, process.task = process.task, None
-            if (
-                process.drawn >= self._recycle and not task.replay
-            ):  # which has come far: a new one starts anew
-                self._retire(process)
             return [(task, rest[0]), *self._kill_late()]
         return []
 

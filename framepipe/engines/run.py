@@ -88,9 +88,16 @@ class Run:
         self._shots, self._replay, self._order = shots, order != "free", order
         self._stop, self._max_failures, self._tell = stop, max_failures, tell
         self._looks: dict[int, str] = {}
+        self._compared = False
 
     def draw(
-        self, crew: Crew, pending: Iterable[int], fit: Fit | None, samples: Sequence[int], workers: int
+        self,
+        crew: Crew,
+        pending: Iterable[int],
+        fit: Fit | None,
+        samples: Sequence[int],
+        seams: Mapping[int, str],
+        workers: int,
     ) -> None:
         """Draw ``pending``; frames whose process died or hung are tried once more, alone.
 
@@ -104,6 +111,8 @@ class Run:
         samples : sequence of int
             Frames by which to check the order, before the others and while they are drawn; empty to
             check nothing.
+        seams : mapping of int to str
+            Frames of an earlier run after which this one goes on, and the digests of their pixels.
         workers : int
             How many draw at once.
 
@@ -117,12 +126,15 @@ class Run:
             fit, rest = self._pilot(crew, rest)
         if samples and self._order != "serial" and not self._stop.requested:
             self.check_order(crew, fit, samples)
+        self._check_seams(crew, fit, seams)
         tasks = self._tasks(rest, fit)
         if self._replay:
             source: InOrder | Runs = InOrder(tasks, check=bool(samples) and self._order == "replay")
         else:
             source = Runs(list(tasks), workers) if samples else InOrder(tasks)
         lost = self._draw(crew, source, 1 if self._order == "serial" else None)
+        if samples and not (self._replay or self._compared) and self.drawn:
+            self._check_jump(crew, fit, self.drawn[-1])
         for task, outcome in crew.draw(InOrder(sorted(lost, key=lambda task: task.index)), at_once=1):
             if self._note(task, _tried_twice(outcome)):
                 return
@@ -130,6 +142,9 @@ class Run:
     def _tasks(self, numbers: Iterable[int], fit: Fit | None, keep: bool = True) -> Iterator[Task]:
         """Tasks, made when they are asked for: a running generator has to be run on for each."""
         for number in numbers:
+            if number not in self._shots.index:  # it was said how many there are at most
+                self.ended = number
+                return
             try:
                 yield self._task(number, fit, keep)
             except SceneEnded:
@@ -149,6 +164,7 @@ class Run:
         lost: list[Task] = []
         for task, outcome in crew.draw(source, at_once=at_once):
             self._compare(task, outcome)
+            self._compared |= not task.keep
             if isinstance(outcome, Failed) and outcome.kind in _TRIED_AGAIN:
                 lost += [task] if task.keep else []
             elif isinstance(outcome, Ended):
@@ -168,6 +184,24 @@ class Run:
         if look is None or self._looks.setdefault(task.number, look) == look:
             return
         raise _random([task.number]) if self._replay else _stateful([task.number])
+
+    def _check_jump(self, crew: Crew, fit: Fit | None, number: int) -> None:
+        """Let a fresh worker jump to where one has come by running on: no other has drawn a frame."""
+        for task, outcome in crew.draw(Scripts([[self._task(number, fit, keep=False)]])):
+            self._compare(task, outcome)
+
+    def _check_seams(self, crew: Crew, fit: Fit | None, seams: Mapping[int, str]) -> None:
+        """Draw again what an earlier run drew last: if it comes out different, what follows does not follow.
+
+        Raises
+        ------
+        OrderMatters
+        """
+        self._looks |= seams
+        for task, outcome in crew.draw(InOrder(self._tasks(seams, fit, keep=False)), at_once=1):
+            if self._order == "serial" and _look_of(outcome) not in (None, seams[task.number]):
+                raise _of_another_run(task.number)
+            self._compare(task, outcome)
 
     def _pilot(self, crew: Crew, pending: Iterator[int]) -> tuple[Fit | None, Iterator[int]]:
         """Draw the plan's first frame; where that fails, the first one that can be drawn.
@@ -227,23 +261,25 @@ class Run:
             Jumped to, they differ from what all updates before them make of them; or two such
             replays differ.
         """
-        first, *others = self._drawn_both_ways(crew, fit, samples, [self._replay, True])
-        odd = _differing(first, others[0])
+        all_of_them, jumped_to = (samples, True), (samples[::-1], False)
+        some = samples[len(samples) // 2 :], True  # drawing a frame must not change the next ones either
+        ways = [all_of_them, some if self._replay else jumped_to]
+        replayed, other = self._drawn_both_ways(crew, fit, ways)
+        odd = _differing(replayed, other)
         if not odd:
             return
         if not self._replay:
-            others += self._drawn_both_ways(crew, fit, samples, [True])
-            odd_again = _differing(others[0], others[1])
+            odd_again = _differing(replayed, *self._drawn_both_ways(crew, fit, [some]))
             raise _random(odd_again) if odd_again else _stateful(odd)
         raise _random(odd)
 
     def _drawn_both_ways(
-        self, crew: Crew, fit: Fit | None, samples: Sequence[int], replays: Sequence[bool]
+        self, crew: Crew, fit: Fit | None, ways: Sequence[tuple[Sequence[int], bool]]
     ) -> list[dict[int, str | None]]:
-        """How the samples look, reached by replay or jumped to (backwards), each time by a fresh worker."""
+        """How frames look, reached by replay or jumped to, each time by a fresh worker."""
         scripts = [
-            [self._task(number, fit, keep=False, replay=replay) for number in samples[:: 1 if replay else -1]]
-            for replay in replays
+            [self._task(number, fit, keep=False, replay=replay) for number in numbers]
+            for numbers, replay in ways
         ]
         whose = {id(task): place for place, script in enumerate(scripts) for task in script}
         looks: list[dict[int, str | None]] = [{} for _ in scripts]
@@ -279,7 +315,16 @@ def _random(numbers: Sequence[int]) -> OrderMatters:
         "serial",
         f"{_frames(numbers)} came out different each time, after the same updates. So all frames are "
         "drawn in one process, one after the other (order serial). To draw in parallel, seed the random "
-        "numbers, as in numpy.random.default_rng(7), and do not draw the time of day",
+        "numbers, as in numpy.random.default_rng(7), and do not draw the time of day, or what drawing "
+        "itself changes",
+    )
+
+
+def _of_another_run(number: int) -> OrderMatters:
+    return OrderMatters(
+        "serial",
+        f"{_frames([number])} of an earlier run came out different now, so the next frames would not go on "
+        "from it. So all frames are drawn again from the first one (order serial)",
     )
 
 

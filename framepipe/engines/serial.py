@@ -26,6 +26,8 @@ _START: int | None = 0
 
 
 class _Here:
+    worn = False
+
     def __init__(self, work: Work, stop: Stop) -> None:
         self._work, self._stop = work, stop
         self._begin()

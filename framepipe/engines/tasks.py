@@ -9,7 +9,6 @@ from itertools import pairwise
 
 from framepipe.engines.base import Fresh, Hand, Task
 
-_SHORTEST_CHECKED_RUN = 3
 _CHECK_EVERY = 50
 
 
@@ -22,7 +21,7 @@ class InOrder:
     ----------
     tasks : iterable of Task
     check : bool
-        Give every 50th frame to two workers, the second one only to compare.
+        Give every 50th frame to two workers, and more of the first ones, the second time only to compare.
     """
 
     def __init__(self, tasks: Iterable[Task], *, check: bool = False) -> None:
@@ -43,10 +42,10 @@ class InOrder:
         task = self._next
         if task is None:
             return None
-        if task.replay and not _reaches(hand, task):
+        if not _reaches(hand, task) if task.replay else hand.worn:
             return Fresh
         self._given += 1
-        if self._check and self._given % _CHECK_EVERY == 0:
+        if self._check and _is_checked(self._given):
             self._twice = hand, replace(task, keep=False)
         self._next = next(self._tasks, None)
         return task
@@ -63,6 +62,11 @@ class InOrder:
     def end(self) -> None:
         """Hand out no more."""
         self._next = None
+
+
+def _is_checked(given: int) -> bool:
+    """For every 50th, and for 2, 4, 8, 16 …: a short movie is to be checked too."""
+    return given % _CHECK_EVERY == 0 or (given > 1 and given & (given - 1) == 0)
 
 
 def _reaches(hand: Hand, task: Task) -> bool:
@@ -100,12 +104,16 @@ class Scripts:
 
 @dataclass(eq=False)
 class _Run:
-    """Neighbouring frames, ``start`` to ``stop`` of the list, that one worker draws."""
+    """Neighbouring frames, ``start`` to ``stop`` of the list, that one worker draws.
+
+    ``first`` is where it began, ``again`` a frame that it is to draw once more before.
+    """
 
     start: int
     stop: int
     first: int
     owner: Hand | None = None
+    again: int | None = None
 
     @property
     def left(self) -> int:
@@ -116,7 +124,9 @@ class Runs:
     """Frames in runs of neighbours, one for each worker; who is done takes half of the longest.
 
     At the end of a run its worker draws the next run's first frame too, only to compare: a scene
-    that keeps state gives another picture there than the worker that jumped to it.
+    that keeps state gives another picture there than the worker that jumped to it. So does a worker
+    that is worn, where another one will go on; and who goes on for one that died draws its last good
+    frame again.
 
     Parameters
     ----------
@@ -126,57 +136,67 @@ class Runs:
 
     def __init__(self, tasks: Sequence[Task], workers: int) -> None:
         self._tasks = tasks
-        count = max(1, min(workers, len(tasks)))
-        edges = [len(tasks) * k // count for k in range(count + 1)]
-        self._runs = [_Run(start, stop, start) for start, stop in pairwise(edges)]
+        edges = [len(tasks) * k // workers for k in range(workers + 1)]
+        self._runs = [_Run(start, stop, start) for start, stop in pairwise(edges) if start < stop]
         self._begun: dict[int, Hand] = {}
 
     @property
     def more(self) -> bool:
         """See `Tasks`."""
-        return any(run.left or run.owner for run in self._runs)
+        return any(run.left or run.owner or run.again is not None for run in self._runs)
 
     def next(self, hand: Hand) -> Task | type[Fresh] | None:
         """See `Tasks`."""
         mine = next((run for run in self._runs if run.owner is hand), None)
-        if mine and not mine.left:
-            mine.owner = None
-            self._runs.remove(mine)
-            if (check := self._beyond(mine, hand)) is not None:
-                return check
+        if mine and (hand.worn or not mine.left):
+            self._leave(mine)
+            if self._is_to_compare(mine, hand):
+                return replace(self._tasks[mine.start], keep=False)
             mine = None
-        mine = mine or self._take(hand)
-        if mine is None:
+        if mine is None and (mine := self._to_take()) is None:
             return None
-        at, mine.start = mine.start, mine.start + 1
-        self._begun[at] = hand
+        return Fresh if hand.worn else self._step(mine if mine.owner is hand else self._take(mine, hand))
+
+    def _leave(self, run: _Run) -> None:
+        run.owner = None
+        if not run.left:
+            self._runs.remove(run)
+
+    def _is_to_compare(self, run: _Run, hand: Hand) -> bool:
+        """True if another worker jumps, or has jumped, to where this one has come by running on."""
+        return bool(run.left) or self._begun.get(run.stop, hand) is not hand
+
+    def _to_take(self) -> _Run | None:
+        """A run that nobody has, or the one with most left."""
+        free = (run for run in self._runs if run.owner is None)
+        longest = max(self._runs, key=lambda run: run.left, default=None)
+        return next(free, longest if longest and longest.left > 1 else None)
+
+    def _take(self, run: _Run, hand: Hand) -> _Run:
+        """The run, or its second half if it is somebody's."""
+        if run.owner is not None:
+            middle = run.start + (run.left + 1) // 2
+            run.stop, run = middle, _Run(middle, run.stop, middle)
+            self._runs.append(run)
+        run.owner, run.first = hand, run.start
+        return run
+
+    def _step(self, run: _Run) -> Task:
+        if run.again is not None:
+            at, run.again = run.again, None
+            return replace(self._tasks[at], keep=False)
+        assert run.owner is not None
+        at, run.start = run.start, run.start + 1
+        self._begun[at] = run.owner
         return self._tasks[at]
-
-    def _beyond(self, run: _Run, hand: Hand) -> Task | None:
-        if run.stop - run.first < _SHORTEST_CHECKED_RUN or self._begun.get(run.stop, hand) is hand:
-            return None
-        return replace(self._tasks[run.stop], keep=False)
-
-    def _take(self, hand: Hand) -> _Run | None:
-        """A run that nobody has, or the second half of the one with most left."""
-        free = [run for run in self._runs if run.owner is None and run.left]
-        if free:
-            mine = free[0]
-        else:
-            longest = max(self._runs, key=lambda run: run.left, default=None)
-            if longest is None or longest.left < 2:
-                return None
-            middle = longest.start + (longest.left + 1) // 2
-            mine = _Run(middle, longest.stop, middle)
-            longest.stop = middle
-            self._runs.append(mine)
-        mine.owner, mine.first = hand, mine.start
-        return mine
 
     def gone(self, hand: Hand) -> None:
         """See `Tasks`."""
         for run in self._runs:
-            run.owner = None if run.owner is hand else run.owner
+            if run.owner is hand:
+                last_good = run.start - 2  # it died over the one after that
+                run.owner, run.again = None, last_good if last_good >= run.first else None
+        self._runs = [run for run in self._runs if run.left or run.again is not None]
 
 
 class Live:
@@ -200,7 +220,7 @@ class Live:
 
     def next(self, hand: Hand) -> Task | type[Fresh] | None:
         """See `Tasks`."""
-        return self._take()
+        return Fresh if hand.worn else self._take()
 
     def gone(self, hand: Hand) -> None:
         """See `Tasks`."""

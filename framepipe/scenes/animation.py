@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from framepipe.errors import UsageError
 from framepipe.fingerprint import digest_code, digest_function, digest_value
@@ -69,7 +69,9 @@ class AnimationScene:
         self._build: Any = None if is_animation(source) else source
         if self._build is None and self.params:
             raise UsageError(f"an animation takes no parameters ({', '.join(self.params)})")
-        self.animation: Any = source if self._build is None else self._built(source)  # type: ignore[arg-type]
+        self.animation: Any = source
+        if self._build is not None:
+            self.animation = self._built(cast(Callable[..., Any], source))
         self.animation._draw_was_started = True  # else it warns when it is deleted
         self._supply = _supply_of(self.animation)
         what = self._build or getattr(self.animation, "_func", None) or type(self.animation)
@@ -185,7 +187,7 @@ def _give_pyplot_number(figure: Any, number: int | None) -> None:
     for each, its in ((other, old), (manager, number)):
         if each is not None:
             each.num = its
-            Gcf._set_new_active_manager(each)  # type: ignore[attr-defined]
+            Gcf._set_new_active_manager(each)
 
 
 class _NoTimer:
@@ -329,7 +331,7 @@ class _AnimationPlayer:
         """
         import matplotlib
 
-        with matplotlib.rc_context(self._rcparams):
+        with matplotlib.rc_context(self._rcparams):  # type: ignore[arg-type]
             try:
                 yield
             finally:
@@ -366,7 +368,7 @@ class _AnimationPlayer:
         self._animation._draw_frame(data)
 
     def _lay_out(self, times: int = 1) -> None:
-        """Let a layout, which goes on from where it came to, come as far as in ``save``: two draws a frame."""
+        """Let a layout, which goes on from where it came to, come as far as two draws a frame in ``save``."""
         figure = self._animation._fig
         for _ in range(times if figure.get_layout_engine() is not None else 0):
             figure.draw_without_rendering()

@@ -1,8 +1,14 @@
-"""What a figure is, apart from how it is drawn: a digest of its artists."""
+"""What a figure is, apart from how it is drawn: a digest of its artists, and all that is to be pickled."""
 
 from __future__ import annotations
 
+import contextlib
+import copyreg
+import enum
 import hashlib
+import os
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,43 +26,128 @@ _PASSING = (
     "_agg_filter",
     "_cachedRenderer",
     "_is_idle_drawing",
+    "_parents",
+    "_invalid",
 )
+#: Classes and modules of what artists hold that is nothing but style, by the beginning of their names.
+_STYLE = (
+    "matplotlib.axis.Ticker",
+    "matplotlib.colorizer.",
+    "matplotlib.colors.",
+    "matplotlib.dates.",
+    "matplotlib.font_manager.",
+    "matplotlib.markers.",
+    "matplotlib.patches.",
+    "matplotlib.patheffects.",
+    "matplotlib.scale.",
+    "matplotlib.ticker.",
+)
+_PARTS_OF_TEXT = ("_bbox_patch", "arrow_patch")  # artists that are nobody's children
+_DEPTH = 8
 
 
 def digest_figure(figure: Any) -> str:
     """SHA-256, in hex, over the plain attributes of all artists of a figure, in their order.
 
-    Numbers, text, arrays and what is made of them count, so do paths and view limits; what is
-    computed from them (transforms, layout) and callbacks do not. The same for the same figure in
-    another process; it changes when the figure is drawn.
+    Numbers, text, arrays and what is made of them count, so do paths, view limits, the matrices of
+    transforms, and style: markers, fonts, colour maps, norms, scales, tickers. Layout and callbacks do
+    not. The same for the same figure in another process; it changes when the figure is drawn.
     """
     sha = hashlib.sha256()
     for artist in _artists(figure):
         sha.update(f"{type(artist).__module__}.{type(artist).__qualname__}".encode())
-        for name, value in sorted(vars(artist).items()):
-            if name not in _PASSING and (plain := _plain(value)) is not _NOT:
-                sha.update(f"{name}={digest_value(plain)}".encode())
+        sha.update(repr(_plain_items(artist)).encode("utf-8", "surrogatepass"))
     return sha.hexdigest()
 
 
 def _artists(artist: Any) -> Iterator[Any]:
     yield artist
-    for child in artist.get_children():
+    parts = [getattr(artist, name, None) for name in _PARTS_OF_TEXT]
+    for child in [*artist.get_children(), *filter(None, parts)]:
         yield from _artists(child)
+
+
+def _plain_items(thing: Any, depth: int = _DEPTH) -> list[Any]:
+    """Names and plain values of attributes."""
+    items = [(name, _plain(value, depth)) for name, value in vars(thing).items() if name not in _PASSING]
+    return sorted((item for item in items if item[1] is not _NOT), key=lambda item: item[0])
 
 
 _NOT = object()
 
 
-def _plain(value: Any) -> Any:
-    """A value by which a figure can be told; ``_NOT`` for what is none."""
-    if value is None or isinstance(value, (bool, int, float, complex, str, np.ndarray, np.generic)):
+def _plain(value: Any, depth: int) -> Any:
+    """What tells a figure by its ``repr``: numbers, text, lists, digests of arrays; else ``_NOT``."""
+    if isinstance(value, enum.Enum):
+        return value.name
+    if value is None or isinstance(value, (bool, int, float, complex, str, np.generic)):
         return value
+    if isinstance(value, np.ndarray):
+        return digest_value(value)
+    if not depth:  # as deep as this only what refers to itself goes
+        return _NOT
+    if isinstance(value, dict):
+        value = [item for pair in value.items() for item in pair]
     if isinstance(value, (list, tuple)):
-        parts = [_plain(part) for part in value]
+        parts = [_plain(part, depth - 1) for part in value]
         return _NOT if any(part is _NOT for part in parts) else parts
     if hasattr(value, "vertices") and hasattr(value, "codes"):  # a Path
-        return [value.vertices, value.codes]
+        return [digest_value(value.vertices), digest_value(value.codes)]
     if hasattr(value, "get_points") and hasattr(value, "intervalx"):  # a Bbox, as view and data limits
-        return np.asarray(value.get_points())
+        return np.asarray(value.get_points()).tolist()
+    return _plain_style(value, depth - 1)
+
+
+def _plain_style(value: Any, depth: int) -> Any:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if kind == "matplotlib.transforms.Affine2D":
+        return value.get_matrix().tolist()
+    if kind.startswith("matplotlib.transforms.Composite"):  # an artist's own turn, then that of its axes
+        return [part for part in (_plain(value._a, depth), _plain(value._b, depth)) if part is not _NOT]
+    if hasattr(value, "get_under") and hasattr(value, "N"):  # a colour map, which makes its table late
+        return digest_value([value(np.arange(-1, value.N + 1)), value.get_bad()])
+    if kind.startswith(_STYLE) and not hasattr(value, "get_children"):
+        return [kind, *_plain_items(value, depth)]
     return _NOT
+
+
+_one_at_a_time = threading.Lock()
+
+
+def _unlock_in_child() -> None:
+    global _one_at_a_time
+    _one_at_a_time = threading.Lock()  # the thread that held it is not there
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock_in_child)
+
+
+@contextlib.contextmanager
+def callbacks_too() -> Iterator[None]:
+    """Figures are pickled with what connects their artists.
+
+    matplotlib leaves that out: a colour bar would no longer follow its image, nor an image its norm.
+    """
+    cbook = sys.modules.get("matplotlib.cbook")
+    if cbook is None:
+        yield
+        return
+    kind = cbook.CallbackRegistry
+    with _one_at_a_time:  # the table is the whole process's, and a recorder's thread pickles too
+        copyreg.pickle(kind, _registry_parts)
+        try:
+            yield
+        finally:
+            del copyreg.dispatch_table[kind]
+
+
+def _registry_parts(registry: Any) -> tuple[Any, ...]:
+    kept = registry._pickled_cids
+    of_a_window = "draw_event" in (registry._signals or ())
+    if not of_a_window:
+        registry._pickled_cids = {cid for each in registry.callbacks.values() for cid in each}
+    try:
+        return copyreg.__newobj__, (type(registry),), registry.__getstate__()  # type: ignore[attr-defined]
+    finally:
+        registry._pickled_cids = kept

@@ -16,6 +16,7 @@ from framepipe.errors import RenderError
 from framepipe.frames import Digested
 from framepipe.scenes.base import Player, Shot
 from framepipe.scenes.canvas import Fit, Picture, picture_of, rasterise
+from framepipe.scenes.figures import callbacks_too
 from framepipe.scenes.function import closing_figures, figure_in
 from framepipe.scenes.style import all_rcparams, apply_rcparams
 
@@ -30,7 +31,9 @@ class Snapshot(Digested):
     Attributes
     ----------
     figure : bytes
-        Pickled; empty where there are pixels.
+        Pickled; empty where there is something else.
+    here : Figure or None
+        To be drawn at once, in this process: it need not be picklable.
     rcparams : dict
         Those that were changed since the snapshots began.
     pixels : ndarray of uint8, shape (height, width, 3 or 4), or None
@@ -41,6 +44,7 @@ class Snapshot(Digested):
     """
 
     figure: bytes = b""
+    here: Any = None
     rcparams: Mapping[str, Any] = field(default_factory=dict)
     pixels: npt.NDArray[np.uint8] | None = None
     state: str = ""
@@ -70,8 +74,14 @@ class SnapshotScene:
         self.sources: tuple[Path, ...] = ()
         self._rcparams = all_rcparams()
 
-    def take(self, thing: Any) -> Snapshot:
+    def take(self, thing: Any, *, here: bool = False) -> Snapshot:
         """A snapshot of a Figure (or what belongs to one), an array of pixels or a Pillow image.
+
+        Parameters
+        ----------
+        thing : object
+        here : bool
+            It is drawn in this process before the program goes on.
 
         Raises
         ------
@@ -80,12 +90,33 @@ class SnapshotScene:
         """
         if hasattr(thing, "__array_interface__") or isinstance(thing, np.ndarray):
             return Snapshot(pixels=_pixels(thing))
-        figure = figure_in(thing, self.name)
+        figure = self._figure_in(thing)
+        if here:
+            return Snapshot(here=figure)
         rcparams = {name: value for name, value in all_rcparams().items() if self._rcparams[name] != value}
         try:
-            return Snapshot(cloudpickle.dumps(figure, protocol=5), rcparams)
+            with callbacks_too():
+                return Snapshot(cloudpickle.dumps(figure, protocol=5), rcparams=rcparams)
         except Exception as error:  # pickling runs the classes' own code
-            raise RenderError(f"the figure cannot be pickled: {type(error).__name__}: {error}") from error
+            raise RenderError(
+                f"the figure cannot be pickled: {type(error).__name__}: {error}. With workers=0 it need "
+                "not be: it is drawn in the program itself"
+            ) from error
+
+    @staticmethod
+    def _figure_in(thing: Any) -> Any:
+        from matplotlib import pyplot as plt
+        from matplotlib.artist import Artist
+
+        first = thing[0] if isinstance(thing, (tuple, list)) and thing else thing
+        if thing is None and not plt.get_fignums():
+            raise RenderError("there is nothing to take: give a Figure, or draw on pyplot's current one")
+        if thing is not None and not isinstance(first, Artist):
+            raise RenderError(
+                f"a {type(thing).__name__} cannot be taken: give a Figure, an Axes, a uint8 array of shape "
+                "(height, width, 3 or 4) or a Pillow image"
+            )
+        return figure_in(thing, "snap")
 
     def code_digest(self) -> str:
         """Nothing: what a program drew cannot be drawn again, so it never goes stale by its code."""
@@ -101,16 +132,21 @@ class SnapshotScene:
 
     def player(self, earlier: Mapping[int, Any] | Sequence[Any] = ()) -> Player:
         """See `Scene`."""
-        return _SnapshotPlayer()
+        return _SnapshotPlayer(self._rcparams)
 
 
 class _SnapshotPlayer:
+    def __init__(self, rcparams: Mapping[str, Any]) -> None:
+        self._rcparams = rcparams
+
     def picture(self, shot: Shot, canvas: Canvas, fit: Fit | None) -> Picture:
         """See `Player`."""
         snapshot = shot.value
         if snapshot.pixels is not None:
             return picture_of(snapshot.pixels, fit)
-        apply_rcparams(snapshot.rcparams)
+        if snapshot.here is not None:
+            return rasterise(snapshot.here, canvas, fit, **snapshot.savefig)
+        apply_rcparams({**self._rcparams, **snapshot.rcparams})  # whatever they were when this process began
         with closing_figures():
             figure = pickle.loads(snapshot.figure)  # from our own parent process
             return rasterise(figure, canvas, fit, **snapshot.savefig)
