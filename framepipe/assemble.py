@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from framepipe import files, png
+from framepipe import containers, files, png
 from framepipe.control import Progress, ProgressCallback, Stop, ignore_progress
-from framepipe.encoders import imagemagick
+from framepipe.encoders import imagemagick, player
 from framepipe.encoders.ffmpeg import find_ffmpeg, run_ffmpeg
 from framepipe.encoders.tools import STALL_S, Tool
 from framepipe.errors import (
@@ -23,8 +23,9 @@ from framepipe.errors import (
 )
 from framepipe.fingerprint import digest_file
 from framepipe.frames import file_name
+from framepipe.notebook import mimebundle
 from framepipe.plan import Assembly, plan_assembly
-from framepipe.recipes import FRAMES, Options, Recipe, recipe
+from framepipe.recipes import FRAMES, PICTURES, PLAYER_LIMIT_MB, Options, Recipe, recipe
 from framepipe.render import RenderReport
 from framepipe.store import Shape, Store
 from framepipe.timeline import Timeline, Timing
@@ -64,6 +65,10 @@ class Movie:
     size_bytes: int
     report: VerifyReport
     notes: tuple[str, ...] = ()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """How Jupyter shows it: as the movie."""
+        return mimebundle(self.path, self.format, self.width, self.height, repr(self))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -111,6 +116,8 @@ def assemble(
     chroma: str = "420",
     depth: int = 8,
     codec_options: Mapping[str, str] | None = None,
+    labels: Any = "number",
+    player_limit_mb: float = PLAYER_LIMIT_MB,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
 ) -> Movie:
@@ -125,7 +132,7 @@ def assemble(
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
         When each frame is shown, see `Timing`.
     encoder, palette, colors, dither, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
-codec_options
+codec_options, labels, player_limit_mb
         See `Options`.
     missing : {"error", "hold", "skip"}
         For frames that are missing or broken: refuse, show the frame before for their time, or
@@ -161,6 +168,8 @@ codec_options
         chroma,
         depth,
         dict(codec_options or {}),
+        labels,
+        player_limit_mb,
     )
     plan = plan_assembly(store, output, timing, options=options, missing=missing, stale=stale)
     return carry_out(plan, progress=progress, stop=stop)
@@ -181,27 +190,31 @@ def check_tools(formats: Sequence[str], options: Options) -> None:
 def _tool_for(made: Recipe, options: Options) -> Tool:
     if made.encoder == "imagemagick":
         return imagemagick.find_imagemagick()
+    if made.encoder == "player":
+        return player.find_pillow()
     asked = replace(
         Options(), **{name: getattr(options, name) for name in ("codec", "quality", "chroma", "depth")}
     )
     told = [f"{name} {value}" for name, value in vars(asked).items() if value != getattr(Options(), name)]
     what = f"{made.format} ({', '.join(told)})" if told else made.format
-    return find_ffmpeg(what, lambda tool: _try_on_something_tiny(tool, made.format, asked))
+    if plays := made.spec.get("plays", 0) if made.format == "avif" else 0:
+        what += " with a number of plays"  # which ffmpeg 5.1 cannot write
+    return find_ffmpeg(what, lambda tool: _try_on_something_tiny(tool, made.format, asked, plays))
 
 
 def decoder(format_: str) -> Tool | None:
     """The ffmpeg that reads a format for verification; None where Pillow does."""
-    if format_ == "gif":
+    if format_ in ("gif", "html", *PICTURES):
         return None
     options = Options()
     return _tool_for(recipe(format_, Timeline.of([0]), _TINY, None, options), options)
 
 
-def _try_on_something_tiny(tool: Tool, format_: str, options: Options) -> None:
+def _try_on_something_tiny(tool: Tool, format_: str, options: Options, plays: int) -> None:
     """Build a movie of two frames of 64x64: shows more than a list of codecs would."""
     import numpy as np
 
-    timeline = Timeline.of([0, 1])
+    timeline = Timeline.of([0, 1], loop=plays)
     made = recipe(format_, timeline, _TINY, None, options)
     with tempfile.TemporaryDirectory(prefix="framepipe-") as name:
         frames = Path(name) / FRAMES
@@ -210,6 +223,8 @@ def _try_on_something_tiny(tool: Tool, format_: str, options: Options) -> None:
             pixels = np.full((_TINY.height, _TINY.width, 3), 100 * number, np.uint8)
             (frames / file_name(number)).write_bytes(png.encode(pixels))
         _encode(made, tool, Path(name), lambda _: None, 60.0, None)
+        if plays and containers.inspect(Path(name) / made.output, format_).plays != plays:
+            raise EncoderFailed("it knows no number of plays, said that all was well, and plays for ever")
 
 
 def carry_out(
@@ -263,6 +278,8 @@ def _encode(
         imagemagick.run_imagemagick(
             tool, {**made.spec, **inside}, cwd=folder, on_frame=on_frame, stall_s=stall_s, stop=stop
         )
+    if made.encoder == "player":
+        player.build(made.spec, folder / FRAMES, folder / made.output, on_frame, stop)
     for step in made.steps:
         watch = on_frame if step.shown else None
         run_ffmpeg(
@@ -274,6 +291,8 @@ def _encode(
             stall_s=stall_s,
             stop=stop,
         )
+    if made.format == "webp":
+        containers.finish_webp(folder / made.output, **made.spec)
     if not (folder / made.output).is_file() or not (folder / made.output).stat().st_size:
         raise EncoderFailed(f"{tool.name} said that all was well and wrote no movie", tool=tool)
 

@@ -34,6 +34,20 @@ def rgb_with_one_bit_alpha(rgba: Pixels, ground: Sequence[int]) -> Picture:
     return [seen.astype(np.float32)]
 
 
+def rgb_and_alpha(rgba: Pixels, ground: Sequence[int]) -> Picture:
+    """Colours laid over a ground, so that those nobody sees do not count; and alpha, all its levels."""
+    opacity = rgba[..., 3].astype(np.float32)
+    share = opacity[..., None] / 255
+    return [rgba[..., :3] * share + np.array(ground, np.float32) * (1 - share), opacity]
+
+
+def same_to_the_eye(one: Pixels, other: Pixels) -> bool:
+    """Whether two RGBA pictures are equal, but for colours under alpha 0."""
+    if one.shape != other.shape or not np.array_equal(one[..., 3], other[..., 3]):
+        return False
+    return bool(np.all((one[..., :3] == other[..., :3]) | (one[..., 3:] == 0)))
+
+
 def yuv(
     rgba: Pixels, ground: Sequence[int], *, half: bool = True, alpha: bool = False, even: bool = True
 ) -> Picture:

@@ -17,7 +17,7 @@ from framepipe.engines import Engine, choose
 from framepipe.errors import StoreError, UsageError
 from framepipe.job import Job
 from framepipe.plan import open_store, plan_assembly
-from framepipe.recipes import PLAYER_LIMIT_MB, Options, format_of
+from framepipe.recipes import PICTURES, PLAYER_LIMIT_MB, Options, format_of
 from framepipe.recipes.labels import VALUE, label_of
 from framepipe.render import RenderReport, render_job
 from framepipe.request import SceneLike, default_store, make_job
@@ -251,6 +251,8 @@ def _check_before_drawing(outputs: Sequence[Path], job: Job, options: Options, t
             timeline.gif_delays_cs()
         if "mp4" in formats:
             timeline.video_repeats()
+        if set(PICTURES) & set(formats):
+            timeline.picture_ticks()
     for path in outputs:
         if path.is_dir():
             raise UsageError(f"output {path} is a folder")

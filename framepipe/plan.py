@@ -13,7 +13,7 @@ from framepipe.encoders import imagemagick
 from framepipe.errors import IncompleteStore, UsageError
 from framepipe.frames import format_range
 from framepipe.job import JobRecord
-from framepipe.recipes import Options, Recipe, format_of, recipe
+from framepipe.recipes import Options, Recipe, format_of, html, pictures, recipe
 from framepipe.render import RenderReport
 from framepipe.store import Seen, Shape, Store, StoreStatus
 from framepipe.timeline import Timing
@@ -50,6 +50,8 @@ class Assembly:
         """What would run, quoted for a shell, in a work folder beside the output."""
         if self.recipe.encoder == "imagemagick":
             return [shlex.join(["python", *imagemagick.command("spec.json")[1:]])]
+        if self.recipe.encoder == "player":
+            return ["# no program: framepipe writes the page itself, its pictures with Pillow"]
         return [shlex.join(["ffmpeg", *step.args]) for step in self.recipe.steps]
 
 
@@ -109,8 +111,13 @@ def plan_assembly(
         shape, background = status.shape, status.background or WHITE
     else:
         shape, background = look_at(where, numbers)
+    if format_ == "html":
+        known = record.values_are_numbers
+        options = html.settle(options, status.numbers, numbers, path.stem, values_are_numbers=known)
     made = recipe(format_, timeline, shape, background, options)
     if format_ == "gif" and (note := timeline.gif_note()):
+        notes.append(note)
+    if note := pictures.note(format_, timeline):
         notes.append(note)
     sources = [where.frame_path(number) for number in numbers]
     expected = Expected(format_, timeline, sources, shape, background, options)

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ _NUMBER = re.compile(r"[+-]?[0-9.]{1,40}(e[+-]?[0-9]{1,2})?(/[0-9]{1,40})?", re.
 _GIF_FASTEST_FPS = 50
 _GIF_LONGEST_CS = 65535
 _MOST_FPS = 1000
+_PICTURE_SHORTEST_MS, _PICTURE_LONGEST_S, _PICTURE_MOST_TICKS = 11, 16777, 60000
 _VIDEO_LEAST_FPS, _VIDEO_MOST_FPS = 10, 60
 
 
@@ -265,6 +267,33 @@ class Timeline:
         if max(delays) > _GIF_LONGEST_CS:
             raise UsageError(f"a frame is held {max(delays) / 100:g} s; GIF holds at most 655.35 s: use mp4")
         return delays
+
+    def picture_ticks(self, rate: int | None = None) -> tuple[int, tuple[int, ...]]:
+        """Ticks a second, and the ticks of each frame, in formats that keep each frame's own time.
+
+        Parameters
+        ----------
+        rate : int, optional
+            Ticks a second. Default: as many as keep all times exactly, if that is no more than 60 000, else
+            1000; the running time is then right to half a tick.
+
+        Raises
+        ------
+        UsageError
+            A frame is shorter than 11 ms, or longer than 16777 s (24 bits of milliseconds, WebP).
+        """
+        if min(self.durations_s) * 1000 < _PICTURE_SHORTEST_MS:
+            raise UsageError(
+                f"asked {_rate(self.fps)} fps; browsers show pictures of 10 ms and less for 100 ms: use "
+                "--fps 90 or less, or mp4"
+            )
+        if max(self.durations_s) > _PICTURE_LONGEST_S:
+            raise UsageError(f"a frame is held {float(max(self.durations_s)):g} s; give at most 16777 s")
+        if rate is None:
+            rate = lcm(*(duration.denominator for duration in self.durations_s))
+            rate = rate if rate <= _PICTURE_MOST_TICKS else 1000
+        marks = _rounded_marks(self.durations_s, rate)
+        return rate, tuple(later - earlier for earlier, later in pairwise(marks))
 
     @property
     def video_fps(self) -> Fraction:

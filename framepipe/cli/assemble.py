@@ -24,7 +24,7 @@ from framepipe.timeline import Timing
     required=True,
     multiple=True,
     metavar="FILE",
-    help="Movie to build: .gif, .mp4. Repeatable.",
+    help="Movie to build: .gif, .mp4, .html … Repeatable.",
 )
 @options.timing()
 @options.ENCODING

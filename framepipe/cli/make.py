@@ -20,7 +20,7 @@ from framepipe.pipeline import MakeReport, make
     required=True,
     multiple=True,
     metavar="FILE",
-    help="Movie to build: .gif, .mp4. Repeatable.",
+    help="Movie to build: .gif, .mp4, .html … Repeatable.",
 )
 @options.DRAWING
 @options.timing()

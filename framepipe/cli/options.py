@@ -250,6 +250,21 @@ ENCODING = _stack(
         help="Video: any option of ffmpeg's encoder, as tune=animation. Repeatable.",
     ),
     click.option(
+        "--labels",
+        default="number",
+        show_default=True,
+        metavar="number|value|FILE",
+        help="HTML: what stands under each frame; of a file, its line.",
+    ),
+    click.option(
+        "--player-limit-mb",
+        type=float,
+        default=_default(assemble, "player_limit_mb"),
+        show_default=True,
+        metavar="MB",
+        help="HTML: refuse a page that would be larger.",
+    ),
+    click.option(
         "--preset",
         type=click.Choice(PRESETS),
         default="medium",

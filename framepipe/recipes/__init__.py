@@ -10,7 +10,7 @@ measured in both ffmpeg 5.1 and 9.
 from __future__ import annotations
 
 from framepipe.errors import UsageError
-from framepipe.recipes import gif, video
+from framepipe.recipes import gif, html, pictures, video
 from framepipe.recipes.common import FRAMES, LIST, PALETTE, PALETTE_LIST, Recipe, Step, ffconcat
 from framepipe.recipes.options import (
     CHROMAS,
@@ -19,6 +19,8 @@ from framepipe.recipes.options import (
     ENCODERS,
     FORMATS,
     PALETTES,
+    PICTURES,
+    PLAYER_LIMIT_MB,
     PRESETS,
     QUALITIES,
     VIDEOS,
@@ -40,6 +42,8 @@ __all__ = [
     "PALETTE",
     "PALETTES",
     "PALETTE_LIST",
+    "PICTURES",
+    "PLAYER_LIMIT_MB",
     "PRESETS",
     "QUALITIES",
     "VIDEOS",
@@ -68,6 +72,10 @@ def recipe(
     UsageError
         The format cannot do what is asked for.
     """
+    if format_ == "html":
+        return html.by_framepipe(timeline, shape, background or (255, 255, 255), options)
+    if format_ in PICTURES:
+        return pictures.by_ffmpeg(format_, timeline, shape, options)
     if format_ in VIDEOS:
         if options.encoder == "imagemagick":
             raise UsageError(f"ImageMagick builds no {format_}: use --encoder ffmpeg, or gif")

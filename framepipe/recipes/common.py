@@ -27,14 +27,14 @@ class Step:
     ----------
     args : tuple of str
         After the program.
-    frames : int
-        Frames that it must write.
+    frames : int or None
+        Frames that it must write, None where it does not count them.
     shown : bool
         True if its progress is the movie's.
     """
 
     args: tuple[str, ...]
-    frames: int
+    frames: int | None
     shown: bool
 
 
@@ -51,7 +51,7 @@ class Recipe:
     steps : tuple of Step
         ffmpeg's commands.
     spec : dict
-        For ImageMagick's child, names relative to the work folder.
+        For ImageMagick's child, names relative to the work folder; for what follows ffmpeg.
     output : str
         Name of the movie in the work folder.
     frames : int

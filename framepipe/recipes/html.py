@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from itertools import accumulate
-from pathlib import Path
 
 from framepipe.errors import UsageError
 from framepipe.frames import file_name
 from framepipe.recipes.common import Recipe
+from framepipe.recipes.labels import NUMBER, VALUE, Labels
 from framepipe.recipes.options import Options
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 
-#: Labels that need no text of the user's.
-NUMBER, VALUE = "number", "value"
 _LONGEST_SIDE_PX = 16383  # of WebP: its header has 14 bits for a side
-_LONGEST_LABEL = 1000
-_MOST_FPS = 60  # of usual screens: what is shorter than one picture of theirs cannot be seen
 
 
 def by_framepipe(timeline: Timeline, shape: Shape, ground: tuple[int, int, int], options: Options) -> Recipe:
@@ -29,17 +23,14 @@ def by_framepipe(timeline: Timeline, shape: Shape, ground: tuple[int, int, int],
     Raises
     ------
     UsageError
-        The pictures are too large, or frames are shorter than a screen can show.
+        The pictures are too large for WebP, or asked of ImageMagick.
     """
+    if options.encoder == "imagemagick":
+        raise UsageError("ImageMagick builds no html, framepipe does: leave --encoder out")
     if max(shape.width, shape.height) > _LONGEST_SIDE_PX:
         raise UsageError(
             f"frames of {shape.width}x{shape.height} px: html holds {_LONGEST_SIDE_PX} px a side; "
             "use a smaller dpi, or mp4"
-        )
-    if min(timeline.durations_s) * _MOST_FPS < 1:
-        raise UsageError(
-            f"frames are shorter than 1/{_MOST_FPS} s, which screens cannot show one by one: use "
-            f"--fps {_MOST_FPS}, --every N, or mp4"
         )
     spec = {
         "frames": [file_name(number) for number in timeline.numbers],
@@ -58,19 +49,21 @@ def by_framepipe(timeline: Timeline, shape: Shape, ground: tuple[int, int, int],
 
 
 def ends_s(timeline: Timeline) -> list[float]:
-    """When each frame ends: sums of exact durations, each rounded once, so that no error adds up."""
-    return [float(end) for end in accumulate(timeline.durations_s, initial=Fraction(0))][1:]
+    """When each frame ends: exact sums of durations, each rounded once, so that no error adds up."""
+    return [float(end) for end in accumulate(timeline.durations_s)]
 
 
-def texts(labels: str | Sequence[str], count: int) -> list[str] | None:
-    """A label for each frame of the timeline; None for its number."""
+def texts(labels: Labels, count: int) -> list[str] | None:
+    """A label for each frame of the timeline; None where it is its number."""
     if isinstance(labels, str):
         return None
-    # a recipe for frames that are not there yet is asked for to try the tools
+    # to try the tools, a recipe is made for a frame or two that nobody has given labels for
     return list(labels) if len(labels) == count else [""] * count
 
 
-def settle(options: Options, planned: Sequence[int], shown: Sequence[int], title: str) -> Options:
+def settle(
+    options: Options, planned: Sequence[int], shown: Sequence[int], title: str, *, values_are_numbers: bool
+) -> Options:
     """The same options, said of the frames that are shown and not of those that were planned.
 
     Parameters
@@ -82,59 +75,23 @@ def settle(options: Options, planned: Sequence[int], shown: Sequence[int], title
         Frame numbers of the timeline.
     title : str
         Of the page, if ``options.metadata`` has none.
+    values_are_numbers : bool
+        The frames were drawn from their numbers.
 
     Raises
     ------
     UsageError
-        There are not as many labels as frames, or there are none.
+        There are not as many labels as frames, or none are known.
     """
-    metadata = {"title": title, **options.metadata}
-    if options.labels == VALUE:
+    labels, metadata = options.labels, {"title": title, **options.metadata}
+    if labels == VALUE and not values_are_numbers:
         raise UsageError(
-            "labels 'value': a store keeps no values but numbers. Give labels as a list or a file of a line a "
-            "frame; or build the .html with make"
+            "labels 'value': the store keeps no values. Give a list, or a file of a line a frame; "
+            "or build the .html with make"
         )
-    if isinstance(options.labels, str):
-        return replace(options, metadata=metadata)
-    if len(options.labels) != len(planned):
-        raise UsageError(f"labels: {len(options.labels)} for {len(planned)} frames; give one a frame")
-    by_number = dict(zip(planned, options.labels))
+    if isinstance(labels, str):
+        return replace(options, metadata=metadata, labels=NUMBER)
+    if len(labels) != len(planned):
+        raise UsageError(f"labels: {len(labels)} texts for {len(planned)} frames; give one a frame")
+    by_number = dict(zip(planned, labels))
     return replace(options, metadata=metadata, labels=tuple(by_number[number] for number in shown))
-
-
-def parse_labels(given: object) -> str | tuple[str, ...]:
-    """Labels as a user gives them: the word, a sequence of texts or numbers, or a file of a line a frame.
-
-    Raises
-    ------
-    UsageError
-    """
-    if given in (NUMBER, VALUE) if isinstance(given, str) else False:
-        return str(given)
-    if isinstance(given, (str, os.PathLike)):
-        return _read_labels(Path(given))
-    try:
-        found = tuple(label_of(each) for each in given)  # type: ignore[attr-defined]
-    except TypeError:
-        raise UsageError(f"labels {given!r} is not number, value, a list of texts or a file") from None
-    if any(len(text) > _LONGEST_LABEL for text in found):
-        raise UsageError(f"labels: one is longer than {_LONGEST_LABEL} characters")
-    return found
-
-
-def _read_labels(path: Path) -> tuple[str, ...]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"labels is number, value, or a file of a line a frame; {path}: {reason}") from None
-    return parse_labels(lines) if lines else ()  # type: ignore[return-value]
-
-
-def label_of(value: object) -> str:
-    """A value as a label: text as it is, numbers with up to 6 digits; whole arrays make none."""
-    if isinstance(value, str):
-        return value
-    if hasattr(value, "__len__") or getattr(value, "shape", ()):
-        raise UsageError(f"labels: a {type(value).__name__} is no text; give a list of texts or numbers")
-    return f"{value:.6g}" if hasattr(value, "is_integer") and not isinstance(value, int) else str(value)

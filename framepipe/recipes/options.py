@@ -10,9 +10,13 @@ from pathlib import Path
 from framepipe import files
 from framepipe.encoders.tools import STALL_S
 from framepipe.errors import UsageError
+from framepipe.recipes.labels import NUMBER, Labels, parse_labels
 
 #: What is built, by the file's suffix.
-FORMATS = ("gif", "mp4", "webm", "mkv", "mov")
+FORMATS = ("gif", "mp4", "webm", "mkv", "mov", "html", "webp", "apng", "avif")
+#: A page of this size opens in a second or two; what is larger is better a video.
+PLAYER_LIMIT_MB = 50.0
+PICTURES = ("webp", "apng", "avif")
 VIDEOS = ("mp4", "webm", "mkv", "mov")
 CODECS = ("h264", "h265", "av1", "vp9", "ffv1", "prores")
 QUALITIES = ("draft", "good", "best", "lossless")
@@ -60,6 +64,11 @@ class Options:
         Video: bits of a sample, where the codec has a choice.
     codec_options : dict of str to str
         Video: further options of ffmpeg's encoder, as ``{"tune": "animation"}``.
+    labels : "number", "value", sequence or path
+        HTML: what stands under each frame: its number, the value it was drawn from, or a text or number
+        for each frame of the plan; or a file of a line a frame.
+    player_limit_mb : float
+        HTML: a page that would be larger is refused before it is built.
     """
 
     encoder: str = "auto"
@@ -75,6 +84,8 @@ class Options:
     chroma: str = "420"
     depth: int = 8
     codec_options: Mapping[str, str] = field(default_factory=dict)
+    labels: Labels = NUMBER
+    player_limit_mb: float = PLAYER_LIMIT_MB
 
     def __post_init__(self) -> None:
         _one_of("encoder", self.encoder, ENCODERS)
@@ -93,6 +104,9 @@ class Options:
             raise UsageError(f"depth {self.depth} is not one of 8, 10")
         if not 0 < self.stall_s < float("inf"):
             raise UsageError(f"stall_s (--encoder-timeout) is {self.stall_s:g}; give seconds above 0")
+        object.__setattr__(self, "labels", parse_labels(self.labels))
+        if not 0 < self.player_limit_mb < float("inf"):
+            raise UsageError(f"player_limit_mb is {self.player_limit_mb:g}; give megabytes above 0")
         for what, pairs in (("metadata", self.metadata), ("codec_options", self.codec_options)):
             for name, text in pairs.items():
                 if not name.replace("-", "_").isidentifier() or "\0" in str(text):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from framepipe.control import Stop
 from framepipe.encoders.tools import Tool
-from framepipe.verify import gifs, videos
+from framepipe.recipes import PICTURES
+from framepipe.verify import animated, gifs, player, videos
 from framepipe.verify.expected import Expected
 from framepipe.verify.report import Check, VerifyReport
 
@@ -45,6 +46,10 @@ def measure(
     """
     if expected.format == "gif":
         checks = gifs.checks(movie, expected, stop)
+    elif expected.format == "html":
+        checks = player.checks(movie, expected, stop)
+    elif expected.format in PICTURES:
+        checks = animated.checks(movie, expected, stop)
     else:
         assert tool is not None
         checks = videos.checks(movie, expected, tool, stop, work)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from framepipe.pictures import Picture, read_png, rgb_with_one_bit_alpha, yuv
-from framepipe.recipes import Encoding, Options, encoding
+import numpy as np
+
+from framepipe.pictures import Picture, Pixels, read_png, rgb_and_alpha, rgb_with_one_bit_alpha, yuv
+from framepipe.recipes import PICTURES, Encoding, Options, encoding, pictures
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 
@@ -41,12 +43,29 @@ class Expected:
 
     def source(self, position: int) -> Picture:
         """The source of a frame of the timeline, as this format would show it."""
-        rgba = read_png(self.sources[position])
+        return self.shown(read_png(self.sources[position]))
+
+    def shown(self, rgba: Pixels) -> Picture:
+        """Pixels as this format would show them; shape (height, width, 4)."""
+        if self.format in PICTURES:
+            halved = self.format == "webp" and not self.lossless
+            # what is lost by 4:2:0 does not count, and neither do colours that nobody sees
+            seen = yuv(rgba, self.background) if halved else rgb_and_alpha(rgba, self.background)
+            return [*seen, rgba[..., 3].astype(np.float32)] if halved else seen
         if self.format == "gif":
             return rgb_with_one_bit_alpha(rgba, self.background)
+        if self.format == "html":
+            return yuv(rgba, self.background)
         video = self.encoding
         half = video.chroma == "420"
         return yuv(rgba, self.background, half=half, alpha=video.alpha, even=not video.lossless)
+
+    @property
+    def lossless(self) -> bool:
+        """True if each pixel must be as it was drawn."""
+        if self.format in PICTURES:
+            return pictures.lossless(self.format, self.options)
+        return self.format not in ("gif", "html") and self.encoding.lossless
 
     @property
     def encoding(self) -> Encoding:
@@ -57,7 +76,7 @@ class Expected:
     def size(self) -> tuple[int, int]:
         """Width and height of the movie in pixels: even in lossy video."""
         width, height = self.shape.width, self.shape.height
-        if self.format == "gif" or self.encoding.lossless:
+        if self.format in ("gif", "html", *PICTURES) or self.encoding.lossless:
             return (width, height)
         return (width + width % 2, height + height % 2)
 
@@ -66,6 +85,8 @@ class Expected:
         """Seconds of one play, as the container keeps them."""
         if self.format == "gif":
             return Fraction(sum(self.timeline.gif_delays_cs()), 100)
+        if self.format in ("html", *PICTURES):
+            return self.timeline.duration_s
         return sum(self.timeline.video_repeats()) / self.timeline.video_fps
 
     @property
@@ -75,6 +96,10 @@ class Expected:
         Low, for the worst source is noise in all colours: cut to n colours it has 27 dB at 256, 23
         at 64, 17 at 8; at crf 30 it has 22. Wrong pictures are found patch by patch.
         """
+        if self.format in PICTURES:
+            return 60.0 if self.lossless else 15.0
+        if self.format == "html":
+            return 22.0  # a draft, WebP of quality 75: coloured noise has 27
         good = self.options.colors >= 64 if self.format == "gif" else self.encoding.harm <= 30
         return 20.0 if good else 10.0
 
@@ -84,7 +109,7 @@ class Expected:
 
         x264 leaves small motion as it was: 0.5 dB up to crf 28 and 1.4 dB above were measured.
         """
-        return 2.0 if self.format != "gif" and self.encoding.harm > 28 else 1.0
+        return 2.0 if self.format not in ("gif", "html", *PICTURES) and self.encoding.harm > 28 else 1.0
 
     @property
     def patch_limit(self) -> float:
@@ -95,4 +120,8 @@ class Expected:
         """
         if self.format == "gif":
             return float(14.0 * (256 / self.options.colors) ** 0.25)
+        if self.format in PICTURES:
+            return 0.5 if self.lossless else 30.0
+        if self.format == "html":
+            return 10.0  # coloured noise has 3, and 4 at the edges
         return float(16.0 * 2 ** (max(0, self.encoding.harm - 18) / 10))

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 import framepipe as fp
+from framepipe import containers
 from framepipe.frames import file_name
 from framepipe.recipes import Options, recipe
 from framepipe.store import Shape
@@ -102,6 +103,8 @@ def built_by_hand(output, store, order, fps=25, loop=0, program="/usr/bin/ffmpeg
         subprocess.run(
             [program, *step.args], cwd=work, check=True, capture_output=True, stdin=subprocess.DEVNULL
         )
+    if made.format == "webp":
+        containers.finish_webp(work / made.output, **made.spec)
     (work / made.output).rename(output)
     return output
 

@@ -414,17 +414,30 @@ def sets_of_artists():
     return ArtistAnimation(fig, sets, interval=50, blit=True)
 
 
+#: Each frame of these depends on those before it, which is found out.
+WITH_STATE = {
+    "constrained layout",
+    "compressed layout",
+    "tight layout in each update",
+    "artists that pile up",
+    "rc parameters that the update changes",
+    "lines",  # of all others: the one that is checked, and found to be free
+}
+
+
 @pytest.mark.parametrize("name", SCENES)
 @pytest.mark.filterwarnings(
     "ignore:.*layout not applied:UserWarning", "ignore:FigureCanvasAgg is non-inter:UserWarning"
 )
 def test_frames_are_those_that_matplotlib_would_save(tmp_path, name):
     with matplotlib.rc_context():
-        report = fp.render(SCENES[name](), store=tmp_path / "s", workers=2)
+        how = {"workers": 2} if name in WITH_STATE else {"workers": 1, "order": "free"}
+        report = fp.render(SCENES[name](), store=tmp_path / "s", **how)
         plt.close("all")
         expected = saved(SCENES[name]())
     assert_moves(expected)
     assert_same(drawn(report), expected)
+    assert (report.order == "free") == (name not in WITH_STATE or name == "lines")
 
 
 RC = {
@@ -439,14 +452,14 @@ RC = {
 @pytest.mark.parametrize("name", RC)
 def test_rc_parameters_are_honoured_as_matplotlib_does(tmp_path, name):
     with matplotlib.rc_context(RC[name]):
-        report = fp.render(lines(), store=tmp_path / "s", workers=2)
+        report = fp.render(lines(), store=tmp_path / "s", workers=1, order="free")
         assert_same(drawn(report), saved(lines()))
     assert (drawn(report)[0].shape[0] == 90) == (name != "savefig dpi")
 
 
 def test_a_style_sheet_is_honoured(tmp_path):
     with plt.style.context("dark_background"):
-        report = fp.render(lines(), store=tmp_path / "s", workers=2)
+        report = fp.render(lines(), store=tmp_path / "s", workers=1, order="free")
         assert_same(drawn(report), saved(lines()))
     assert drawn(report)[0][0, 0].tolist() == [0, 0, 0, 255]
 

@@ -58,9 +58,15 @@ def frames_of_matplotlib(anim, folder, **options):
 # --- as matplotlib tests its writers ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [function_animation, artist_animation], ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
-@pytest.mark.parametrize("path", [str, Path], ids=["str", "Path"])
+@pytest.mark.parametrize(
+    ("kind", "suffix", "path"),
+    [
+        (function_animation, ".mp4", str),
+        (function_animation, ".gif", Path),
+        (artist_animation, ".mp4", Path),
+        (artist_animation, ".gif", str),
+    ],
+)
 def test_animations_are_saved(tmp_path, kind, suffix, path):
     output = path(tmp_path / f"movie{suffix}")
     kind().save(output, writer="framepipe", fps=30, dpi=60, codec="h264")

@@ -1,0 +1,231 @@
+"""The HTML player: what the page says, what it could load, and every picture in it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from framepipe.control import Stop
+from framepipe.encoders.player import policy
+from framepipe.errors import Interrupted
+from framepipe.pictures import Picture, Pixels, read_png, worst_patch, yuv
+from framepipe.recipes.html import ends_s
+from framepipe.verify.expected import Expected
+from framepipe.verify.judge import SAMPLES, picture_checks, spread
+from framepipe.verify.report import Check, plays, same
+
+_PICTURE = re.compile(r'<script type="image/webp;base64" id="([a-z0-9-]+)">([A-Za-z0-9+/=]*)</script>\n')
+_LOADING_TAGS = {
+    "audio",
+    "base",
+    "embed",
+    "form",
+    "frame",
+    "iframe",
+    "img",
+    "link",
+    "object",
+    "source",
+    "video",
+}
+_LOADING_ATTRIBUTES = {
+    "action",
+    "background",
+    "data",
+    "formaction",
+    "href",
+    "ping",
+    "poster",
+    "src",
+    "srcset",
+}
+_LOADING_CODE = re.compile(
+    r"url\(|@import|image-set|\bimport\b|\bfetch\(|XMLHttp|WebSocket|EventSource|sendBeacon|Worker|RTC|://"
+)
+
+
+def checks(movie: Path, expected: Expected, stop: Stop | None) -> Iterator[Check]:
+    """Measure a page; see `framepipe.verify.measure`."""
+    try:
+        page = Page(movie.read_text(encoding="ascii"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        yield Check("structure", False, "a whole page", f"{type(error).__name__}: {error}"[:200])
+        return
+    facts, count = page.facts, len(expected.timeline.numbers)
+    yield Check("structure", True, "a whole page", f"{movie.stat().st_size:,} bytes")
+    yield Check(
+        "network", not page.loads, "nothing is loaded", "; ".join(page.loads)[:200] or "nothing is loaded"
+    )
+    yield same("frames", count, len(facts["pictures"]))
+    yield same("size", "{}x{}".format(*expected.size), f"{facts['width']}x{facts['height']}")
+    yield _times(expected, facts["ends_s"])
+    yield same("plays", plays(expected.timeline.loop), plays(facts["plays"]))
+    yield _labels(expected, facts)
+    limit_mb, has_mb = expected.options.player_limit_mb, movie.stat().st_size / 1e6
+    yield Check("file size", has_mb <= limit_mb, f"at most {limit_mb:g} MB", f"{has_mb:.3g} MB")
+    if len(facts["pictures"]) != count or (facts["width"], facts["height"]) != expected.size:
+        return
+    try:
+        found = _compare(page, expected, stop)
+    except (OSError, ValueError, LookupError, TypeError, SyntaxError) as error:
+        yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}"[:200])
+        return
+    yield Check("decodes", True, "every frame", "every frame")
+    yield from found
+
+
+class Page:
+    """A page taken apart.
+
+    Attributes
+    ----------
+    facts : dict
+        What its JSON block says.
+    pictures : dict of str to str
+        Base64, by id.
+    loads : list of str
+        Everything that might load something, or that lets it.
+    """
+
+    def __init__(self, text: str) -> None:
+        if not text.startswith("<!DOCTYPE html>") or not text.endswith("</html>\n"):
+            raise ValueError("does not begin and end as a page")
+        self.pictures = dict(_PICTURE.findall(text))
+        shell = _PICTURE.sub("", text)
+        reader = _Reader()
+        reader.feed(shell)
+        reader.close()
+        self.facts: dict[str, Any] = json.loads(reader.data["movie"])
+        self.loads = reader.loads
+        if policy(shell) not in shell.partition("<style>")[0]:
+            self.loads.append("its Content-Security-Policy is not of its own script and style")
+        if reader.scripts != 1:
+            self.loads.append(f"{reader.scripts} scripts")
+
+
+class _Reader(HTMLParser):
+    """Looks at every tag, attribute, script and style."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.loads: list[str] = []
+        self.data: dict[str, str] = {}
+        self.scripts = 0
+        self._within: str | None = None  # a data block's id, or "" in what is executed
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        if tag in _LOADING_TAGS or (tag == "meta" and named.get("http-equiv", "").lower() == "refresh"):  # type: ignore[union-attr]
+            self.loads.append(f"<{tag}>")
+        for name in named:
+            if name in _LOADING_ATTRIBUTES or name.startswith("on") or name.endswith(":href"):
+                self.loads.append(f"{name} of <{tag}>")
+        if tag in ("script", "style"):
+            self._within = named.get("id", "") if tag == "script" and "type" in named else ""
+            self.scripts += tag == "script" and "type" not in named
+        self.loads += [f"style of <{tag}>"] if "style" in named else []
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self._within = None
+
+    def handle_data(self, data: str) -> None:
+        if self._within:
+            self.data[self._within] = self.data.get(self._within, "") + data
+        elif self._within == "":
+            self.loads += sorted({f"{each} in code" for each in _LOADING_CODE.findall(data)})
+
+
+def _times(expected: Expected, seen: list[float]) -> Check:
+    due = ends_s(expected.timeline)
+    wrong = next((at for at, (a, b) in enumerate(zip(due, seen)) if a != b), None)
+    if wrong is None and len(due) == len(seen):
+        return Check("times", True, f"{due[-1]:.3f} s, each exact", f"{due[-1]:.3f} s, each exact")
+    where = "" if wrong is None else f"; frame {wrong} ends at {seen[wrong]!s:.20} s"
+    return Check("times", False, f"{len(due)} exact ends, {due[-1]:.3f} s", f"{len(seen)} ends{where}")
+
+
+def _labels(expected: Expected, facts: Mapping[str, Any]) -> Check:
+    numbers, labels = list(expected.timeline.numbers), facts["labels"]
+    told = expected.options.labels
+    if facts["numbers"] != numbers:
+        return Check("labels", False, "each frame's number", "other numbers")
+    if isinstance(told, str):  # labels are not told when a page is verified on its own
+        ok = labels is None or len(labels) == len(numbers)
+        return Check(
+            "labels", ok, "a label a frame", "each frame's number" if labels is None else f"{len(labels)}"
+        )
+    wrong = next((at for at, (a, b) in enumerate(zip(told, labels or ())) if a != b), None)
+    ok = wrong is None and labels is not None and len(labels) == len(told)
+    seen = "as given" if ok else f"frame {wrong or 0} has another"
+    return Check("labels", ok, "as given", seen)
+
+
+def _compare(page: Page, expected: Expected, stop: Stop | None) -> list[Check]:
+    """Every frame against its PNG: all pixels; in a draft, patches of all and eight in full."""
+    still = _decoded(page.pictures["still"])
+    exact = expected.options.quality != "draft"
+    samples = set(spread(len(expected.sources), SAMPLES))
+    done: dict[tuple[int, Path], float] = {}
+    pictures: dict[int, Picture] = {}
+    off: dict[int, float] = {}
+    other = []
+    for position, picture in enumerate(page.facts["pictures"]):
+        _stop_if_asked(stop)
+        key = picture, expected.sources[position]
+        if key in done and not (position in samples and not exact):
+            off[position] = done[key]
+            continue
+        seen, source = _shown(page, still, picture), read_png(expected.sources[position])
+        if exact:
+            off[position] = float(not np.array_equal(seen, source))
+            other += [position] if off[position] else []
+        else:
+            draft = yuv(seen, expected.background)
+            off[position] = worst_patch(draft, yuv(source, expected.background))
+            pictures |= {position: draft} if position in samples else {}
+        done[key] = off[position]
+    if not exact:
+        return list(picture_checks(pictures, off, expected))
+    text = f"other pixels in {len(other)} frames, first {other[0]}" if other else "every pixel of every frame"
+    return [Check("pixels", not other, "every pixel of every frame", text)]
+
+
+def _decoded(text: str) -> Pixels:
+    from PIL import Image
+
+    try:
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
+    with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:
+        return np.asarray(image.convert("RGBA"))
+
+
+def _shown(page: Page, still: Pixels, picture: int) -> Pixels:
+    """A picture as the page puts it together; see ``draw`` in its script."""
+    left, top, width, height = page.facts["boxes"][picture]
+    whole: Pixels = still.copy()
+    if width:
+        part = _decoded(page.pictures[f"picture-{picture}"])
+        if part.shape[:2] != (height, width) or min(left, top) < 0:
+            raise ValueError(f"picture {picture} has not the size of its box")
+        whole[top : top + height, left : left + width] = part
+    return whole
+
+
+def _stop_if_asked(stop: Stop | None) -> None:
+    if stop and stop.requested:
+        raise Interrupted(
+            f"stopped{stop.by} while the page was verified: the frames are safe. Run the same again to go on",
+            signal_name=stop.signal_name,
+        )
