@@ -98,6 +98,7 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 def _riff(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Chunks between two offsets: name, start and end of the content."""
     while at < end:
+        _must(at + 8 <= end, f"a chunk is cut short, at byte {at}")
         size = struct.unpack_from("<I", data, at + 4)[0]
         _must(at + 8 + size <= end, f"a chunk beyond its end, at byte {at}")
         _must(not size % 2 or data[at + 8 + size : at + 9 + size] == b"\0", f"no padding after byte {at}")
@@ -115,6 +116,11 @@ def finish_webp(path: Path, *, duration_ms: int, plays: int, width: int, height:
 
     libwebp's animation encoder, as ffmpeg 5.1 and 9 call it, shows the last picture for the mean of the
     others, and writes a still one, without time, where all frames are equal.
+
+    Raises
+    ------
+    Damage
+        It is no WebP, or its frames last longer than the movie.
     """
     data = path.read_bytes()
     chunks = list(_webp_chunks(data))

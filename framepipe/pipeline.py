@@ -17,7 +17,7 @@ from framepipe.engines import Engine, choose
 from framepipe.errors import StoreError, UsageError
 from framepipe.job import Job
 from framepipe.plan import open_store, plan_assembly
-from framepipe.recipes import PICTURES, PLAYER_LIMIT_MB, Options, format_of
+from framepipe.recipes import PICTURES, PLAYER_LIMIT_MB, Options, format_of, html
 from framepipe.recipes.labels import VALUE, label_of
 from framepipe.render import RenderReport, render_job
 from framepipe.request import SceneLike, default_store, make_job
@@ -249,6 +249,8 @@ def _check_before_drawing(outputs: Sequence[Path], job: Job, options: Options, t
         timeline = timing.timeline(job.frames.numbers, job.fps)
         if "gif" in formats:
             timeline.gif_delays_cs()
+        if "html" in formats:
+            html.settle(options, job.frames.numbers, (), "", values_are_numbers=True)
         if "mp4" in formats:
             timeline.video_repeats()
         if set(PICTURES) & set(formats):
@@ -338,8 +340,9 @@ def resume(
     )
     crew = choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle)
     goal = {**record.goal} if sealed and record.goal else None
-    if stall_s is not None and goal is not None:
-        goal["options"] = {**goal["options"], "stall_s": Options(stall_s=stall_s).stall_s}
+    if stall_s is not None:
+        checked = Options(stall_s=stall_s)
+        goal = {**goal, "options": {**goal["options"], "stall_s": checked.stall_s}} if goal else None
     if goal is None or shard is not None or only is not None:
         return render_job(
             job,

@@ -312,7 +312,7 @@ class _Rendering:
         self._store.create()
         self._store.sweep()
         before = self._store.known_job()
-        runs_on = not self._engine.splits and cast(Scene, self._job.scene).keeps_state
+        runs_on = not self._engine.splits and isinstance(self._job.scene, AnimationScene)
         record = _going_on(record, before, asked, runs_on)
         while True:
             try:
@@ -326,6 +326,10 @@ class _Rendering:
                 if asked == "auto" and record.order == "free":
                     record = record.in_order("replay")
             except OrderMatters as finding:
+                if not self._engine.splits and isinstance(self._job.scene, FunctionScene):
+                    raise EngineError(  # what it has run in this process cannot be undone
+                        f"{finding.text}. Engine serial cannot do that in this process: use --engine local"
+                    ) from None
                 self._drawn_now |= set(self._run.drawn)
                 self._notes.append(finding.text)
                 self._again |= finding.order == record.order  # what there is does not fit
@@ -416,7 +420,8 @@ class _Rendering:
         self, checked: bool, found: StoreStatus, done: Collection[int], pending: Collection[int]
     ) -> dict[int, str]:
         """Some frames after which this run goes on, and how they look."""
-        if not (checked and self._engine.splits and cast(Scene, self._job.scene).keeps_state and found.shape):
+        runs_on = not self._engine.splits and isinstance(self._job.scene, AnimationScene)
+        if not (checked and cast(Scene, self._job.scene).keeps_state and found.shape) or runs_on:
             return {}
         last, to_draw = set(done), set(pending)
         if self._growing:
@@ -441,7 +446,7 @@ class _Rendering:
 def _going_on(record: JobRecord, before: JobRecord | None, asked: str, runs_on: bool) -> JobRecord:
     """The record with what an earlier run of the same job was told or has found out.
 
-    Of an engine that ``runs_on`` in one process nobody knows whether it may jump: so it does not.
+    An animation that ``runs_on`` in one process never jumps: its updates cost little.
     """
     same = before is not None and before.in_order("free").parts == record.parts
     if before and same and record.goal is None:

@@ -45,13 +45,13 @@ class Recipe:
     Attributes
     ----------
     format : {"gif", "mp4"}
-    encoder : {"ffmpeg", "imagemagick"}
+    encoder : {"ffmpeg", "imagemagick", "player"}
     lists : dict of str to str
         Files to write into the work folder, by name.
     steps : tuple of Step
         ffmpeg's commands.
     spec : dict
-        For ImageMagick's child, names relative to the work folder; for what follows ffmpeg.
+        For ImageMagick's child, the player, or what follows ffmpeg; names relative to the work folder.
     output : str
         Name of the movie in the work folder.
     frames : int

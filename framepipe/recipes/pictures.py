@@ -28,6 +28,7 @@ from framepipe.store import Shape
 from framepipe.timeline import Timeline
 
 _CRF = {"draft": 30, "good": 18, "best": 10}
+_WORST_CRF = 50  # at 63 a right picture cannot be told from a wrong one: patches are off by 98 of 255
 _LONGEST_WEBP_PX = 16383  # its header has 14 bits for a side
 _EXACT = "accurate_rnd+full_chroma_int+full_chroma_inp"
 _AOM = {"vcodec": "libaom-av1", "cpu-used": 8, "row-mt": 1}
@@ -105,6 +106,8 @@ def _avif(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
     exact = lossless("avif", options)
     quality = {"aom-params": "lossless=1"} if exact else {"crf": _CRF[options.quality]}
     if not exact and options.crf is not None:
+        if options.crf > _WORST_CRF:
+            raise UsageError(f"crf {options.crf}: avif has 0 to {_WORST_CRF} here")
         quality = {"crf": options.crf}
     # ffmpeg 5.1 has no such option, ignores it, and plays for ever: asked for only where it matters
     loop = {"loop": timeline.loop} if timeline.loop else {}

@@ -177,7 +177,7 @@ def encoding(format_: str, shape: Shape, options: Options) -> Encoding:
     if lossless:
         return Encoding(name, None, True, alpha, "444", codec.alpha_as if alpha else codec.lossless_as, 0)
     if codec.crf and options.crf is not None and options.crf > codec.most_crf:
-        raise UsageError(f"crf {options.crf}: {name} has 0 to {codec.most_crf}")
+        raise UsageError(f"crf {options.crf} is not within 0 to {codec.most_crf}, as {name} has it")
     chroma, depth = ("444", 10) if name == "prores" else (options.chroma, options.depth)
     if f"{chroma}/{depth}" not in codec.samples:
         raise UsageError(

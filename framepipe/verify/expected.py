@@ -97,7 +97,7 @@ class Expected:
         at 64, 17 at 8; at crf 30 it has 22. Wrong pictures are found patch by patch.
         """
         if self.format in PICTURES:
-            return 60.0 if self.lossless else 15.0
+            return 60.0 if self.lossless else 20.0 / self._coarse
         if self.format == "html":
             return 22.0  # a draft, WebP of quality 75: coloured noise has 27
         good = self.options.colors >= 64 if self.format == "gif" else self.encoding.harm <= 30
@@ -121,7 +121,16 @@ class Expected:
         if self.format == "gif":
             return float(14.0 * (256 / self.options.colors) ** 0.25)
         if self.format in PICTURES:
-            return 0.5 if self.lossless else 30.0
+            return 0.5 if self.lossless else 14.0 * self._coarse
         if self.format == "html":
             return 10.0  # coloured noise has 3, and 4 at the edges
         return float(16.0 * 2 ** (max(0, self.encoding.harm - 18) / 10))
+
+    @property
+    def _coarse(self) -> float:
+        """How much more than usual a lossy WebP or AVIF may be off: 1 but for a high crf.
+
+        Measured in drafts: 30 dB (coloured noise), patches off by 9 (WebP) and 7 (AVIF) at most.
+        """
+        crf = self.options.crf if self.format == "avif" and self.options.crf is not None else 0
+        return float(2 ** (max(0, crf - 30) / 20))

@@ -46,6 +46,9 @@ SCENE = """
 _END_S = 15.0
 
 
+DRAWING_VERBS = ("make", "render", "resume")
+
+
 class Bench:
     """A folder with ``tiny.py`` and the command line to run in it."""
 
@@ -65,7 +68,13 @@ class Bench:
         return path
 
     def start(self, *args: object, under: tuple[str, ...] = (), **env: str) -> subprocess.Popen[str]:
-        """The command line, running; stderr and stdout are read with `communicate`."""
+        """The command line, running; stderr and stdout are read with `communicate`.
+
+        The order of frames is named, so that each is drawn just once; `test_order` kills while it is
+        found out.
+        """
+        if args[0] in DRAWING_VERBS and "--order" not in args:
+            args = (*args, "--order", "free")
         process = subprocess.Popen(
             [*under, sys.executable, "-m", "framepipe", *map(os.fspath, map(_text, args))],
             cwd=self.folder,

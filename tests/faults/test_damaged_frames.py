@@ -165,7 +165,7 @@ def test_damaged_frame_is_named_kept_out_of_the_movie_and_drawn_again(
 
     monkeypatch.delenv("FRAMEPIPE_FFMPEG")
     monkeypatch.setenv("FB_LOG", str(drawn.log))
-    again = framepipe.resume(drawn.store, engine="serial")
+    again = framepipe.resume(drawn.store, engine="serial", order="free")
     assert isinstance(again, framepipe.RenderReport)
     assert again.drawn == (VICTIM,)
     assert drawn.draws() == [VICTIM]

@@ -99,4 +99,5 @@ def levels(store):
 
 def times(store):
     """Modification times by number."""
-    return {int(path.name[6:12]): path.stat().st_mtime_ns for path in Path(store).glob("frame_*.png")}
+    paths = sorted(Path(store).glob("frame_*.png"))
+    return {int(path.name[6:12]): path.stat().st_mtime_ns for path in paths}

@@ -49,14 +49,6 @@ def plays_of(path):
     return struct.unpack(">I", re.search(rb"acTL....(....)", data, re.DOTALL)[1])[0]
 
 
-DUE_MS = {
-    24: [42, 41, 42, 42, 41, 42],
-    25: [40] * 6,
-    30: [33, 34, 33, 33, 34, 33],
-    "30000/1001": [33, 34] * 3,
-}
-
-
 @each_format
 @pytest.mark.parametrize("fps", [24, "30000/1001", 12.345])
 def test_each_frame_has_its_time_at_any_rate(stores, tmp_path, each_ffmpeg, format_, fps):
@@ -68,8 +60,8 @@ def test_each_frame_has_its_time_at_any_rate(stores, tmp_path, each_ffmpeg, form
     starts = np.cumsum([0, *times])
     due = np.arange(7) * 1000 / (30000 / 1001 if isinstance(fps, str) else fps)
     assert np.abs(starts - due).max() <= 3  # Pillow rounds each time of APNG and AVIF by itself
-    if format_ == "webp" and fps in DUE_MS:
-        assert np.abs(starts - due).max() <= 0.5
+    exact = np.cumsum([0, *(float(each) * 1000 for each in inspect(movie.path, format_).durations_s)])
+    assert np.abs(exact - due).max() <= (0.5001 if format_ == "webp" else 1e-6)
 
 
 @each_format
@@ -111,7 +103,7 @@ def test_lossless_is_equal_in_every_pixel(stores, tmp_path, each_ffmpeg, format_
 
 
 @each_format
-@pytest.mark.parametrize("quality", ["draft", "good", "best"])
+@pytest.mark.parametrize("quality", ["draft", "best"])
 @pytest.mark.parametrize("scene", [gradient, noise])
 def test_every_quality_passes_on_the_best_and_the_worst_of_pictures(
     stores, tmp_path, each_ffmpeg, format_, quality, scene
@@ -148,11 +140,9 @@ def test_one_frame_is_a_still_picture_or_a_film_of_one(stores, tmp_path, each_ff
     ("count", "timing", "due"),
     [
         (2, {"fps": 10, "hold_first_s": 1.5, "hold_last_s": 2}, [1500, 2000]),
-        (2, {"fps": 25}, [40, 40]),
         (5, {"fps": 25, "hold_first_s": 0.5, "hold_last_s": 1.234}, [500, 40, 40, 40, 1234]),
         (5, {"durations_s": [0.1, 0.02, 0.333, 0.5, 0.011]}, [100, 20, 333, 500, 11]),
         (4, {"fps": 1}, [1000] * 4),
-        (4, {"fps": 10, "bounce": True}, [100] * 6),
         (3, {"fps": 20, "pause_s": 70.001}, [50, 50, 70051]),
     ],
     ids=str,
@@ -160,7 +150,7 @@ def test_one_frame_is_a_still_picture_or_a_film_of_one(stores, tmp_path, each_ff
 def test_holds_and_durations_are_kept_exactly(stores, tmp_path, each_ffmpeg, format_, count, timing, due):
     movie = fp.assemble(stores(moving, count), tmp_path / f"m.{format_}", **timing)
     assert [round(float(each) * 1000) for each in inspect(movie.path, format_).durations_s] == due
-    pictures, times = read(movie.path)
+    times = read(movie.path)[1]
     assert np.abs(np.array(times) - due).max() <= 1
     assert movie.duration_s == pytest.approx(sum(due) / 1000)
 

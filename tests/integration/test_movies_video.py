@@ -142,7 +142,7 @@ def test_a_film_that_is_cut_short_is_found(stores, tmp_path, way):
         ("a.webm", {"codec": "h264"}, "webm holds vp9, av1, not h264"),
         ("a.mp4", {"codec": "av1", "chroma": "444"}, "av1 has no 8 bits in 4:4:4"),
         ("a.mp4", {"codec": "h265", "quality": "lossless"}, "h265 is not made lossless"),
-        ("a.mp4", {"crf": 60}, "h264 has 0 to 51"),
+        ("a.mp4", {"crf": 60}, "not within 0 to 51, as h264"),
         ("a.mp4", {"quality": "superb"}, "quality 'superb' is not one of"),
         ("a.webm", {"encoder": "imagemagick"}, "ImageMagick builds no webm"),
         ("a.mp4", {"codec_options": {"a b": "1"}}, "codec_options 'a b'"),

@@ -395,6 +395,8 @@ def test_a_store_knows_its_numbers_and_how_many_labels_it_needs(place, tmp_path)
 
 
 def test_values_are_labels_where_make_knows_them(folder):
+    with pytest.raises(fp.UsageError, match="1 texts for 3 frames"):
+        fp.make(lambda value: 1 / 0, frames=3, output="a.html", labels=["a"], engine="serial")
     fp.make(
         lambda value: moving(0), frames=[0.25, 1e-7, "end"], output="a.html", labels="value", engine="serial"
     )

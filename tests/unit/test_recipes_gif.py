@@ -124,7 +124,7 @@ def test_imagemagick_gets_the_same_delays_plays_and_frames():
         {"colors": 1},
         {"colors": 257},
         {"crf": -1},
-        {"crf": 52},
+        {"crf": 64},
     ],
     ids=str,
 )

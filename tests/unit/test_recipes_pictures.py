@@ -98,6 +98,12 @@ def test_what_the_format_cannot_do_is_refused_before_anything_runs(format_):
         built(format_, encoder="imagemagick")
 
 
+def test_an_avif_too_coarse_to_be_verified_is_refused():
+    with pytest.raises(UsageError, match="crf 51: avif has 0 to 50"):
+        built("avif", crf=51)
+    built("avif", crf=50)
+
+
 def test_a_webp_wider_than_its_header_can_say_is_refused():
     with pytest.raises(UsageError, match="16383 px"):
         built("webp", shape=Shape(16384, 10, "RGB"))
