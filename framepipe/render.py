@@ -16,7 +16,18 @@ from typing import Any, cast
 
 from framepipe import files
 from framepipe.control import Progress, ProgressCallback, Stop, ignore_progress
-from framepipe.engines import CannotSend, Engine, Failed, OrderMatters, Run, SerialEngine, Shots, Work, choose
+from framepipe.engines import (
+    CannotSend,
+    Engine,
+    Failed,
+    LocalEngine,
+    OrderMatters,
+    Run,
+    SerialEngine,
+    Shots,
+    Work,
+    choose,
+)
 from framepipe.errors import (
     EngineError,
     FramesFailed,
@@ -304,6 +315,7 @@ class _Rendering:
         self._progress, self._stop = progress or ignore_progress, stop or Stop()
         self._growing = job.frames.extent == "growing"
         self._notes: list[str] = []
+        self._touched = False
         self._drawn_now: set[int] = set()  # before the order turned out to matter
 
     def carry_out(self, record: JobRecord, asked: str) -> RenderReport:
@@ -326,7 +338,7 @@ class _Rendering:
                 if asked == "auto" and record.order == "free":
                     record = record.in_order("replay")
             except OrderMatters as finding:
-                if not self._engine.splits and isinstance(self._job.scene, FunctionScene):
+                if self._touched and not self._engine.splits and isinstance(self._job.scene, FunctionScene):
                     raise EngineError(  # what it has run in this process cannot be undone
                         f"{finding.text}. Engine serial cannot do that in this process: use --engine local"
                     ) from None
@@ -359,6 +371,9 @@ class _Rendering:
             todo = _endless(set(done)) if self._growing else pending
             samples, seams = self._samples(checked), self._seams(checked, found, done, pending)
             hands = 1 if record.order == "serial" else max(wanted, 2 if samples else 1)
+            if record.order == "free" and self._leaves_out(pending):
+                self._check_apart(run, work, fit, checked)
+            self._touched = True
             with engine.crew(work, self._stop, hands) as crew:
                 run.draw(crew, todo, fit, samples, seams, wanted)
             record = self._ended(run, record)
@@ -399,18 +414,32 @@ class _Rendering:
         if isinstance(scene, GeneratorScene):
             scene, values = scene.run()
         earlier: Any = ()
-        if isinstance(scene, FunctionScene) and (record.order != "free" or self._samples(checked)):
+        if isinstance(scene, FunctionScene) and (record.order != "free" or checked):
             everything = record.order != "free" or frames.are_numbers
-            earlier = (
-                frames.values if everything else [frames.values[k] for k in range(min(_FAR, len(frames)))]
-            )
+            first = range(min(_FAR + 1, len(frames)))
+            earlier = frames.values if everything else [frames.values[k] for k in first]
         work = Work(scene, self._job.canvas, record, self._store.path, earlier)
         return work, Shots(frames.numbers[0], frames.index_by_number(), values)
 
-    def _samples(self, checked: bool) -> tuple[int, ...]:
+    def _leaves_out(self, pending: Sequence[int]) -> bool:
+        """True where a function is drawn in this process, and not all of its frames, as they come."""
+        left_out = list(pending) != list(self._job.frames.numbers)
+        return left_out and not self._engine.splits and isinstance(self._job.scene, FunctionScene)
+
+    def _check_apart(self, run: Run, work: Work, fit: Fit | None, checked: bool) -> None:
+        """Check the order in fresh processes; a function that cannot go there is drawn unchecked."""
+        samples = self._samples(checked, apart=True)
+        try:
+            if samples:
+                with LocalEngine(2).crew(work, self._stop, 2) as crew:
+                    run.check_order(crew, fit, samples)
+        except CannotSend:
+            self._notes.append("whether frames depend on those before them could not be checked (order free)")
+
+    def _samples(self, checked: bool, *, apart: bool = False) -> tuple[int, ...]:
         """Frames by which the order is checked: the first ones, and one further on."""
         scene, frames = cast(Scene, self._job.scene), self._job.frames
-        if not (checked and self._engine.splits and scene.keeps_state):
+        if not (checked and (self._engine.splits or apart) and scene.keeps_state):
             return ()
         far = _FAR_UPDATES if isinstance(scene, AnimationScene) and not self._growing else _FAR
         within = [number for number, index in zip(frames.numbers, frames.indices) if 0 < index <= far][:far]

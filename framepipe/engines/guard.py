@@ -14,6 +14,8 @@ def main() -> None:
     """Read until the parent is gone."""
     alive: set[int] = set()
     for line in sys.stdin:
+        if line == "end\n":  # a forked child of our parent's may hold the other end open
+            return
         number = int(line[1:])
         if line[0] == "+":
             alive.add(number)

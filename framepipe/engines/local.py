@@ -144,7 +144,8 @@ class _Guard:
 
     def close(self) -> None:
         assert self._popen.stdin is not None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
+            self._popen.stdin.write(b"end\n")
             self._popen.stdin.close()
         self._popen.wait()
 

@@ -99,7 +99,9 @@ class _FunctionPlayer:
                 with keep_rcparams(), contextlib.suppress(Exception):  # its own failure, not this frame's
                     self._scene.update(self._earlier[index])
         self._next = shot.index + 1
-        with self._scene.figure(shot.value) as figure:
+        # values that frames change in place are the same object here, as in one process
+        value = self._earlier[shot.index] if shot.replay else shot.value
+        with self._scene.figure(value) as figure:
             return rasterise(figure, canvas, fit)
 
 

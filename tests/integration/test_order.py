@@ -419,3 +419,16 @@ def test_changed_code_and_changed_data_of_an_animation_draw_all_frames_again(scr
     report = fp.render("scene.py:free_anim", store="s", workers=2)
     assert len(report.drawn) == FRAMES and any("stale" in why for why in report.redrawn)
     assert values("s") == [8 * k for k in range(FRAMES)]
+
+
+def test_a_value_that_frames_change_in_place_comes_out_the_same_in_every_engine(tmp_path):
+    def draw(state):
+        state[0] += 10
+        return plt.figure(figsize=(0.4, 0.4), dpi=50, facecolor=str(state[0] / 255))
+
+    found = {}
+    for engine in ("serial", "local"):
+        report = fp.render(draw, [state := [0]] * 5, store=tmp_path / engine, engine=engine, workers=2)
+        found[engine] = [fp.Store(report.store).frame_path(k) for k in range(5)]
+    shown = {name: [int(read_png(path)[3, 3, 0]) for path in paths] for name, paths in found.items()}
+    assert shown["local"] == shown["serial"] == [10, 20, 30, 40, 50]
