@@ -113,7 +113,7 @@ ENCODING = [
     ["--dither", "riemersma"],
     ["--dither", "bayer", "--encoder", "imagemagick"],
     ["--crf", "-1"],
-    ["--crf", "52"],
+    ["--crf", "64"],
     ["--crf", "x"],
     ["--preset", "warp"],
     *(["--encoder-timeout", each] for each in ("x", "0", "-1", "nan")),

@@ -428,7 +428,7 @@ def test_a_value_that_frames_change_in_place_comes_out_the_same_in_every_engine(
 
     found = {}
     for engine in ("serial", "local"):
-        report = fp.render(draw, [state := [0]] * 5, store=tmp_path / engine, engine=engine, workers=2)
+        report = fp.render(draw, [[0]] * 5, store=tmp_path / engine, engine=engine, workers=2)
         found[engine] = [fp.Store(report.store).frame_path(k) for k in range(5)]
     shown = {name: [int(read_png(path)[3, 3, 0]) for path in paths] for name, paths in found.items()}
     assert shown["local"] == shown["serial"] == [10, 20, 30, 40, 50]
