@@ -15,12 +15,12 @@ from framepipe.assemble import Movie, assemble
 from framepipe.errors import UsageError
 from framepipe.job import source_digests
 from framepipe.live import FigureRecorder
-from framepipe.recipes import format_of
+from framepipe.recipes import CODECS, format_of
 from framepipe.scenes.figures import digest_figure
 from framepipe.scenes.style import style_texts
 
-_KEEP_ALPHA = {"gif"}
-_CODECS = {None, "h264", "libx264", "gif"}
+_KEEP_ALPHA = {"gif", "webp", "apng", "avif", "webm", "mkv", "mov", "html"}
+_USUAL_CODECS = {None, "h264", "libx264", "gif"}  # what matplotlib gives by itself: the format's own
 
 
 @writers.register("framepipe")
@@ -36,7 +36,7 @@ class FramepipeWriter(AbstractMovieWriter):
     metadata : dict, optional
         Of the movie, as ``{"title": …, "artist": …}``; MP4 only.
     codec : str, optional
-        ``"h264"``; others: see `assemble`.
+        See `assemble`. Default: the format's own.
     bitrate : int, optional
         Not supported: ``crf`` says how good the picture is.
     extra_args : list of str, optional
@@ -69,10 +69,10 @@ class FramepipeWriter(AbstractMovieWriter):
         **options: Any,
     ) -> None:
         super().__init__(fps=fps, metadata=metadata, codec=codec, bitrate=bitrate)  # type: ignore[arg-type]
-        if codec not in _CODECS:
-            raise UsageError(
-                f"codec {codec!r}: framepipe writes h264 into .mp4; other formats by the file's suffix"
-            )
+        if codec not in _USUAL_CODECS:
+            if codec not in CODECS:
+                raise UsageError(f"codec {codec!r} is not one of {', '.join(CODECS)}")
+            options.setdefault("codec", codec)
         if extra_args:
             raise UsageError(
                 "extra_args: give options of framepipe.assemble instead, as in FramepipeWriter(crf=20)"

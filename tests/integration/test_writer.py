@@ -204,7 +204,7 @@ def test_a_frame_that_cannot_be_drawn_is_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"codec": "vp9"}, "codec 'vp9'"), ({"extra_args": ["-crf", "3"]}, "extra_args")],
+    [({"codec": "mpeg2"}, "codec 'mpeg2'"), ({"extra_args": ["-crf", "3"]}, "extra_args")],
     ids=["codec", "extra_args"],
 )
 def test_what_is_not_supported_is_refused_before_drawing(tmp_path, wrong, message):
@@ -396,3 +396,16 @@ def test_importing_framepipe_loads_no_matplotlib():
     )
     done = subprocess.run([sys.executable, "-c", f"import re; {code}"], capture_output=True, text=True)
     assert re.findall(r"matplotlib\S*", done.stdout) == [], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.webm", "vp9"), ("a.mp4", "h265"), ("a.webp", None), ("a.mkv", None)]
+)
+def test_the_writer_builds_all_formats(tmp_path, monkeypatch, name, codec):
+    monkeypatch.chdir(tmp_path)
+    fig, ax = plt.subplots(figsize=(1.6, 1.2), dpi=50)
+    (line,) = ax.plot(range(5))
+    moving = animation.FuncAnimation(fig, lambda k: line.set_ydata(np.arange(5) * k), frames=3)
+    writer = fp.FramepipeWriter(fps=10, codec=codec)
+    moving.save(name, writer=writer)
+    assert writer.movie is not None and writer.movie.report.passed
