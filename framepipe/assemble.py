@@ -151,26 +151,8 @@ codec_options, labels, player_limit_mb
     UsageError, IncompleteStore, ToolMissing, EncoderFailed, VerificationFailed, Interrupted
         In all cases the frames are kept, and so is what stood at ``output``.
     """
-    timing = Timing(
-        fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
-    )
-    options = Options(
-        encoder,
-        palette,
-        colors,
-        dither,
-        crf,
-        preset,
-        stall_s,
-        dict(metadata or {}),
-        codec,
-        quality,
-        chroma,
-        depth,
-        dict(codec_options or {}),
-        labels,
-        player_limit_mb,
-    )
+    told = locals()
+    timing, options = Timing.of(told), Options.of(told)
     plan = plan_assembly(store, output, timing, options=options, missing=missing, stale=stale)
     return carry_out(plan, progress=progress, stop=stop)
 

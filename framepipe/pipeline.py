@@ -135,6 +135,7 @@ codec_options, labels, player_limit_mb
         Frames are deleted only when every movie has passed verification and has its name; until
         then the same call goes on where it stopped.
     """
+    told = locals()
     refuse_while_loading("make")
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
     job = make_job(
@@ -150,26 +151,7 @@ codec_options, labels, player_limit_mb
         dim=dim,
         allow_pickle=allow_pickle,
     )
-    timing = Timing(
-        fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
-    )
-    options = Options(
-        encoder,
-        palette,
-        colors,
-        dither,
-        crf,
-        preset,
-        stall_s,
-        dict(metadata or {}),
-        codec,
-        quality,
-        chroma,
-        depth,
-        dict(codec_options or {}),
-        labels,
-        player_limit_mb,
-    )
+    timing, options = Timing.of(told), Options.of(told)
     goal = {
         "outputs": [os.path.abspath(path) for path in outputs],
         "timing": timing.for_json(),

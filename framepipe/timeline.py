@@ -106,6 +106,11 @@ class Timing:
     bounce: bool = False
     loop: object = FOREVER
 
+    @classmethod
+    def of(cls, keywords: Mapping[str, Any]) -> Timing:
+        """Those among a function's keywords."""
+        return cls(**{name: keywords[name] for name in cls.__dataclass_fields__})
+
     def for_json(self) -> dict[str, Any]:
         """The same, as JSON keeps it."""
         durations = self.durations_s

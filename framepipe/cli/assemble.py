@@ -50,7 +50,6 @@ def command(
 
 
 def _commands(store: str, output: str, keywords: dict[str, Any]) -> list[str]:
-    encoding = {name: keywords[name] for name in Options.__dataclass_fields__}
-    timing = {name: keywords[name] for name in Timing.__dataclass_fields__}
+    timing, options = Timing.of(keywords), Options.of(keywords)
     lenient = {name: keywords[name] for name in ("missing", "stale")}
-    return plan_assembly(store, output, Timing(**timing), options=Options(**encoding), **lenient).commands()
+    return plan_assembly(store, output, timing, options=options, **lenient).commands()

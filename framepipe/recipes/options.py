@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from framepipe import files
 from framepipe.encoders.tools import STALL_S
@@ -86,6 +87,12 @@ class Options:
     codec_options: Mapping[str, str] = field(default_factory=dict)
     labels: Labels = NUMBER
     player_limit_mb: float = PLAYER_LIMIT_MB
+
+    @classmethod
+    def of(cls, keywords: Mapping[str, Any]) -> Options:
+        """Those among a function's keywords; None is the default."""
+        told = {name: keywords[name] for name in cls.__dataclass_fields__}
+        return cls(**{name: value for name, value in told.items() if value is not None})
 
     def __post_init__(self) -> None:
         _one_of("encoder", self.encoder, ENCODERS)
