@@ -91,8 +91,9 @@ class Options:
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> Options:
         """Those among a function's keywords; None is the default."""
-        told = {name: keywords[name] for name in cls.__dataclass_fields__}
-        return cls(**{name: value for name, value in told.items() if value is not None})
+        told = {name: keywords[name] for name in cls.__dataclass_fields__ if keywords[name] is not None}
+        plain = {name: value.item() if hasattr(value, "item") else value for name, value in told.items()}
+        return cls(**plain)  # numpy's numbers are not JSON's
 
     def __post_init__(self) -> None:
         _one_of("encoder", self.encoder, ENCODERS)

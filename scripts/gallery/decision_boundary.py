@@ -86,6 +86,7 @@ def main(epochs: int = 50, points: int = 1000) -> None:
             output = f"decision_{name}{suffix}"
             movie = fp.assemble(f"frames/{name}", output, fps=10, hold_last_s=2, encoder=encoder)
             print(f"{output}: {movie.duration_s:g} s, by {movie.encoder.name}")
+    fp.sheet("frames/boundary", "decision_boundary.png", every=max(1, epochs // 12))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def animation(frames: int = 300, seconds: float = 24) -> FuncAnimation:
 def main(frames: int = 300) -> None:
     report = fp.make(
         animation(frames),
-        output=["lorenz.mp4", "lorenz.gif"],
+        output=["lorenz.mp4", "lorenz.webm", "lorenz.gif"],
         hold_last_s=2,
         colors=64,
         progress=fp.ProgressBar(),

@@ -22,7 +22,7 @@ PIECES = {
     "gradient_descent:draw": ("--frames 0-179x20 --fps 10 -o a.gif -o a.mp4", 9),
     "travelling_sine:by_data": ("--param frames=10 -o a.gif -o a.mp4 --encoder ffmpeg", 10),
     "travelling_sine:by_replotting": ("--param frames=10 -o a.gif --encoder imagemagick", 10),
-    "lorenz:animation": ("--param frames=8 --param seconds=6 -o a.gif -o a.mp4", 8),
+    "lorenz:animation": ("--param frames=8 --param seconds=6 -o a.gif -o a.mp4 -o a.webm", 8),
 }
 # what has a test of its own
 OTHERS = {"linear_regression", "label_propagation", "coin_flips", "decision_boundary"}

@@ -74,7 +74,7 @@ class Bench:
         found out.
         """
         if args[0] in DRAWING_VERBS and "--order" not in args:
-            args = (*args, "--order", "free")
+            args = (args[0], "--order", "free", *args[1:])
         process = subprocess.Popen(
             [*under, sys.executable, "-m", "framepipe", *map(os.fspath, map(_text, args))],
             cwd=self.folder,

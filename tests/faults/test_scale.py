@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,20 +49,22 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bench.folder
 
 
+#: The peak of a child begins with its parent's, so the parent is to be a lean one.
+LAUNCHER = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stderr=subprocess.STDOUT)
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+"""
+
+
 def memory_of(folder: Path, *args: str) -> tuple[int, int, str]:
     """Exit code, peak memory in kB and output of a command."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "framepipe", *args],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        text = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss, text
+    command = [sys.executable, "-m", "framepipe", *args]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", LAUNCHER, *command], cwd=folder, capture_output=True, text=True
+    )
+    code, kilobytes = map(int, done.stderr.split()[-2:])
+    return code, kilobytes, done.stdout
 
 
 def test_status_of_20000_frames_needs_little_memory(many: Path) -> None:
