@@ -28,26 +28,6 @@ def read_png(path: Any) -> Pixels:
         return np.asarray(image.convert("RGBA"))
 
 
-def rgb_with_one_bit_alpha(rgba: Pixels, ground: Sequence[int]) -> Picture:
-    """As GIF shows it: a pixel is opaque (alpha 128 and more) or not at all."""
-    seen = np.where(rgba[..., 3:] >= 128, rgba[..., :3], np.array(ground, np.uint8))
-    return [seen.astype(np.float32)]
-
-
-def rgb_and_alpha(rgba: Pixels, ground: Sequence[int]) -> Picture:
-    """Colours laid over a ground, so that those nobody sees do not count; and alpha, all its levels."""
-    opacity = rgba[..., 3].astype(np.float32)
-    share = opacity[..., None] / 255
-    return [rgba[..., :3] * share + np.array(ground, np.float32) * (1 - share), opacity]
-
-
-def same_to_the_eye(one: Pixels, other: Pixels) -> bool:
-    """Whether two RGBA pictures are equal, but for colours under alpha 0."""
-    if one.shape != other.shape or not np.array_equal(one[..., 3], other[..., 3]):
-        return False
-    return bool(np.all((one[..., :3] == other[..., :3]) | (one[..., 3:] == 0)))
-
-
 def yuv(
     rgba: Pixels, ground: Sequence[int], *, half: bool = True, alpha: bool = False, even: bool = True
 ) -> Picture:
@@ -92,13 +72,6 @@ def split_yuv(raw: bytes, width: int, height: int, *, half: bool = True, alpha: 
         planes.append(samples[at : at + rows * columns].reshape(rows, columns))
         at += rows * columns
     return planes
-
-
-def psnr_db(one: Picture, other: Picture) -> float:
-    """Peak signal-to-noise ratio over all samples, in dB; 99 for equal pictures."""
-    squares = sum(float(np.sum((a - b) ** 2)) for a, b in zip(one, other))
-    mean = squares / sum(plane.size for plane in one)
-    return PERFECT_DB if mean == 0 else min(PERFECT_DB, float(10 * np.log10(255**2 / mean)))
 
 
 def worst_patch(one: Picture, other: Picture) -> float:

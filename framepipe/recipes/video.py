@@ -204,7 +204,7 @@ def by_ffmpeg(
     codec, rate = CODECS[settled.codec], timeline.video_fps
     repeats = timeline.video_repeats()
     names = [file_name(number) for number, times in zip(timeline.numbers, repeats) for _ in range(times)]
-    pictures = _pictures(settled, shape, background)
+    pictures = as_encoded(frames_input(LIST), settled, shape, background)
     chosen: dict[str, Any] = {
         "vcodec": codec.library,
         **codec.args,
@@ -228,9 +228,9 @@ def by_ffmpeg(
     return Recipe(format_, "ffmpeg", lists, (step,), {}, output, len(names))
 
 
-def _pictures(settled: Encoding, shape: Shape, background: tuple[int, int, int]) -> Any:
+def as_encoded(pictures: Any, settled: Encoding, shape: Shape, background: tuple[int, int, int]) -> Any:
+    """A stream of frames, in the pixels that the encoder gets."""
     colour = "0x{:02x}{:02x}{:02x}".format(*background)
-    pictures = frames_input(LIST)
     if shape.mode == "RGBA" and not settled.alpha:
         pictures = flatten(pictures, colour)
     if settled.lossless:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
-
 from framepipe.containers import Damage, Film, inspect
 from framepipe.control import Stop
-from framepipe.errors import Interrupted
-from framepipe.pictures import Picture, Pixels, read_png, same_to_the_eye, worst_patch
+from framepipe.pictures import PERFECT_DB
 from framepipe.verify.expected import Expected
-from framepipe.verify.judge import COMPARED, SAMPLES, picture_checks, spread
+from framepipe.verify.gifs import each_picture
+from framepipe.verify.judge import picture_checks
+from framepipe.verify.likeness import likenesses
 from framepipe.verify.report import Check, plays, same
 
 #: Times are kept in whole milliseconds or better.
@@ -36,14 +34,15 @@ def checks(movie: Path, expected: Expected, stop: Stop | None) -> Iterator[Check
     if len(shown) != len(expected.sources) or (film.width, film.height) != expected.size:
         return
     try:
-        found = _compare(movie, shown, expected, stop)
+        pictures = each_picture(movie, _checked(movie, shown, expected), stop)
+        found = list(likenesses(pictures, expected.sources, expected.seen))
     except (OSError, EOFError, ValueError, SyntaxError, IndexError, RuntimeError) as error:
         yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}"[:200])
         return
     yield Check("decodes", True, "every frame", "every frame")
-    yield from picture_checks(found.samples, found.off, expected)
+    yield from picture_checks(found, expected)
     if expected.lossless:
-        other = found.other
+        other = [position for position, frame in enumerate(found) if frame.own_db < PERFECT_DB]
         seen = (
             f"{len(other)} frames differ, the first is frame {other[0]}" if other else "every pixel as drawn"
         )
@@ -91,48 +90,12 @@ def _facts(film: Film, shown: Sequence[int], expected: Expected) -> Iterator[Che
     yield same("plays", plays(expected.timeline.loop), plays(film.plays))
 
 
-@dataclass
-class _Found:
-    """Sampled pictures; how far off the patches of each frame are; which frames are not exactly equal."""
-
-    samples: dict[int, Picture] = field(default_factory=dict)
-    off: dict[int, float] = field(default_factory=dict)
-    other: list[int] = field(default_factory=list)
-
-
-def _compare(movie: Path, shown: Sequence[int], expected: Expected, stop: Stop | None) -> _Found:
-    """Decode every picture and hold it against each frame at whose time it is on."""
+def _checked(movie: Path, shown: Sequence[int], expected: Expected) -> list[int]:
+    """The positions to look at, if Pillow finds as many pictures of the size that is due."""
     from PIL import Image
 
-    found, count = _Found(), len(shown)
-    samples, compared = set(spread(count, SAMPLES)), set(spread(count, COMPARED))
     with Image.open(movie) as image:
-        if image.size != expected.size or getattr(image, "n_frames", 1) != shown[-1] + 1:
-            raise ValueError(f"{getattr(image, 'n_frames', 1)} pictures of {image.size} px are read")
-        for position in range(count):
-            if stop and stop.requested:
-                raise Interrupted(
-                    f"stopped{stop.by} while {movie.name} was verified: the frames are safe. "
-                    "Run the same again to go on",
-                    signal_name=stop.signal_name,
-                )
-            image.seek(shown[position])
-            image.load()
-            if position in compared or expected.lossless:
-                rgba = np.asarray(image.convert("RGBA"))
-                _hold_against(found, position, rgba, expected, sample=position in samples)
-    return found
-
-
-def _hold_against(found: _Found, position: int, rgba: Pixels, expected: Expected, *, sample: bool) -> None:
-    source = read_png(expected.sources[position])
-    equal = same_to_the_eye(rgba, source)
-    if not equal:
-        found.other.append(position)
-    if sample or not equal:
-        seen = expected.shown(rgba)
-        found.off[position] = worst_patch(seen, expected.shown(source))
-        if sample:
-            found.samples[position] = seen
-    else:
-        found.off[position] = 0.0
+        count = getattr(image, "n_frames", 1)
+        if image.size != expected.size or count != shown[-1] + 1:
+            raise ValueError(f"{count} pictures of {image.size} px are read")
+    return list(shown)

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from framepipe.pictures import Picture, Pixels, read_png, rgb_and_alpha, rgb_with_one_bit_alpha, yuv
+from framepipe.pictures import Picture, read_png, yuv
 from framepipe.recipes import PICTURES, Encoding, Options, encoding, pictures
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
+from framepipe.verify.likeness import Shown, colours_and_alpha, colours_where_seen, halved, one_bit
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Expected:
         What transparent pixels are shown over where they cannot be kept.
     options : Options
         Sets how close to its source a frame must be.
+    exact : bool
+        GIF: the colours of all frames fit into it, so each pixel must be as it was drawn.
     """
 
     format: str
@@ -40,24 +45,22 @@ class Expected:
     shape: Shape
     background: tuple[int, int, int]
     options: Options
+    exact: bool = False
 
-    def source(self, position: int) -> Picture:
-        """The source of a frame of the timeline, as this format would show it."""
-        return self.shown(read_png(self.sources[position]))
-
-    def shown(self, rgba: Pixels) -> Picture:
-        """Pixels as this format would show them; shape (height, width, 4)."""
-        if self.format in PICTURES:
-            halved = self.format == "webp" and not self.lossless
-            # what is lost by 4:2:0 does not count, and neither do colours that nobody sees
-            seen = yuv(rgba, self.background) if halved else rgb_and_alpha(rgba, self.background)
-            return [*seen, rgba[..., 3].astype(np.float32)] if halved else seen
+    def seen(self, image: Image) -> Shown:
+        """An image as this format would show it, of those formats that Pillow reads."""
         if self.format == "gif":
-            return rgb_with_one_bit_alpha(rgba, self.background)
-        if self.format == "html":
-            return yuv(rgba, self.background)
+            return one_bit(image, self.background)
+        if self.lossless:
+            return colours_where_seen(image, self.background)
+        shown = colours_and_alpha(image, self.background)
+        return halved(shown) if self.format in ("webp", "html") else shown
+
+    def sample(self, position: int) -> Picture:
+        """The source of a frame of the timeline, in the planes of a video."""
         video = self.encoding
         half = video.chroma == "420"
+        rgba = read_png(self.sources[position])
         return yuv(rgba, self.background, half=half, alpha=video.alpha, even=not video.lossless)
 
     @property
@@ -65,7 +68,11 @@ class Expected:
         """True if each pixel must be as it was drawn."""
         if self.format in PICTURES:
             return pictures.lossless(self.format, self.options)
-        return self.format not in ("gif", "html") and self.encoding.lossless
+        if self.format == "html":
+            return self.options.quality != "draft"
+        if self.format == "gif":
+            return self.exact
+        return self.encoding.lossless
 
     @property
     def encoding(self) -> Encoding:

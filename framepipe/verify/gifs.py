@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from framepipe import gif
 from framepipe.control import Stop
 from framepipe.errors import Interrupted
-from framepipe.pictures import Picture, rgb_with_one_bit_alpha, worst_patch, worst_patch_given_colours
+from framepipe.pictures import PERFECT_DB, worst_patch_given_colours
 from framepipe.verify.expected import Expected
-from framepipe.verify.judge import COMPARED, SAMPLES, picture_checks, spread
+from framepipe.verify.judge import picture_checks
+from framepipe.verify.likeness import Likeness, Shown, likenesses
 from framepipe.verify.report import Check, centiseconds, plays, same, same_list
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def checks(movie: Path, expected: Expected, stop: Stop | None) -> Iterator[Check]:
@@ -34,40 +39,57 @@ def checks(movie: Path, expected: Expected, stop: Stop | None) -> Iterator[Check
     if (info.frames, info.width, info.height) != (len(delays), shape.width, shape.height):
         return
     try:
-        pictures, off = _gif_pictures(movie, info.frames, expected, stop)
+        found = _compare(movie, info.frames, expected, stop)
     except (OSError, EOFError, ValueError, SyntaxError, IndexError) as error:
         yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}")
         return
     yield Check("decodes", True, "every frame", "every frame")
-    yield from picture_checks(pictures, off, expected)
+    yield from picture_checks(found, expected)
+    yield _exact(found, expected)
 
 
-def _gif_pictures(
-    movie: Path, frames: int, expected: Expected, stop: Stop | None
-) -> tuple[dict[int, Picture], dict[int, float]]:
-    """Decode every frame; the sampled pictures, and how far off the patches of each frame are."""
-    from PIL import Image
+def _compare(movie: Path, frames: int, expected: Expected, stop: Stop | None) -> list[Likeness]:
+    def in_its_colours(seen: Shown, source: Shown, off: float) -> float:
+        if off <= expected.patch_limit:
+            return off
+        return worst_patch_given_colours([_floats(seen)], [_floats(source)])
 
-    samples, compared = set(spread(frames, SAMPLES)), set(spread(frames, COMPARED))
-    pictures: dict[int, Picture] = {}
-    off: dict[int, float] = {}
-    with Image.open(movie) as image:
-        for index in range(frames):
+    pictures = each_picture(movie, range(frames), stop)
+    return list(likenesses(pictures, expected.sources, expected.seen, recheck=in_its_colours))
+
+
+def _floats(shown: Shown) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.asarray(shown[0]).astype(np.float32)
+
+
+def each_picture(movie: Path, positions: range | list[int], stop: Stop | None) -> Iterator[Image]:
+    """The pictures at these positions of a file that Pillow reads, in turn.
+
+    Raises
+    ------
+    Interrupted
+    """
+    from PIL import Image as Images
+
+    with Images.open(movie) as image:
+        for position in positions:
             if stop and stop.requested:
                 raise Interrupted(
                     f"stopped{stop.by} while {movie.name} was verified: the frames are safe. "
                     "Run the same again to go on",
                     signal_name=stop.signal_name,
                 )
-            image.seek(index)
+            image.seek(position)
             image.load()
-            if index not in compared:
-                continue
-            rgba = np.asarray(image.convert("RGBA"))
-            seen, source = rgb_with_one_bit_alpha(rgba, expected.background), expected.source(index)
-            off[index] = worst_patch(seen, source)
-            if off[index] > expected.patch_limit or index in samples:
-                off[index] = worst_patch_given_colours(seen, source)
-            if index in samples:
-                pictures[index] = seen
-    return pictures, off
+            yield image
+
+
+def _exact(found: list[Likeness], expected: Expected) -> Check:
+    """Whether the GIF is lossless; it must be if the colours of all frames together fit into it."""
+    exact = sum(1 for frame in found if frame.own_db == PERFECT_DB)
+    whole = (
+        "every pixel as drawn" if expected.shape.mode == "RGB" else "every pixel as drawn, alpha as one bit"
+    )
+    seen = whole if exact == len(found) else f"{exact} of {len(found)} frames are exact"
+    due = whole if expected.lossless else "as close as its colours are"
+    return Check("lossless", exact == len(found) or not expected.lossless, due, seen)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
+from statistics import median
 
-from framepipe.pictures import Picture, psnr_db
 from framepipe.verify.expected import Expected
+from framepipe.verify.likeness import Likeness
 from framepipe.verify.report import Check
 
-SAMPLES = 8  # compared pixel by pixel, with their neighbours too
-COMPARED = 2000  # compared patch by patch: all frames of most movies
+#: A frame that is so much worse than the one beside it, which is drawn nearly alike, is none of its own.
+OUTLIER_DB = 6.0
+#: Above it nobody sees a difference, whatever the frames beside have.
+_FINE_DB = 40.0
 
 
 def spread(count: int, most: int) -> list[int]:
@@ -18,38 +21,60 @@ def spread(count: int, most: int) -> list[int]:
     return sorted({round(index * (count - 1) / max(1, most - 1)) for index in range(most)})
 
 
-def picture_checks(
-    pictures: Mapping[int, Picture], off: Mapping[int, float], expected: Expected
-) -> Iterator[Check]:
-    """Judge how close pictures are to their sources, and to the sources beside these.
+def picture_checks(frames: Sequence[Likeness], expected: Expected) -> list[Check]:
+    """Judge every frame of a movie by how like it is to its source, and to those beside it.
 
-    Parameters
-    ----------
-    pictures : mapping of int to Picture
-        Sampled ones, by position in the timeline.
-    off : mapping of int to float
-        How far off the worst patch of each compared frame is.
+    The floor on PSNR alone lets much pass, as it must (see `Expected.floor_db`); wrong pictures are
+    found by patches, by a source beside that is more like them, and by a fall against a frame beside
+    that is drawn nearly alike. A fall against the movie's median is told and is not an error: frames
+    with more in them have less.
     """
-    close: dict[int, float] = {}
-    foreign = ""
-    for own, seen in pictures.items():
-        close[own] = psnr_db(seen, expected.source(own))
-        for beside in (own - 1, own + 1):
-            if foreign or not 0 <= beside < len(expected.sources):
-                continue
-            if psnr_db(seen, expected.source(beside)) > close[own] + expected.closer_db:
-                foreign = f"frame {own} shows {expected.sources[beside].name}"
-    worst, worst_off = min(close, key=close.__getitem__), max(off, key=off.__getitem__)
-    yield Check(
-        "pictures",
-        close[worst] >= expected.floor_db,
-        f"at least {expected.floor_db:g} dB",
-        f"{close[worst]:.1f} dB at least, in {len(close)} frames (frame {worst})",
-    )
-    yield Check(
-        "patches",
-        off[worst_off] <= expected.patch_limit,
-        f"8x8 px within {expected.patch_limit:.0f}/255",
-        f"off by {off[worst_off]:.1f} at most, in {len(off)} frames (frame {worst_off})",
-    )
-    yield Check("order", not foreign, "each frame shows its own", foreign or "each frame shows its own")
+    levels = [frame.own_db for frame in frames]
+    middle, worst = median(levels), min(range(len(frames)), key=levels.__getitem__)
+    off = max(range(len(frames)), key=lambda position: frames[position].off)
+    low = sum(1 for level in levels if level < middle - OUTLIER_DB)
+    below = f"; {low} more than {OUTLIER_DB:g} dB below" if low else ""
+    foreign = _foreign(frames, expected)
+    return [
+        Check(
+            "pictures",
+            levels[worst] >= expected.floor_db,
+            f"at least {expected.floor_db:g} dB",
+            f"{middle:.1f} dB in the median of {len(frames)}, {levels[worst]:.1f} at least "
+            f"(frame {worst}){below}",
+        ),
+        Check(
+            "patches",
+            frames[off].off <= expected.patch_limit,
+            f"8x8 px within {expected.patch_limit:.0f}/255",
+            f"off by {frames[off].off:.1f} at most (frame {off})",
+        ),
+        Check("order", not foreign, "each frame shows its own", foreign or "each frame shows its own"),
+    ]
+
+
+def _foreign(frames: Sequence[Likeness], expected: Expected) -> str:
+    """The first frame that shows another one, or one from elsewhere; empty if there is none."""
+    for position, frame in enumerate(frames):
+        for beside, close_db in zip((position - 1, position + 1), frame.beside_db):
+            if close_db > frame.own_db + expected.closer_db:
+                return f"frame {position} shows {expected.sources[beside].name}"
+        for beside, alike_db in (
+            (position + 1, frame.alike_db),
+            (position - 1, _alike(frames, position - 1)),
+        ):
+            if alike_db and _falls(frame.own_db, frames[beside].own_db, alike_db):
+                return (
+                    f"frame {position} has {frame.own_db:.1f} dB, frame {beside}, drawn nearly alike, "
+                    f"{frames[beside].own_db:.1f}"
+                )
+    return ""
+
+
+def _alike(frames: Sequence[Likeness], position: int) -> float:
+    return frames[position].alike_db if position >= 0 else 0.0
+
+
+def _falls(own_db: float, beside_db: float, alike_db: float) -> bool:
+    """Whether a frame is worse than the one beside it, and further from its source than that is."""
+    return own_db < min(_FINE_DB, beside_db - OUTLIER_DB, alike_db - OUTLIER_DB)

@@ -17,10 +17,11 @@ import numpy as np
 from framepipe.control import Stop
 from framepipe.encoders.player import policy
 from framepipe.errors import Interrupted
-from framepipe.pictures import Picture, Pixels, read_png, worst_patch, yuv
+from framepipe.pictures import PERFECT_DB, Pixels, read_png
 from framepipe.recipes.html import ends_s
 from framepipe.verify.expected import Expected
-from framepipe.verify.judge import SAMPLES, picture_checks, spread
+from framepipe.verify.judge import picture_checks
+from framepipe.verify.likeness import Likeness, apart
 from framepipe.verify.report import Check, plays, same
 
 _PICTURE = re.compile(r'<script type="image/webp;base64" id="([a-z0-9-]+)">([A-Za-z0-9+/=]*)</script>\n')
@@ -171,33 +172,31 @@ def _labels(expected: Expected, facts: Mapping[str, Any]) -> Check:
 
 
 def _compare(page: Page, expected: Expected, stop: Stop | None) -> list[Check]:
-    """Every frame against its PNG: all pixels; in a draft, patches of all and eight in full."""
+    """Every frame against its PNG: all pixels; in a draft, its likeness to it."""
     still = _decoded(page.pictures["still"])
-    exact = expected.options.quality != "draft"
-    samples = set(spread(len(expected.sources), SAMPLES))
-    done: dict[tuple[int, Path], float] = {}
-    pictures: dict[int, Picture] = {}
-    off: dict[int, float] = {}
-    other = []
+    done: dict[tuple[int, Path], Likeness] = {}
+    found = []
     for position, picture in enumerate(page.facts["pictures"]):
         _stop_if_asked(stop)
         key = picture, expected.sources[position]
-        if key in done and not (position in samples and not exact):
-            off[position] = done[key]
-            continue
-        seen, source = _shown(page, still, picture), read_png(expected.sources[position])
-        if exact:
-            off[position] = float(not np.array_equal(seen, source))
-            other += [position] if off[position] else []
-        else:
-            draft = yuv(seen, expected.background)
-            off[position] = worst_patch(draft, yuv(source, expected.background))
-            pictures |= {position: draft} if position in samples else {}
-        done[key] = off[position]
-    if not exact:
-        return list(picture_checks(pictures, off, expected))
+        if key not in done:
+            done[key] = _likeness(_shown(page, still, picture), expected, position)
+        found.append(done[key])
+    if not expected.lossless:
+        return list(picture_checks(found, expected))
+    other = [position for position, frame in enumerate(found) if frame.own_db < PERFECT_DB]
     text = f"other pixels in {len(other)} frames, first {other[0]}" if other else "every pixel of every frame"
     return [Check("pixels", not other, "every pixel of every frame", text)]
+
+
+def _likeness(seen: Pixels, expected: Expected, position: int) -> Likeness:
+    from PIL import Image
+
+    if expected.lossless:
+        equal = np.array_equal(seen, read_png(expected.sources[position]))
+        return Likeness(PERFECT_DB if equal else 0.0, 0.0)
+    with Image.open(expected.sources[position]) as source:
+        return Likeness(*apart(expected.seen(Image.fromarray(seen)), expected.seen(source)))
 
 
 def _decoded(text: str) -> Pixels:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framepipe.pictures import PERFECT_DB, psnr_db, worst_patch, worst_patch_given_colours, yuv
+from framepipe.pictures import worst_patch, worst_patch_given_colours, yuv
 
 
 @st.composite
@@ -28,7 +28,6 @@ def test_equal_pictures_are_not_apart(pair):
     one, _ = pair
     assert worst_patch(one, [one[0].copy()]) == 0
     assert worst_patch_given_colours(one, [one[0].copy()]) == 0
-    assert psnr_db(one, one) == PERFECT_DB
 
 
 @given(pairs())
@@ -37,7 +36,6 @@ def test_the_distance_is_the_same_both_ways_and_within_its_scale(pair):
     one, other = pair
     assert worst_patch(one, other) == pytest.approx(worst_patch(other, one))
     assert 0 <= worst_patch(one, other) <= 255
-    assert psnr_db(one, other) == pytest.approx(psnr_db(other, one))
     assert worst_patch_given_colours(one, other) <= worst_patch(one, other) + 1e-3
 
 

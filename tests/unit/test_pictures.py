@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from framepipe.pictures import (
-    PERFECT_DB,
-    psnr_db,
     read_png,
-    rgb_with_one_bit_alpha,
     split_yuv,
     worst_patch,
     worst_patch_given_colours,
@@ -32,12 +29,6 @@ def test_a_png_is_read_as_rgba(tmp_path):
     read = read_png(tmp_path / "b.png")
     assert np.array_equal(read[..., :3], pixels[..., :3])
     assert (read[..., 3] == 255).all()
-
-
-@pytest.mark.parametrize(("alpha", "shown"), [(0, 9), (127, 9), (128, 200), (255, 200)])
-def test_in_gif_a_pixel_is_opaque_or_not_at_all(alpha, shown):
-    (plane,) = rgb_with_one_bit_alpha(flat((200, 200, 200), alpha=alpha), (9, 9, 9))
-    assert (plane == shown).all()
 
 
 @pytest.mark.parametrize(
@@ -78,19 +69,6 @@ def test_raw_bytes_are_split_into_their_planes():
     luma, blue, red = split_yuv(raw, 4, 2)
     assert luma.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert (blue.tolist(), red.tolist()) == ([[100, 101]], [[200, 201]])
-
-
-def test_equal_pictures_are_perfect_and_opposite_ones_have_0_db():
-    black, white = [np.zeros((4, 4), np.float32)], [np.full((4, 4), 255, np.float32)]
-    assert psnr_db(black, black) == PERFECT_DB
-    assert psnr_db(black, white) == pytest.approx(0)
-    assert psnr_db(black, [black[0] + 1]) == pytest.approx(48.13, abs=0.01)
-
-
-def test_planes_of_different_sizes_count_by_their_samples():
-    one = [np.zeros((4, 4)), np.zeros((2, 2))]
-    other = [np.zeros((4, 4)), np.full((2, 2), 10.0)]
-    assert psnr_db(one, other) == pytest.approx(10 * np.log10(255**2 / (4 * 100 / 20)))
 
 
 def test_the_worst_patch_is_the_difference_of_means_of_one_8x8_patch():
