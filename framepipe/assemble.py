@@ -5,33 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from framepipe import containers, files, png
+from framepipe import files
 from framepipe.control import Progress, ProgressCallback, Stop, ignore_progress
-from framepipe.encoders import imagemagick, player
-from framepipe.encoders.ffmpeg import find_ffmpeg, run_ffmpeg
 from framepipe.encoders.tools import STALL_S, Tool
-from framepipe.errors import (
-    EncoderFailed,
-    StoreError,
-    VerificationFailed,
-)
+from framepipe.errors import EncoderFailed, StoreError, UsageError, VerificationFailed
 from framepipe.fingerprint import digest_file
-from framepipe.frames import file_name
 from framepipe.notebook import mimebundle
 from framepipe.plan import Assembly, plan_assembly
-from framepipe.recipes import FRAMES, PICTURES, PLAYER_LIMIT_MB, Options, Recipe, recipe
-from framepipe.render import RenderReport
-from framepipe.store import Shape, Store
-from framepipe.timeline import Timeline, Timing
+from framepipe.recipes import FRAMES, PLAYER_LIMIT_MB, Options
+from framepipe.render import RenderReport, parse_shard
+from framepipe.segments import Encoding, join, keys, usual_jobs
+from framepipe.shelf import Shelf
+from framepipe.store import Store
+from framepipe.timeline import Timing
+from framepipe.trial import prepare, run_recipe, tool_for
 from framepipe.verify import VerifyReport, measure
-
-_TINY = Shape(64, 64, "RGB")  # SVT-AV1 takes no smaller ones
 
 
 @dataclass(frozen=True)
@@ -109,6 +102,7 @@ def assemble(
     preset: str = "medium",
     missing: str = "error",
     stale: str = "error",
+    workers: int | None = None,
     stall_s: float = STALL_S,
     metadata: Mapping[str, str] | None = None,
     codec: str | None = None,
@@ -139,6 +133,8 @@ codec_options, labels, player_limit_mb
         leave them out.
     stale : {"error", "keep"}
         For frames of another version of the job: refuse, or use them.
+    workers : int, optional
+        Encoders that run at once, for GIF and for long videos. Default: a processor each, 8 at most.
     progress : callable, optional
     stop : Stop, optional
 
@@ -153,136 +149,169 @@ codec_options, labels, player_limit_mb
     """
     told = locals()
     timing, options = Timing.of(told), Options.of(told)
-    plan = plan_assembly(store, output, timing, options=options, missing=missing, stale=stale)
-    return carry_out(plan, progress=progress, stop=stop)
+    jobs = jobs_of(workers)
+    plan = plan_assembly(store, output, timing, options=options, missing=missing, stale=stale, jobs=jobs)
+    return carry_out(plan, workers=jobs, progress=progress, stop=stop)
 
 
-def check_tools(formats: Sequence[str], options: Options) -> None:
-    """See that each format can be built here, before hours are spent on drawing.
+def encode_share(
+    store: Store | RenderReport | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    shard: str | tuple[int, int],
+    *,
+    missing: str = "error",
+    stale: str = "error",
+    workers: int | None = None,
+    progress: ProgressCallback | None = None,
+    stop: Stop | None = None,
+    **keywords: Any,
+) -> ShareReport:
+    """Encode a share of a movie's segments, for one of several tasks; `assemble` then joins them.
+
+    Parameters
+    ----------
+    store, output, missing, stale, workers, progress, stop
+        See `assemble`.
+    shard : str or tuple of int
+        ``"2/8"`` or ``(2, 8)``: the second of eight shares; every eighth segment.
+    **keywords
+        Timing and encoding, as `assemble` is going to have them: segments of other settings are others.
+
+    Returns
+    -------
+    ShareReport
 
     Raises
     ------
-    ToolMissing
+    UsageError, IncompleteStore, ToolMissing, EncoderFailed, Interrupted
+        Segments that were finished stay in the store.
     """
-    for format_ in dict.fromkeys(formats):
-        made = recipe(format_, Timeline.of([0]), _TINY, None, options)
-        _tool_for(made, options)
+    if unknown := set(keywords) - {*Timing.__dataclass_fields__, *Options.__dataclass_fields__}:
+        raise UsageError(f"encode_share takes no {', '.join(sorted(unknown))}")
+    k, n = parse_shard(shard)
+    timing = Timing(**{name: keywords[name] for name in Timing.__dataclass_fields__ if name in keywords})
+    options = Options(**{name: keywords[name] for name in Options.__dataclass_fields__ if name in keywords})
+    plan = plan_assembly(store, output, timing, options=options, missing=missing, stale=stale)
+    made = plan.recipe
+    if not made.kept:
+        return ShareReport(plan.output, 0, (), 0)
+    tell, total = progress or ignore_progress, len(made.segments)
+    tool = tool_for(made, options)
+    mine = range(k - 1, total, n)
+    frames = sum(len(made.segments[at].numbers) for at in mine)
+    with _work_folder(plan) as folder:
+        prepare(made, tool, folder, ignore_frames, options.stall_s, stop)
+        work = _segments(
+            plan, tool, folder, jobs_of(workers), lambda done: tell(Progress("encode", done, frames))
+        )
+        work.run(stop, mine)
+    return ShareReport(plan.output, total, tuple(mine), len(work.taken))
 
 
-def _tool_for(made: Recipe, options: Options) -> Tool:
-    if made.encoder == "imagemagick":
-        return imagemagick.find_imagemagick()
-    if made.encoder == "player":
-        return player.find_pillow()
-    asked = replace(
-        Options(), **{name: getattr(options, name) for name in ("codec", "quality", "chroma", "depth")}
-    )
-    told = [f"{name} {value}" for name, value in vars(asked).items() if value != getattr(Options(), name)]
-    what = f"{made.format} ({', '.join(told)})" if told else made.format
-    if plays := made.spec.get("plays", 0) if made.format == "avif" else 0:
-        what += " with a number of plays"  # which ffmpeg 5.1 cannot write
-    return find_ffmpeg(what, lambda tool: _try_on_something_tiny(tool, made.format, asked, plays))
+@dataclass(frozen=True)
+class ShareReport:
+    """What `encode_share` did.
+
+    Attributes
+    ----------
+    output : Path
+        The movie that the segments are for.
+    segments : int
+        Of the whole movie; 0 if it is too short, or of a format, that has none.
+    mine : tuple of int
+        Positions of those of this share.
+    taken : int
+        How many of them were in the store before.
+    """
+
+    output: Path
+    segments: int
+    mine: tuple[int, ...]
+    taken: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**vars(self), "output": str(self.output), "mine": list(self.mine)}
 
 
-def decoder(format_: str) -> Tool | None:
-    """The ffmpeg that reads a format for verification; None where Pillow does."""
-    if format_ in ("gif", "html", *PICTURES):
-        return None
-    options = Options()
-    return _tool_for(recipe(format_, Timeline.of([0]), _TINY, None, options), options)
+def ignore_frames(_: int) -> None:
+    """For a step whose progress nobody is shown."""
 
 
-def _try_on_something_tiny(tool: Tool, format_: str, options: Options, plays: int) -> None:
-    """Build a movie of two frames of 64x64: shows more than a list of codecs would."""
-    import numpy as np
+def jobs_of(workers: int | None) -> int:
+    """How many encoders run at once.
 
-    timeline = Timeline.of([0, 1], loop=plays)
-    made = recipe(format_, timeline, _TINY, None, options)
-    with tempfile.TemporaryDirectory(prefix="framepipe-") as name:
-        frames = Path(name) / FRAMES
-        frames.mkdir()
-        for number in timeline.numbers:
-            pixels = np.full((_TINY.height, _TINY.width, 3), 100 * number, np.uint8)
-            (frames / file_name(number)).write_bytes(png.encode(pixels))
-        _encode(made, tool, Path(name), lambda _: None, 60.0, None)
-        if plays:  # ffmpeg 5.1 takes the option and ignores it
-            with contextlib.suppress(containers.Damage):
-                if containers.inspect(Path(name) / made.output, format_).plays == plays:
-                    return
-            raise EncoderFailed("ffmpeg knows no number of plays and said that all was well")
+    Raises
+    ------
+    UsageError
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers is {workers}; give 1 or more")
+    return usual_jobs() if workers is None else workers
+
+
+def _segments(
+    plan: Assembly, tool: Tool, folder: Path, jobs: int, on_frame: Callable[[int], None]
+) -> Encoding:
+    made = plan.recipe
+    shelf = Shelf(plan.store) if made.kept else None
+    named = keys(made, tool, folder, plan.seen)
+    return Encoding(made, tool, folder, shelf, named, jobs, plan.expected.options.stall_s, on_frame)
 
 
 def carry_out(
     plan: Assembly,
     *,
+    workers: int | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
 ) -> Movie:
     """Build what was planned; see `assemble`."""
     tell = progress or ignore_progress
-    tool = _tool_for(plan.recipe, plan.expected.options)
-    reader = tool if tool.name == "ffmpeg" else None
+    tool = tool_for(plan.recipe, plan.expected.options)
     total, label = plan.recipe.frames, plan.output.name
+
+    def on_frame(done: int) -> None:
+        tell(Progress("encode", min(done, total), total, label=label))
+
     with _work_folder(plan) as folder:
-        _encode(
-            plan.recipe,
-            tool,
-            folder,
-            lambda done: tell(Progress("encode", min(done, total), total, label=label)),
-            plan.expected.options.stall_s,
-            stop,
-        )
+        work = _encode(plan, tool, folder, jobs_of(workers), on_frame, stop)
         made = folder / plan.recipe.output
         tell(Progress("verify", 0, 1, label=label))
-        report = measure(made, plan.expected, reader, stop, folder)
-        _judge(plan, report, made)
+        report = measure(made, plan.expected, tool if tool.name == "ffmpeg" else None, stop, folder)
+        _judge(plan, report, made, work)
         report = VerifyReport(plan.output, report.checks)
         tell(Progress("verify", 1, 1, label=label))
-        movie = _movie(plan, tool, report, made)
+        movie = _movie(plan, tool, report, made, work)
         digest = digest_file(made)
         files.publish(made, plan.output)
+    named = [key.stem for key in work.keys] if work and work.shelf else []
     with contextlib.suppress(StoreError):  # a convenience: the movie is there without it
-        plan.store.note_movie(plan.output, _about(plan, movie, digest))
+        plan.store.note_movie(plan.output, {**_about(plan, movie, digest), "segments": named})
+    if work and work.shelf:
+        movies = plan.store.read_movies().values()
+        work.shelf.keep_only(work.keys, [str(stem) for noted in movies for stem in noted.get("segments", ())])
     return movie
 
 
 def _encode(
-    made: Recipe,
+    plan: Assembly,
     tool: Tool,
     folder: Path,
+    jobs: int,
     on_frame: Callable[[int], None],
-    stall_s: float,
     stop: Stop | None,
-) -> None:
-    for name, text in made.lists.items():
-        (folder / name).write_text(text, encoding="ascii")
-    if made.encoder == "imagemagick":
-        (folder / "parts").mkdir()
-        inside = {"output": str(folder / made.output), "work": str(folder / "parts")}
-        inside["frames"] = [str(folder / name) for name in made.spec["frames"]]  # type: ignore[assignment]
-        imagemagick.run_imagemagick(
-            tool, {**made.spec, **inside}, cwd=folder, on_frame=on_frame, stall_s=stall_s, stop=stop
-        )
-    if made.encoder == "player":
-        player.build(made.spec, folder / FRAMES, folder / made.output, on_frame, stop)
-    for step in made.steps:
-        watch = on_frame if step.shown else None
-        run_ffmpeg(
-            tool,
-            step.args,
-            cwd=folder,
-            frames=step.frames,
-            on_frame=watch,
-            stall_s=stall_s,
-            stop=stop,
-        )
-    if not (folder / made.output).is_file() or not (folder / made.output).stat().st_size:
-        raise EncoderFailed(f"{tool.name} said that all was well and wrote no movie", tool=tool)
-    if made.format == "webp":
-        try:
-            containers.finish_webp(folder / made.output, **made.spec)
-        except containers.Damage as error:
-            raise EncoderFailed(f"{tool.name} said that all was well and wrote: {error}", tool=tool) from None
+) -> Encoding | None:
+    """Bring the movie into the work folder; what was done about its segments, if it has any."""
+    made, stall_s = plan.recipe, plan.expected.options.stall_s
+    if not made.segments:
+        run_recipe(made, tool, folder, on_frame, stall_s, stop)
+        return None
+    prepare(made, tool, folder, ignore_frames, stall_s, stop)
+    work = _segments(plan, tool, folder, jobs, on_frame)
+    work.run(stop)
+    join(made, tool, folder, stall_s, stop)
+    return work
 
 
 @contextlib.contextmanager
@@ -308,7 +337,7 @@ def _work_folder(plan: Assembly) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _judge(plan: Assembly, report: VerifyReport, made: Path) -> None:
+def _judge(plan: Assembly, report: VerifyReport, made: Path, work: Encoding | None) -> None:
     if plan.store.look(plan.seen) != plan.seen:
         raise VerificationFailed(
             f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
@@ -316,6 +345,8 @@ def _judge(plan: Assembly, report: VerifyReport, made: Path) -> None:
         )
     if report.passed:
         return
+    if work and work.shelf:
+        work.shelf.drop(work.keys)  # one of them may be the reason
     rejected = plan.output.with_name(f"{plan.output.stem}.rejected{plan.output.suffix}")
     kept = ""
     with contextlib.suppress(OSError):
@@ -328,7 +359,7 @@ def _judge(plan: Assembly, report: VerifyReport, made: Path) -> None:
     )
 
 
-def _movie(plan: Assembly, tool: Tool, report: VerifyReport, made: Path) -> Movie:
+def _movie(plan: Assembly, tool: Tool, report: VerifyReport, made: Path, work: Encoding | None) -> Movie:
     width, height = plan.expected.size
     return Movie(
         path=plan.output,
@@ -340,8 +371,14 @@ def _movie(plan: Assembly, tool: Tool, report: VerifyReport, made: Path) -> Movi
         height=height,
         size_bytes=made.stat().st_size,
         report=report,
-        notes=(*plan.notes, *tool.notes),
+        notes=(*plan.notes, *tool.notes, *_notes_of(work)),
     )
+
+
+def _notes_of(work: Encoding | None) -> list[str]:
+    if work is None or not work.taken:
+        return []
+    return [f"{len(work.taken)} of {len(work.keys)} segments were in the store, the others were encoded"]
 
 
 def _about(plan: Assembly, movie: Movie, digest: str) -> dict[str, Any]:
@@ -355,6 +392,7 @@ def _about(plan: Assembly, movie: Movie, digest: str) -> dict[str, Any]:
         "fps": str(timeline.fps),
         "loop": timeline.loop,
         "options": asdict(plan.expected.options),
+        "exact": plan.expected.exact,
         "encoder": str(movie.encoder),
         "passed": movie.report.passed,
     }

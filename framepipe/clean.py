@@ -13,6 +13,7 @@ from framepipe import files, png
 from framepipe.errors import StoreError
 from framepipe.frames import file_name, format_range, number_of
 from framepipe.job import read_passport
+from framepipe.shelf import Shelf
 from framepipe.store import Store
 
 
@@ -99,6 +100,7 @@ def _remove_empty(store: Store) -> None:
     for path in (store.movies_file, store.job_file):
         path.unlink(missing_ok=True)
     _remove_logs(store)
+    Shelf(store).clear()
     with contextlib.suppress(OSError):  # something of the user's is in it
         store.path.rmdir()
 

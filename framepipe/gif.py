@@ -9,11 +9,12 @@ decoder complains about damage in there.
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, overload
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _GRAPHIC_CONTROL, _PLAIN_TEXT, _APPLICATION = 0xF9, 0x01, 0xFF
@@ -22,6 +23,7 @@ _HAS_TABLE = 0x80
 _DISPOSE = 0x1C
 _BACKGROUND, _PREVIOUS = 2, 3
 _MOST_U16 = 0xFFFF
+_WINDOW = 1 << 20
 
 
 class GifDamage(ValueError):
@@ -74,8 +76,9 @@ def inspect(path: Path) -> GifInfo:
     OSError
         The file cannot be read.
     """
-    data = path.read_bytes()
-    gif = _walk(data)
+    with path.open("rb") as file:
+        data = _Windowed(file)
+        gif = _walk(data)
     return GifInfo(
         gif.width,
         gif.height,
@@ -86,6 +89,40 @@ def inspect(path: Path) -> GifInfo:
         any(frame.clear is not None for frame in gif.frames),
         len(data),
     )
+
+
+class _Windowed:
+    """A file as bytes, of which a piece is in memory at a time."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+        self._start, self._piece = 0, b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, key: int) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> bytes: ...
+    def __getitem__(self, key: int | slice) -> int | bytes:
+        if isinstance(key, int):
+            at = key - self._start
+            if not 0 <= at < len(self._piece):
+                self._read(key)
+                at = 0
+            return self._piece[at]
+        start, stop, _ = key.indices(self._size)
+        if start < self._start or stop > self._start + len(self._piece):
+            self._read(start, max(_WINDOW, stop - start))
+        return self._piece[start - self._start : max(start, stop) - self._start]
+
+    def _read(self, start: int, length: int = _WINDOW) -> None:
+        self._file.seek(start)
+        self._start, self._piece = start, self._file.read(length)
+
+
+_Data = bytes | _Windowed
 
 
 _Box = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom exclusive
@@ -119,7 +156,7 @@ class _Gif:
     plays: int = 1
 
 
-def _walk(data: bytes) -> _Gif:
+def _walk(data: _Data) -> _Gif:
     try:
         gif, at = _screen(data)
         control: _Control | None = None
@@ -143,17 +180,17 @@ def _walk(data: bytes) -> _Gif:
     return gif
 
 
-def _unknown(data: bytes, at: int) -> str:
+def _unknown(data: _Data, at: int) -> str:
     if data[at : at + 3] == b"GIF":
         return f"a second GIF is glued on without a trailer before it, at byte {at}"
     return f"unknown block 0x{data[at]:02x} at byte {at}"
 
 
-def _screen(data: bytes) -> tuple[_Gif, int]:
+def _screen(data: _Data) -> tuple[_Gif, int]:
     """Header, Logical Screen Descriptor and Global Color Table (sections 17-19)."""
     if data[:6] not in (b"GIF89a", b"GIF87a"):
         raise GifDamage("does not start like a GIF, at byte 0" if data else "empty, at byte 0")
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    width, height, flags = struct.unpack("<HHB", data[6:11])
     end = 13 + _table_size(flags)
     if end > len(data):
         raise IndexError
@@ -164,9 +201,9 @@ def _table_size(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & _HAS_TABLE else 0
 
 
-def _frame(data: bytes, at: int, gif: _Gif, control: _Control | None) -> _Frame:
+def _frame(data: _Data, at: int, gif: _Gif, control: _Control | None) -> _Frame:
     """Image Descriptor, Local Color Table, Table Based Image Data (sections 20-22)."""
-    left, top, width, height, packed = struct.unpack_from("<HHHHB", data, at + 1)
+    left, top, width, height, packed = struct.unpack("<HHHHB", data[at + 1 : at + 10])
     right, bottom = left + width, top + height
     if not width or not height or right > gif.width or bottom > gif.height:
         raise GifDamage(
@@ -185,13 +222,13 @@ def _frame(data: bytes, at: int, gif: _Gif, control: _Control | None) -> _Frame:
     return _Frame(at, body, end, box, bool(packed & _HAS_TABLE), control or (0, 0, 0))
 
 
-def _after_sub_blocks(data: bytes, at: int) -> int:
+def _after_sub_blocks(data: _Data, at: int) -> int:
     while size := data[at]:
         at += size + 1
     return at + 1
 
 
-def _extension(data: bytes, at: int, gif: _Gif, control: _Control | None) -> tuple[_Control | None, int]:
+def _extension(data: _Data, at: int, gif: _Gif, control: _Control | None) -> tuple[_Control | None, int]:
     """An extension block: what stands for the next frame, and where the block ends."""
     label, size = data[at + 1], data[at + 2]
     end = _after_sub_blocks(data, at + 2)
@@ -200,17 +237,19 @@ def _extension(data: bytes, at: int, gif: _Gif, control: _Control | None) -> tup
             raise GifDamage(f"graphic control of a wrong size, at byte {at}")
         if control is not None:
             raise GifDamage(f"a second graphic control for one frame, at byte {at}")
-        return struct.unpack_from("<BHB", data, at + 3), end
+        return struct.unpack("<BHB", data[at + 3 : at + 7]), end
     if label == _PLAIN_TEXT:  # takes the graphic control, like a frame (section 25)
         return None, end
     looper = label == _APPLICATION and size == 11 and data[at + 3 : at + 14] in _LOOPERS
     if looper and data[at + 14] == 3 and data[at + 15] & 7 == 1:
-        stored = struct.unpack_from("<H", data, at + 16)[0]
+        stored = struct.unpack("<H", data[at + 16 : at + 18])[0]
         gif.plays = stored + 1 if stored else 0
     return control, end
 
 
-def splice(parts: Sequence[Path], output: Path, *, delays_cs: Sequence[int], plays: int) -> None:
+def splice(
+    parts: Sequence[Path], output: Path, *, delays_cs: Sequence[int], plays: int, overlap: bool = False
+) -> None:
     """Join GIFs into one without touching their pixels; one part is in memory at a time.
 
     Each part plays as it would alone: the canvas is emptied before the first frame of a part
@@ -226,6 +265,9 @@ def splice(parts: Sequence[Path], output: Path, *, delays_cs: Sequence[int], pla
         One delay for each frame of all parts, in centiseconds, 0-65535.
     plays : int
         0 is for ever, at most 65536.
+    overlap : bool
+        Each later part begins with the last frame of the part before it, to which its next frame is
+        cropped: that first frame is left out, and the canvas stays as it is.
 
     Raises
     ------
@@ -243,7 +285,7 @@ def splice(parts: Sequence[Path], output: Path, *, delays_cs: Sequence[int], pla
         raise ValueError(f"a delay of {wrong[0]} cs is not 0 to {_MOST_U16}")
     with output.open("wb") as file:
         try:
-            _Joiner(file, iter(delays_cs), len(delays_cs), plays).join(parts)
+            _Joiner(file, iter(delays_cs), len(delays_cs), plays, overlap).join(parts)
         except BaseException:
             with contextlib.suppress(OSError):
                 output.unlink()
@@ -256,6 +298,7 @@ class _Joiner:
     delays: Iterator[int]
     frames_wanted: int
     plays: int
+    overlap: bool = False
     frames: int = 0
     first: _Gif | None = None
     #: What of the canvas is drawn on before the last written frame, and after it was disposed of.
@@ -272,9 +315,12 @@ class _Joiner:
                 raise GifDamage(f"part {path.name!r}: {damage}") from None
             if self.first is None:
                 self._begin(gif)
+                self._frames(data, gif, gif)
             else:
-                self._seam(data, gif, self.first, path)
-            self._frames(data, gif, self.first or gif)
+                self._fit(gif, self.first, path)
+                if not self.overlap:
+                    self._seam(data, gif, path)
+                self._frames(data, gif, self.first, skip=int(self.overlap))
             self.first = self.first or gif
         if self.frames != self.frames_wanted:
             raise ValueError(self._count_message(f"{self.frames}"))
@@ -289,13 +335,16 @@ class _Joiner:
             stored = self.plays - 1 if self.plays else 0
             self.file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", stored, 0))
 
-    def _seam(self, data: bytes, gif: _Gif, first: _Gif, path: Path) -> None:
-        """Make the canvas what the first frame of ``gif`` finds when it plays alone: empty."""
+    @staticmethod
+    def _fit(gif: _Gif, first: _Gif, path: Path) -> None:
         if (gif.width, gif.height) != (first.width, first.height):
             raise ValueError(
                 f"part {path.name!r} is {gif.width}x{gif.height}, "
                 f"the first part is {first.width}x{first.height}"
             )
+
+    def _seam(self, data: bytes, gif: _Gif, path: Path) -> None:
+        """Make the canvas what the first frame of ``gif`` finds when it plays alone: empty."""
         frame = gif.frames[0]
         if frame.box != (0, 0, gif.width, gif.height):
             raise ValueError(f"the first frame of part {path.name!r} does not cover the screen")
@@ -315,10 +364,12 @@ class _Joiner:
         self.file.write(bytes([frame.control[0] & ~_DISPOSE | _BACKGROUND << 2]))
         self.file.seek(0, 2)
 
-    def _frames(self, data: bytes, gif: _Gif, first: _Gif) -> None:
+    def _frames(self, data: bytes, gif: _Gif, first: _Gif, skip: int = 0) -> None:
         # A table that the first one begins with means the same colours.
         table = b"" if first.table.startswith(gif.table) else gif.table
         for position, frame in enumerate(gif.frames):
+            if position < skip:
+                continue
             delay_cs = next(self.delays, None)
             if delay_cs is None:
                 raise ValueError(self._count_message(f"more than {self.frames}"))

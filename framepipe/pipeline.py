@@ -9,15 +9,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from framepipe.assemble import Movie, carry_out, check_tools
+from framepipe.assemble import Movie, carry_out, jobs_of
 from framepipe.clean import CleanupReport, delete_frames
 from framepipe.control import ProgressCallback, Stop
 from framepipe.encoders.tools import STALL_S
 from framepipe.engines import Engine, choose
 from framepipe.errors import StoreError, UsageError
 from framepipe.job import Job
+from framepipe.palette import given
 from framepipe.plan import open_store, plan_assembly
-from framepipe.recipes import PICTURES, PLAYER_LIMIT_MB, Options, format_of, html
+from framepipe.recipes import PALETTES, PICTURES, PLAYER_LIMIT_MB, Options, format_of, html
 from framepipe.recipes.labels import VALUE, label_of
 from framepipe.render import RenderReport, render_job
 from framepipe.request import SceneLike, default_store, make_job
@@ -25,6 +26,7 @@ from framepipe.scenes.load import refuse_while_loading
 from framepipe.scenes.style import keep_rcparams
 from framepipe.store import Store, StoreStatus
 from framepipe.timeline import Timing
+from framepipe.trial import check_tools
 
 PathLike = str | os.PathLike[str]
 
@@ -166,6 +168,7 @@ codec_options, labels, player_limit_mb
         order=order,
         stale=stale,
         max_failures=max_failures,
+        workers=workers,
         progress=progress,
         stop=stop,
     )
@@ -180,6 +183,7 @@ def _make_job(
     order: str,
     stale: str,
     max_failures: int | None,
+    workers: int | None,
     progress: ProgressCallback | None,
     stop: Stop | None,
 ) -> MakeReport:
@@ -201,11 +205,14 @@ def _make_job(
     assert record is not None
     kept = "keep" if stale == "keep" else "error"
     found = store.scan(record, deep=True)
+    jobs = jobs_of(workers)
     plans = [
-        plan_assembly(store, path, timing, options=options, stale=kept, record=record, status=found)
+        plan_assembly(
+            store, path, timing, options=options, stale=kept, record=record, status=found, jobs=jobs
+        )
         for path in outputs
     ]
-    movies = tuple(carry_out(plan, progress=progress, stop=stop) for plan in plans)
+    movies = tuple(carry_out(plan, workers=jobs, progress=progress, stop=stop) for plan in plans)
     fingerprints = {number: seen.fingerprint for plan in plans for number, seen in plan.seen.items()}
     cleanup = None if goal["keep_frames"] else delete_frames(store, fingerprints)
     return MakeReport(drawn, movies, cleanup)
@@ -242,6 +249,8 @@ def _check_before_drawing(outputs: Sequence[Path], job: Job, options: Options, t
             raise UsageError(f"output {path} is a folder")
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise UsageError(f"output {path}: its folder does not exist or cannot be written")
+    if "gif" in formats and options.palette not in PALETTES:
+        given(options.palette)
     check_tools(formats, options)
 
 
@@ -347,6 +356,7 @@ def resume(
         order=order,
         stale=stale,
         max_failures=max_failures,
+        workers=workers,
         progress=progress,
         stop=stop,
     )

@@ -13,6 +13,7 @@ from framepipe.encoders import imagemagick
 from framepipe.errors import IncompleteStore, UsageError
 from framepipe.frames import format_range
 from framepipe.job import JobRecord
+from framepipe.palette import settle
 from framepipe.recipes import Options, Recipe, format_of, html, pictures, recipe
 from framepipe.render import RenderReport
 from framepipe.store import Seen, Shape, Store, StoreStatus
@@ -52,7 +53,9 @@ class Assembly:
             return [shlex.join(["python", *imagemagick.command("spec.json")[1:]])]
         if self.recipe.encoder == "player":
             return ["# no program: framepipe writes the page itself, its pictures with Pillow"]
-        return [shlex.join(["ffmpeg", *step.args]) for step in self.recipe.steps]
+        steps = [*self.recipe.steps, *(segment.step for segment in self.recipe.segments)]
+        steps += [self.recipe.join] if self.recipe.join else []
+        return [shlex.join(["ffmpeg", *step.args]) for step in steps]
 
 
 def open_store(store: Store | RenderReport | str | os.PathLike[str]) -> Store:
@@ -72,6 +75,7 @@ def plan_assembly(
     stale: str = "error",
     record: JobRecord | None = None,
     status: StoreStatus | None = None,
+    jobs: int = 1,
 ) -> Assembly:
     """Decide about a movie without running anything; parameters as in `assemble`.
 
@@ -81,6 +85,8 @@ def plan_assembly(
         The job to hold the frames against. Default: ``job.json`` with the sources as they are now.
     status : StoreStatus, optional
         A deep look at the frames of that job, if one was just taken.
+    jobs : int
+        Encoders that are going to run at once.
     """
     options = options or Options()
     if missing not in MISSING or stale not in STALE:
@@ -114,13 +120,15 @@ def plan_assembly(
     if format_ == "html":
         known = record.values_are_numbers
         options = html.settle(options, status.numbers, numbers, path.stem, values_are_numbers=known)
-    made = recipe(format_, timeline, shape, background, options)
+    sources = [where.frame_path(number) for number in numbers]
+    palette = settle(options, sources, shape) if format_ == "gif" else None
+    made = recipe(format_, timeline, shape, background, options, palette=palette, jobs=jobs)
     if format_ == "gif" and (note := timeline.gif_note()):
         notes.append(note)
     if note := pictures.note(format_, timeline):
         notes.append(note)
-    sources = [where.frame_path(number) for number in numbers]
-    expected = Expected(format_, timeline, sources, shape, background, options)
+    exact = palette is not None and palette.exact
+    expected = Expected(format_, timeline, sources, shape, background, options, exact)
     seen = {number: status.seen[number] for number in dict.fromkeys(numbers)}
     return Assembly(where, path, made, expected, tuple(notes), seen)
 

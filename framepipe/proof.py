@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from framepipe.assemble import decoder
 from framepipe.clean import CleanupReport, delete_frames
 from framepipe.control import Stop
 from framepipe.errors import IncompleteStore, UsageError, VerificationFailed
@@ -18,6 +17,7 @@ from framepipe.plan import look_at, open_store, plan_assembly
 from framepipe.recipes import Options, format_of
 from framepipe.store import Store
 from framepipe.timeline import Timeline, Timing
+from framepipe.trial import decoder
 from framepipe.verify import Expected, VerifyReport, measure
 
 PathLike = str | os.PathLike[str]
@@ -115,7 +115,9 @@ def _noted(path: Path, store: Store, noted: Mapping[str, Any]) -> Expected | Non
     except (KeyError, TypeError, ValueError, UsageError, IncompleteStore):
         return None
     sources = [store.frame_path(number) for number in numbers]
-    return Expected(format_of(path), timeline, sources, shape, background, options)
+    return Expected(
+        format_of(path), timeline, sources, shape, background, options, noted.get("exact") is True
+    )
 
 
 def clean(store: PathLike, *, movie: PathLike | None = None, force: bool = False) -> CleanupReport:

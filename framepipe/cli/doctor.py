@@ -15,13 +15,13 @@ from pathlib import Path
 import click
 
 from framepipe import __version__
-from framepipe.assemble import check_tools
 from framepipe.cli import options
 from framepipe.encoders import imagemagick
 from framepipe.encoders.ffmpeg import candidates, find_ffmpeg, version_of
 from framepipe.engines.cpus import usable_cpus
 from framepipe.errors import ToolMissing
 from framepipe.recipes import FORMATS, Options
+from framepipe.trial import check_tools
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from framepipe.assemble import assemble
 from framepipe.engines import NAMES as ENGINES
 from framepipe.plan import MISSING
 from framepipe.plan import STALE as STALE_AT_ASSEMBLY
-from framepipe.recipes import CHROMAS, CODECS, DITHERS, ENCODERS, PALETTES, PRESETS, QUALITIES
+from framepipe.recipes import CHROMAS, CODECS, DITHERS, ENCODERS, PRESETS, QUALITIES
 from framepipe.render import ASKED_ORDERS, STALE, render
 from framepipe.timeline import DEFAULT_FPS
 
@@ -210,10 +210,10 @@ ENCODING = _stack(
     click.option("--encoder", type=click.Choice(ENCODERS), default="auto", show_default=True),
     click.option(
         "--palette",
-        type=click.Choice(PALETTES),
         default="global",
         show_default=True,
-        help="GIF: one colour table for all frames or one for each.",
+        metavar="global|per-frame|FILE|COLORMAP",
+        help="GIF: one colour table for all frames or one for each; or a picture's colours; or a colormap's.",
     ),
     click.option("--colors", type=int, default=256, show_default=True, help="GIF: 2 to 256."),
     click.option(

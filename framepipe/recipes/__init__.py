@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from framepipe.errors import UsageError
 from framepipe.recipes import gif, html, pictures, video
-from framepipe.recipes.common import FRAMES, LIST, PALETTE, PALETTE_LIST, Recipe, Step, ffconcat
+from framepipe.recipes.common import FRAMES, LIST, PALETTE, PALETTE_LIST, Recipe, Segment, Step, ffconcat
+from framepipe.recipes.gif import Palette
 from framepipe.recipes.options import (
     CHROMAS,
     CODECS,
@@ -49,7 +50,9 @@ __all__ = [
     "VIDEOS",
     "Encoding",
     "Options",
+    "Palette",
     "Recipe",
+    "Segment",
     "Step",
     "encoding",
     "ffconcat",
@@ -64,8 +67,20 @@ def recipe(
     shape: Shape,
     background: tuple[int, int, int] | None,
     options: Options,
+    *,
+    palette: Palette | None = None,
+    jobs: int = 1,
 ) -> Recipe:
-    """What to do for a movie of ``timeline``; parameters as their types say.
+    """What to do for a movie of ``timeline``.
+
+    Parameters
+    ----------
+    format_, timeline, shape, background, options
+        As their types say.
+    palette : Palette, optional
+        The colours of a GIF, where they are given or known.
+    jobs : int
+        Encoders to run at once, where that helps.
 
     Raises
     ------
@@ -81,5 +96,5 @@ def recipe(
             raise UsageError(f"ImageMagick builds no {format_}: use --encoder ffmpeg, or gif")
         return video.by_ffmpeg(format_, timeline, shape, background or (255, 255, 255), options)
     if options.encoder == "imagemagick":
-        return gif.by_imagemagick(timeline, shape, options)
-    return gif.by_ffmpeg(timeline, shape, options)
+        return gif.by_imagemagick(timeline, shape, options, palette)
+    return gif.by_ffmpeg(timeline, shape, options, palette, jobs)

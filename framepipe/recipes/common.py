@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -39,32 +39,61 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """A run of a movie's frames that is encoded on its own.
+
+    Attributes
+    ----------
+    numbers : tuple of int
+        Frame numbers in the order of showing; those that are repeated, repeatedly.
+    step : Step
+        Reads its list, writes its output.
+    output : str
+        Name in the work folder.
+    """
+
+    numbers: tuple[int, ...]
+    step: Step
+    output: str
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What to do for one movie.
 
     Attributes
     ----------
-    format : {"gif", "mp4"}
+    format : str
+        See `framepipe.recipes.FORMATS`.
     encoder : {"ffmpeg", "imagemagick", "player"}
-    lists : dict of str to str
+    lists : mapping of str to str or bytes
         Files to write into the work folder, by name.
     steps : tuple of Step
-        ffmpeg's commands.
+        ffmpeg's commands; where there are segments, what comes before them.
     spec : dict
         For ImageMagick's child, the player, or what follows ffmpeg; names relative to the work folder.
     output : str
         Name of the movie in the work folder.
     frames : int
         Frames of the finished movie.
+    segments : tuple of Segment
+        Two or more that are encoded side by side and joined; or none.
+    join : Step or None
+        Joins the segments. None for GIF: see `framepipe.gif.splice`.
+    kept : bool
+        Segments are worth keeping in the store.
     """
 
     format: str
     encoder: str
-    lists: dict[str, str]
+    lists: Mapping[str, str | bytes]
     steps: tuple[Step, ...]
     spec: dict[str, Any]
     output: str
     frames: int
+    segments: tuple[Segment, ...] = ()
+    join: Step | None = None
+    kept: bool = False
 
 
 def flatten(pictures: Any, colour: str) -> Any:
@@ -91,6 +120,11 @@ def spread(names: Sequence[str], most: int) -> list[str]:
     if len(names) <= most:
         return list(names)
     return [names[round(index * (len(names) - 1) / (most - 1))] for index in range(most)]
+
+
+def cuts(count: int, length: int) -> list[range]:
+    """Runs of ``length``, the last one shorter: of a movie that grows all but the last stay as they are."""
+    return [range(start, min(start + length, count)) for start in range(0, count, length)]
 
 
 def ffconcat(names: Iterable[str], durations_s: Iterable[Fraction], rate: Fraction) -> str:

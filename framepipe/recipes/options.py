@@ -27,7 +27,15 @@ PALETTES = ("global", "per-frame")
 PRESETS: tuple[str, ...] = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")
 PRESETS += ("slow", "slower", "veryslow")
 DITHERS = {
-    "ffmpeg": ("none", "bayer", "heckbert", "floyd_steinberg", "sierra2", "sierra2_4a"),
+    "ffmpeg": (
+        "none",
+        "bayer",
+        *(f"bayer:{scale}" for scale in range(6)),
+        "heckbert",
+        "floyd_steinberg",
+        "sierra2",
+        "sierra2_4a",
+    ),
     "imagemagick": ("none", "floyd_steinberg", "riemersma"),
 }
 
@@ -40,12 +48,14 @@ class Options:
     ----------
     encoder : {"auto", "ffmpeg", "imagemagick"}
         ``auto`` is ffmpeg.
-    palette : {"global", "per-frame"}
-        GIF: one colour table for the movie, or one for each frame (bigger, for many colours).
+    palette : {"global", "per-frame"}, or a picture's file, or a colormap's name
+        GIF: one colour table for the movie (all its colours if these are few enough: then the GIF is
+        lossless), or one for each frame (bigger, for many colours), or one that is given.
     colors : int
         GIF: 2 to 256.
     dither : str
-        GIF: see `DITHERS`. ``none`` is the default: smaller and closer to the source for plots.
+        GIF: see `DITHERS`; ``bayer:N`` has a pattern from coarse (0) to fine (5). ``none`` is the default:
+        smaller and closer to the source for plots.
     crf : int or None
         Video: the codec's constant rate factor; lower is better and bigger. Default: as the quality says.
     preset : str
@@ -97,7 +107,8 @@ class Options:
 
     def __post_init__(self) -> None:
         _one_of("encoder", self.encoder, ENCODERS)
-        _one_of("palette", self.palette, PALETTES)
+        if not self.palette or "\0" in self.palette:
+            raise UsageError("palette has an empty name")
         _one_of("preset", self.preset, PRESETS)
         engine = "imagemagick" if self.encoder == "imagemagick" else "ffmpeg"
         _one_of(f"dither (of {engine})", self.dither, DITHERS[engine])

@@ -6,8 +6,11 @@ tagged so; lossless ones stay RGB. Sides are made even, as 4:2:0 needs it, with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from math import gcd
 from typing import Any
 
 from framepipe.errors import UsageError
@@ -17,8 +20,10 @@ from framepipe.recipes.common import (
     LIST,
     SAME,
     Recipe,
+    Segment,
     Step,
     args_of,
+    cuts,
     ffconcat,
     flatten,
     frames_input,
@@ -34,6 +39,7 @@ _HOLDS = {
     "mkv": ("ffv1", "h264", "h265", "av1", "vp9"),
     "mov": ("prores", "h264", "h265"),
 }
+_SEGMENT_TICKS = 250
 _MUXERS = {"mp4": "mp4", "webm": "webm", "mkv": "matroska", "mov": "mov"}
 
 
@@ -201,10 +207,39 @@ def by_ffmpeg(
 ) -> Recipe:
     """A video of constant rate, held frames repeated."""
     settled = encoding(format_, shape, options)
-    codec, rate = CODECS[settled.codec], timeline.video_fps
-    repeats = timeline.video_repeats()
-    names = [file_name(number) for number, times in zip(timeline.numbers, repeats) for _ in range(times)]
-    pictures = as_encoded(frames_input(LIST), settled, shape, background)
+    rate, repeats = timeline.video_fps, timeline.video_repeats()
+    numbers = [number for number, times in zip(timeline.numbers, repeats) for _ in range(times)]
+    chosen = _chosen(settled, options)
+    fast = {"movflags": "+faststart"} if format_ in ("mp4", "mov") else {}
+    told = {f"metadata:g:{at}": f"{name}={text}" for at, (name, text) in enumerate(options.metadata.items())}
+    finish = {"format": _MUXERS[format_], **SAME}
+    output = f"movie.{format_}"
+    runs = cuts(len(numbers), segment_ticks(rate))
+
+    def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
+        text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate)
+        pictures = as_encoded(frames_input(list_name), settled, shape, background)
+        movie = pictures.output(name, **finish, **chosen, **options.codec_options, **more)
+        return text, Step(args_of(movie), frames=len(run), shown=True)
+
+    if len(runs) == 1:
+        text, step = encoded(LIST, output, runs[0], **fast, **told)
+        return Recipe(format_, "ffmpeg", {LIST: text}, (step,), {}, output, len(numbers))
+    lists: dict[str, str | bytes] = {}
+    segments = []
+    for at, run in enumerate(runs):
+        name, part = f"segment-{at:06d}.ffconcat", f"segment-{at:06d}.{format_}"
+        lists[name], step = encoded(name, part, run)
+        segments.append(Segment(tuple(numbers[k] for k in run), step, part))
+    lists[LIST] = _joined([segment.output for segment in segments], runs, rate)
+    whole = frames_input(LIST).output(output, **finish, vcodec="copy", **fast, **told)
+    join = Step(args_of(whole), frames=len(numbers), shown=False)
+    return Recipe(format_, "ffmpeg", lists, (), {}, output, len(numbers), tuple(segments), join, kept=True)
+
+
+def _chosen(settled: Encoding, options: Options) -> dict[str, Any]:
+    """Arguments of the encoder."""
+    codec = CODECS[settled.codec]
     chosen: dict[str, Any] = {
         "vcodec": codec.library,
         **codec.args,
@@ -216,16 +251,27 @@ def by_ffmpeg(
         chosen["crf"] = settled.crf
     if settled.codec in ("h264", "h265"):
         chosen["preset"] = options.preset
-    if format_ in ("mp4", "mov"):
-        chosen["movflags"] = "+faststart"
-    told = {f"metadata:g:{at}": f"{name}={text}" for at, (name, text) in enumerate(options.metadata.items())}
-    output = f"movie.{format_}"
-    movie = pictures.output(
-        output, format=_MUXERS[format_], **SAME, **chosen, **options.codec_options, **told
-    )
-    lists = {LIST: ffconcat(names, [1 / rate] * len(names), rate)}
-    step = Step(args_of(movie), frames=len(names), shown=True)
-    return Recipe(format_, "ffmpeg", lists, (step,), {}, output, len(names))
+    return chosen
+
+
+def segment_ticks(rate: Fraction) -> int:
+    """Frames of a segment: about as many as x264 puts between two key frames anyway.
+
+    They last whole milliseconds, if that can be, so that nothing is rounded where two are joined: Matroska
+    and WebM keep times in milliseconds.
+    """
+    whole = rate.numerator // gcd(rate.numerator, 1000 * rate.denominator)
+    return whole * max(1, round(_SEGMENT_TICKS / whole)) if whole <= 2 * _SEGMENT_TICKS else _SEGMENT_TICKS
+
+
+def _joined(names: Sequence[str], runs: Sequence[range], rate: Fraction) -> str:
+    """A list of segments; durations are differences of rounded marks, so that no error adds up."""
+    marks = [Fraction(round(Fraction(run.start) / rate * 10**6), 10**6) for run in runs]
+    marks.append(Fraction(round(Fraction(runs[-1].stop) / rate * 10**6), 10**6))
+    lines = ["ffconcat version 1.0"]
+    for name, (start, end) in zip(names, pairwise(marks)):
+        lines += [f"file {name}", f"duration {float(end - start):.6f}"]
+    return "\n".join(lines) + "\n"
 
 
 def as_encoded(pictures: Any, settled: Encoding, shape: Shape, background: tuple[int, int, int]) -> Any:
