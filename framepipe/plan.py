@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from framepipe import png
@@ -115,6 +115,8 @@ def plan_assembly(
         known = record.values_are_numbers
         options = html.settle(options, status.numbers, numbers, path.stem, values_are_numbers=known)
     made = recipe(format_, timeline, shape, background, options)
+    if format_ == "html":
+        made = replace(made, output=path.name)  # a page's folder is named after it
     if format_ == "gif" and (note := timeline.gif_note()):
         notes.append(note)
     if note := pictures.note(format_, timeline):
