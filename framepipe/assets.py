@@ -26,6 +26,7 @@ _HEAD = 4096  # bytes of a page in which it says who wrote it and which folder i
 _NAMED = re.compile(r'<!DOCTYPE html>\n<html [^>]*?\bdata-files="([^"]*)"')
 _GENERATOR = '<meta name="generator" content="framepipe">'
 _FOLDER = re.compile(r".+_files-[0-9a-f]{8}", re.DOTALL)
+_GROUP = re.compile(r"\d{3,}")
 _PICTURE = re.compile(r"(\d{3,})/\d{6,}\.webp")
 _BEFORE = "before.html"  # the page that is about to be replaced, in the work folder
 
@@ -138,9 +139,15 @@ def publish(made: Path, output: Path) -> None:
     if before:  # should we be killed, whoever clears the work folder away finds here what to look for
         with output.open("rb") as file:
             (made.parent / _BEFORE).write_bytes(file.read(_HEAD))
-    if folder := folder_of(made):
-        _move(folder, output.with_name(folder.name))
-    files.publish(made, output)
+    folder = folder_of(made)
+    try:
+        if folder:
+            _move(folder, output.with_name(folder.name))
+        files.publish(made, output)
+    except BaseException:
+        if folder:
+            _delete_unless_named(output.with_name(folder.name), but=made.parent)
+        raise
     if before and before != folder_of(output):
         _delete_unless_named(before, but=made.parent)
 
@@ -207,12 +214,11 @@ def _delete_unless_named(folder: Path, but: Path) -> None:
         pages = [page for place in [folder.parent, *works] for page in _pages(place)]
         if any(named and named.name == folder.name for named in map(folder_of, pages)):
             return
-        found = pictures(folder)
-        for path in found.values():
+        for path in pictures(folder).values():
             path.unlink()
-        for below in {path.parent for path in found.values()} - {folder}:
+        for group in [path for path in folder.iterdir() if _GROUP.fullmatch(path.name)]:
             with contextlib.suppress(OSError):  # somebody's file is in it
-                below.rmdir()
+                group.rmdir()
         folder.rmdir()
 
 

@@ -180,7 +180,7 @@ def _files(page: Page) -> Check:
     wrong = [_counted("missing", due - found), _counted("more", found - due), _counted("inside", page.inside)]
     if not any(wrong) and not assets.as_written(page.folder):
         wrong.append("other bytes than when they were written")
-    text = f"{len(due)} pictures in {page.folder.name}"
+    text = f"{len(due)} pictures as they were written"
     return Check("files", not any(wrong), text, "; ".join(filter(None, wrong)) or text)
 
 

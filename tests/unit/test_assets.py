@@ -134,6 +134,13 @@ def test_nothing_is_written_through_a_link_that_stands_in_the_way(old, new, tmp_
     assert old.read_bytes() == before
 
 
+def test_a_folder_whose_page_cannot_get_its_name_goes_again(new, tmp_path):
+    (tmp_path / "taken.html").mkdir()
+    with pytest.raises(OSError):
+        assets.publish(new, tmp_path / "taken.html")
+    assert folders(tmp_path) == set()
+
+
 def test_what_a_dead_build_left_goes_and_what_the_page_reads_stays(old, new, tmp_path):
     """Killed after its folder had its name, before the page had its own."""
     folder = assets.folder_of(new)
