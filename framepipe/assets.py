@@ -140,13 +140,15 @@ def publish(made: Path, output: Path) -> None:
         with output.open("rb") as file:
             (made.parent / _BEFORE).write_bytes(file.read(_HEAD))
     folder = folder_of(made)
+    to = output.with_name(folder.name) if folder else None
+    is_new = to is not None and not os.path.lexists(to)
     try:
-        if folder:
-            _move(folder, output.with_name(folder.name))
+        if folder and to:
+            _move(folder, to)
         files.publish(made, output)
     except BaseException:
-        if folder:
-            _delete_unless_named(output.with_name(folder.name), but=made.parent)
+        if to and is_new:
+            _delete_unless_named(to, but=made.parent)
         raise
     if before and before != folder_of(output):
         _delete_unless_named(before, but=made.parent)
@@ -209,6 +211,8 @@ def _delete_unless_named(folder: Path, but: Path) -> None:
     Not if a page beside it names it, one that was copied or renamed, or one that another process is about to
     publish. What cannot be deleted stays: the movie is there, and that is what was asked for.
     """
+    if folder.is_symlink():
+        return
     with contextlib.suppress(OSError):
         works = [path for path in folder.parent.glob(".*.tmp") if path.is_dir() and path != but]
         pages = [page for place in [folder.parent, *works] for page in _pages(place)]

@@ -141,6 +141,24 @@ def test_a_folder_whose_page_cannot_get_its_name_goes_again(new, tmp_path):
     assert folders(tmp_path) == set()
 
 
+def test_a_folder_that_was_there_before_stays_when_its_page_cannot_get_its_name(new, tmp_path):
+    (tmp_path / "taken.html").mkdir()
+    there = page_of(tmp_path / "was.html", {"still.webp": b"new"})
+    folder = assets.folder_of(there)
+    there.unlink()
+    with pytest.raises(OSError):
+        assets.publish(new, tmp_path / "taken.html")
+    assert assets.as_written(folder)
+
+
+def test_nothing_is_deleted_through_a_link(old, new, tmp_path):
+    folder = assets.folder_of(old)
+    (folder / "001").mkdir()
+    folder.symlink_to(folder.rename(tmp_path / "moved"))
+    assets.publish(new, old)
+    assert len(list((tmp_path / "moved").rglob("*"))) == 4
+
+
 def test_what_a_dead_build_left_goes_and_what_the_page_reads_stays(old, new, tmp_path):
     """Killed after its folder had its name, before the page had its own."""
     folder = assets.folder_of(new)
