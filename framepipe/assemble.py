@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from framepipe import files
+from framepipe import assets, files
 from framepipe.control import Progress, ProgressCallback, Stop, ignore_progress
 from framepipe.encoders.tools import STALL_S, Tool
 from framepipe.errors import EncoderFailed, StoreError, UsageError, VerificationFailed
@@ -43,6 +43,7 @@ class Movie:
     width, height : int
         In pixels.
     size_bytes : int
+        With the pictures beside it, if it is a page that has them there.
     report : VerifyReport
     notes : tuple of str
         What the user should know: rounded times, missing frames, tools passed over.
@@ -112,6 +113,7 @@ def assemble(
     codec_options: Mapping[str, str] | None = None,
     labels: Any = "number",
     player_limit_mb: float = PLAYER_LIMIT_MB,
+    html_assets: bool = False,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
 ) -> Movie:
@@ -126,7 +128,7 @@ def assemble(
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
         When each frame is shown, see `Timing`.
     encoder, palette, colors, dither, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
-codec_options, labels, player_limit_mb
+codec_options, labels, player_limit_mb, html_assets
         See `Options`.
     missing : {"error", "hold", "skip"}
         For frames that are missing or broken: refuse, show the frame before for their time, or
@@ -284,7 +286,7 @@ def carry_out(
         tell(Progress("verify", 1, 1, label=label))
         movie = _movie(plan, tool, report, made, work)
         digest = digest_file(made)
-        files.publish(made, plan.output)
+        assets.publish(made, plan.output)
     named = [key.stem for key in work.keys] if work and work.shelf else []
     with contextlib.suppress(StoreError):  # a convenience: the movie is there without it
         plan.store.note_movie(plan.output, {**_about(plan, movie, digest), "segments": named})
@@ -318,6 +320,7 @@ def _encode(
 def _work_folder(plan: Assembly) -> Iterator[Path]:
     """A private folder beside the output, so that publishing is a rename; gone afterwards."""
     for leftover in files.leftover_temporaries(plan.output.parent, of=plan.output):
+        assets.forget(leftover)
         shutil.rmtree(leftover, ignore_errors=True)
     folder = files.temporary_beside(plan.output)
     try:
@@ -350,7 +353,7 @@ def _judge(plan: Assembly, report: VerifyReport, made: Path, work: Encoding | No
     rejected = plan.output.with_name(f"{plan.output.stem}.rejected{plan.output.suffix}")
     kept = ""
     with contextlib.suppress(OSError):
-        os.replace(made, rejected)
+        assets.set_aside(made, rejected)
         kept = f" What was built is kept as {rejected.name}, to look at."
     raise VerificationFailed(
         f"{plan.output.name} failed verification and was not published; the frames are kept.{kept}\n"
@@ -369,7 +372,7 @@ def _movie(plan: Assembly, tool: Tool, report: VerifyReport, made: Path, work: E
         duration_s=float(plan.expected.duration_s),
         width=width,
         height=height,
-        size_bytes=made.stat().st_size,
+        size_bytes=assets.size_bytes(made),
         report=report,
         notes=(*plan.notes, *tool.notes, *_notes_of(work)),
     )

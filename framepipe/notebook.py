@@ -7,6 +7,8 @@ import html
 from pathlib import Path
 from urllib.parse import quote
 
+from framepipe.assets import folder_of
+
 #: More than this in one cell makes a notebook that editors and reviewers choke on.
 INLINE_LIMIT_BYTES = 20_000_000
 _IMAGES = {
@@ -56,6 +58,8 @@ def _shown(path: Path, format_: str, width: int, height: int) -> str:
         source = f"data:{_VIDEOS[format_]};base64,{inline}"
         return f'<video controls loop muted width="{width}" aria-label="{name}" src="{source}"></video>'
     if format_ == "html":
+        if folder := folder_of(path):  # what is in a cell has no folder beside it
+            return _link(path, f"opens in a browser, with its pictures in {html.escape(folder.name)}")
         page = html.escape(data.decode("ascii", "replace"))
         box = f"width:100%;max-width:{max(width, 640)}px;height:{height + _CONTROLS_PX}px;border:0"
         return f'<iframe title="{name}" sandbox="allow-scripts" style="{box}" srcdoc="{page}"></iframe>'

@@ -105,6 +105,7 @@ def make(
     codec_options: Mapping[str, str] | None = None,
     labels: Any = "number",
     player_limit_mb: float = PLAYER_LIMIT_MB,
+    html_assets: bool = False,
     keep_frames: bool = False,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
@@ -120,7 +121,7 @@ engine, workers, order, stale, frame_timeout_s, recycle, max_failures
         Movies to build; the suffix is the format.
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
 encoder, palette, colors, dither, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
-codec_options, labels, player_limit_mb
+codec_options, labels, player_limit_mb, html_assets
         See `assemble`.
     keep_frames : bool
         Do not delete the frames.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from framepipe import png
@@ -123,6 +123,8 @@ def plan_assembly(
     sources = [where.frame_path(number) for number in numbers]
     palette = settle(options, sources, shape) if format_ == "gif" else None
     made = recipe(format_, timeline, shape, background, options, palette=palette, jobs=jobs)
+    if format_ == "html":
+        made = replace(made, output=path.name)  # a page's folder is named after it
     if format_ == "gif" and (note := timeline.gif_note()):
         notes.append(note)
     if note := pictures.note(format_, timeline):

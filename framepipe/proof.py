@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from framepipe import assets
 from framepipe.clean import CleanupReport, delete_frames
 from framepipe.control import Stop
 from framepipe.errors import IncompleteStore, UsageError, VerificationFailed
@@ -172,7 +173,7 @@ def _proven(store: Store) -> dict[int, str]:
     for name, noted in store.read_movies().items():
         try:
             there = noted["passed"] is True and Path(name).is_file()
-            if there and digest_file(Path(name)) == noted["sha256"]:
+            if there and digest_file(Path(name)) == noted["sha256"] and assets.is_whole(Path(name)):
                 proven |= {int(number): str(text) for number, text in noted["fingerprints"].items()}
         except (OSError, KeyError, TypeError, ValueError, AttributeError):
             continue

@@ -265,6 +265,9 @@ ENCODING = _stack(
         help="HTML: refuse a page that would be larger.",
     ),
     click.option(
+        "--html-assets", is_flag=True, help="HTML: the pictures in a folder beside the page, for long movies."
+    ),
+    click.option(
         "--preset",
         type=click.Choice(PRESETS),
         default="medium",

@@ -27,7 +27,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from framepipe import png
+from framepipe import assets, png
 from framepipe.control import Stop
 from framepipe.encoders.tools import Tool
 from framepipe.errors import Interrupted, ToolMissing, UsageError
@@ -101,21 +101,79 @@ def build(
     distinct = list(dict.fromkeys(alike.values()))
     still = still_of([read_png(folder / name) for name in _spread(distinct, _STILL_FROM)])
     encode = Encode(folder, still, spec["lossless"])
-    _refuse(forecast(distinct, encode, still), spec["limit_mb"], len(distinct), tried=True)
-    before, after = page(spec["metadata"])
+    if not spec["assets"]:
+        _refuse(forecast(distinct, encode, still), spec["limit_mb"], len(distinct), tried=True)
     boxes: dict[str, list[int]] = {}
-    with output.open("w", encoding="ascii", newline="\n") as file:
-        file.write(before)
-        _write_picture(file, "still", webp(still, lossless=True))
+    with (_Beside if spec["assets"] else _Inside)(spec, output, len(distinct)) as sink:
+        sink.add_still(webp(still, lossless=True))
         for part, name in zip(_in_order(encode, distinct, stop), distinct):
-            boxes[name] = part.box
             if part.data:
-                _write_picture(file, f"picture-{len(boxes) - 1}", part.data)
-            _refuse(file.tell(), spec["limit_mb"], len(distinct), tried=False)
+                sink.add(len(boxes), part.data)
+            boxes[name] = part.box
             on_frame(round(len(boxes) / len(distinct) * len(spec["frames"])))
         place = {name: at for at, name in enumerate(boxes)}
         pictures = [place[alike[name]] for name in spec["frames"]]
-        file.write(movie_block(spec, pictures, list(boxes.values())) + after)
+        sink.finish(movie_block(spec, pictures, list(boxes.values())))
+
+
+class _Inside:
+    """Writes the pictures into the page, one after the other."""
+
+    def __init__(self, spec: Mapping[str, Any], output: Path, count: int) -> None:
+        self._limit_mb, self._count = spec["limit_mb"], count
+        before, self._after = page(spec["metadata"])
+        self._file = output.open("w", encoding="ascii", newline="\n")
+        self._file.write(before)
+
+    def __enter__(self) -> _Inside:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add_still(self, data: bytes) -> None:
+        _write_picture(self._file, "still", data)
+
+    def add(self, picture: int, data: bytes) -> None:
+        _write_picture(self._file, f"picture-{picture}", data)
+        _refuse(self._file.tell(), self._limit_mb, self._count, tried=False)
+
+    def finish(self, facts: str) -> None:
+        self._file.write(facts + self._after)
+
+
+class _Beside:
+    """Writes each picture into its own file; the page, which names their folder by their digest, last."""
+
+    def __init__(self, spec: Mapping[str, Any], output: Path, _: int) -> None:
+        self._metadata, self._output = spec["metadata"], output
+        self._digests: dict[str, str] = {}
+        self._folder = output.with_name("pictures")
+
+    def __enter__(self) -> _Beside:
+        self._folder.mkdir()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add_still(self, data: bytes) -> None:
+        self._write(assets.STILL, data)
+
+    def add(self, picture: int, data: bytes) -> None:
+        self._write(assets.picture_name(picture), data)
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+        self._digests[name] = hashlib.sha256(data).hexdigest()
+
+    def finish(self, facts: str) -> None:
+        name = assets.folder_name(self._output.stem, self._digests)
+        self._folder.rename(self._output.with_name(name))
+        before, after = page(self._metadata, name)
+        self._output.write_text(before + facts + after, encoding="ascii", newline="\n")
 
 
 def _alike(names: Sequence[str], folder: Path, stop: Stop | None) -> dict[str, str]:
@@ -205,7 +263,7 @@ def _refuse(size_bytes: int, limit_mb: float, pictures: int, *, tried: bool) -> 
     raise UsageError(
         f"the page {about} with {pictures} pictures; the limit is {limit_mb:g} MB\n"
         "Take fewer frames (--every 2), --quality draft, a smaller --dpi, or an .mp4; "
-        "or allow it: --player-limit-mb N"
+        "or allow it: --player-limit-mb N; or put the pictures beside the page: --html-assets"
     )
 
 
@@ -243,15 +301,28 @@ def _stop_if_asked(stop: Stop | None) -> None:
         )
 
 
-def page(metadata: Mapping[str, str]) -> tuple[str, str]:
-    """The page before and after its pictures and its facts; ASCII, all text of users escaped."""
+def page(metadata: Mapping[str, str], files: str | None = None) -> tuple[str, str]:
+    """The page before and after its pictures and its facts; ASCII, all text of users escaped.
+
+    Parameters
+    ----------
+    metadata : mapping
+    files : str, optional
+        Name of the folder beside the page that has the pictures.
+    """
     text = resources.files("framepipe.encoders").joinpath("player.html").read_text(encoding="ascii")
     named = "\n".join(
         f'<meta name="{_escaped(name)}" content="{_escaped(str(said))}">'
         for name, said in metadata.items()
         if name != "title"
     )
-    fill = {"policy": policy(text), "title": _escaped(metadata.get("title", "")), "metadata": named}
+    attribute = f' data-files="{assets.address(files)}"' if files else ""
+    fill = {
+        "files": attribute,
+        "policy": policy(text, images=bool(files)),
+        "title": _escaped(metadata.get("title", "")),
+        "metadata": named,
+    }
     for slot, filling in fill.items():
         text = text.replace(f"<!--framepipe:{slot}-->", filling)
     before, after = text.split("<!--framepipe:movie-->", 1)
@@ -262,9 +333,14 @@ def _escaped(text: str) -> str:
     return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
 
 
-def policy(page_text: str) -> str:
-    """The Content-Security-Policy: this style, this script, and nothing from anywhere."""
+def policy(page_text: str, *, images: bool) -> str:
+    """The Content-Security-Policy: this style, this script, and nothing from anywhere.
+
+    With ``images``, pictures from where the page is. For a page that is opened as a file, Chromium
+    takes any file for that (tried in 156); the script asks only for those in its folder.
+    """
     parts = ["default-src 'none'", "base-uri 'none'", "form-action 'none'"]
+    parts += ["img-src 'self'"] if images else []
     for kind in ("style", "script"):
         inline = re.findall(rf"<{kind}>(.*?)</{kind}>", page_text, re.DOTALL)
         digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in inline]

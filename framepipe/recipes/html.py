@@ -18,7 +18,7 @@ _LONGEST_SIDE_PX = 16383  # of WebP: its header has 14 bits for a side
 
 
 def by_framepipe(timeline: Timeline, shape: Shape, ground: tuple[int, int, int], options: Options) -> Recipe:
-    """One page with all pictures in it.
+    """One page with all pictures in it, or beside it.
 
     Raises
     ------
@@ -44,6 +44,7 @@ def by_framepipe(timeline: Timeline, shape: Shape, ground: tuple[int, int, int],
         "lossless": options.quality != "draft",
         "metadata": dict(options.metadata),
         "limit_mb": options.player_limit_mb,
+        "assets": options.html_assets,
     }
     return Recipe("html", "player", {}, (), spec, "movie.html", len(timeline.numbers))
 

@@ -80,6 +80,9 @@ class Options:
         for each frame of the plan; or a file of a line a frame.
     player_limit_mb : float
         HTML: a page that would be larger is refused before it is built.
+    html_assets : bool
+        HTML: the pictures stand beside the page, in a folder that it names, and are loaded when they are
+        near; for movies too long for one file. Page and folder belong together; no limit holds for them.
     """
 
     encoder: str = "auto"
@@ -97,6 +100,7 @@ class Options:
     codec_options: Mapping[str, str] = field(default_factory=dict)
     labels: Labels = NUMBER
     player_limit_mb: float = PLAYER_LIMIT_MB
+    html_assets: bool = False
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> Options:
@@ -124,6 +128,8 @@ class Options:
         if not 0 < self.stall_s < float("inf"):
             raise UsageError(f"stall_s (--encoder-timeout) is {self.stall_s:g}; give seconds above 0")
         object.__setattr__(self, "labels", parse_labels(self.labels))
+        if not isinstance(self.html_assets, bool):
+            raise UsageError(f"html_assets is {self.html_assets!r}; give True or False")
         if not 0 < self.player_limit_mb < float("inf"):
             raise UsageError(f"player_limit_mb is {self.player_limit_mb:g}; give megabytes above 0")
         for what, pairs in (("metadata", self.metadata), ("codec_options", self.codec_options)):

@@ -1,4 +1,4 @@
-"""The HTML player: what the page says, what it could load, and every picture in it."""
+"""The HTML player: what the page says, what it could load, and every picture in it or beside it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ import binascii
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from framepipe import assets
 from framepipe.control import Stop
 from framepipe.encoders.player import policy
 from framepipe.errors import Interrupted
-from framepipe.pictures import PERFECT_DB, Pixels, read_png
+from framepipe.pictures import PERFECT_DB, Pixels
 from framepipe.recipes.html import ends_s
 from framepipe.verify.expected import Expected
 from framepipe.verify.judge import picture_checks
-from framepipe.verify.likeness import Likeness, apart
+from framepipe.verify.likeness import likenesses
 from framepipe.verify.report import Check, plays, same
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _PICTURE = re.compile(r'<script type="image/webp;base64" id="([a-z0-9-]+)">([A-Za-z0-9+/=]*)</script>\n')
 _LOADING_TAGS = {
@@ -50,29 +54,27 @@ _LOADING_ATTRIBUTES = {
     "srcset",
 }
 _LOADING_CODE = re.compile(
-    r"url\(|@import|image-set|\bimport\b|\bfetch\(|XMLHttp|WebSocket|EventSource|sendBeacon|Worker|RTC|://"
+    r"url\(|@import|image-set|\bimport\b|\bfetch\(|XMLHttp|WebSocket|EventSource|sendBeacon|Worker|RTC|://|\.\./"
 )
 
 
 def checks(movie: Path, expected: Expected, stop: Stop | None) -> Iterator[Check]:
     """Measure a page; see `framepipe.verify.measure`."""
     try:
-        page = Page(movie.read_text(encoding="ascii"))
+        page = Page(movie.read_text(encoding="ascii"), movie.parent)
     except (OSError, ValueError, KeyError, TypeError) as error:
         yield Check("structure", False, "a whole page", f"{type(error).__name__}: {error}"[:200])
         return
     facts, count = page.facts, len(expected.timeline.numbers)
     yield Check("structure", True, "a whole page", f"{movie.stat().st_size:,} bytes")
-    yield Check(
-        "network", not page.loads, "nothing is loaded", "; ".join(page.loads)[:200] or "nothing is loaded"
-    )
+    due = "only its own pictures are loaded" if page.folder else "nothing is loaded"
+    yield Check("network", not page.loads, due, "; ".join(page.loads)[:200] or due)
     yield same("frames", count, len(facts["pictures"]))
     yield same("size", "{}x{}".format(*expected.size), f"{facts['width']}x{facts['height']}")
     yield _times(expected, facts["ends_s"])
     yield same("plays", plays(expected.timeline.loop), plays(facts["plays"]))
     yield _labels(expected, facts)
-    limit_mb, has_mb = expected.options.player_limit_mb, movie.stat().st_size / 1e6
-    yield Check("file size", has_mb <= limit_mb, f"at most {limit_mb:g} MB", f"{has_mb:.3g} MB")
+    yield _files(page) if page.folder or expected.options.html_assets else _file_size(movie, expected)
     if len(facts["pictures"]) != count or (facts["width"], facts["height"]) != expected.size:
         return
     try:
@@ -91,26 +93,47 @@ class Page:
     ----------
     facts : dict
         What its JSON block says.
-    pictures : dict of str to str
-        Base64, by id.
+    folder : Path or None
+        With its pictures, if they stand beside it.
+    inside : dict of str to str
+        Its own pictures in base64, by id.
+    beside : dict of str to Path
+        Those in the folder, by name.
     loads : list of str
         Everything that might load something, or that lets it.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, place: Path) -> None:
         if not text.startswith("<!DOCTYPE html>") or not text.endswith("</html>\n"):
             raise ValueError("does not begin and end as a page")
-        self.pictures = dict(_PICTURE.findall(text))
+        name = assets.named_in(text)
+        self.folder = place / name if name else None
+        self.beside = assets.pictures(self.folder) if self.folder and self.folder.is_dir() else {}
+        self.inside = dict(_PICTURE.findall(text))
         shell = _PICTURE.sub("", text)
         reader = _Reader()
         reader.feed(shell)
         reader.close()
         self.facts: dict[str, Any] = json.loads(reader.data["movie"])
         self.loads = reader.loads
-        if policy(shell) not in shell.partition("<style>")[0]:
+        if policy(shell, images=bool(name)) not in shell.partition("<style>")[0]:
             self.loads.append("its Content-Security-Policy is not of its own script and style")
         if reader.scripts != 1:
             self.loads.append(f"{reader.scripts} scripts")
+
+    def picture(self, number: int | None) -> bytes:
+        """The file of a picture, None for the still; read as the page does it."""
+        if self.folder:
+            return self.beside[_name(number)].read_bytes()
+        try:
+            text = self.inside["still" if number is None else f"picture-{number}"]
+            return base64.b64decode(text, validate=True)
+        except binascii.Error as error:
+            raise ValueError(str(error)) from None
+
+
+def _name(number: int | None) -> str:
+    return assets.STILL if number is None else assets.picture_name(number)
 
 
 class _Reader(HTMLParser):
@@ -146,6 +169,30 @@ class _Reader(HTMLParser):
             self.loads += sorted({f"{each} in code" for each in _LOADING_CODE.findall(data)})
 
 
+def _file_size(movie: Path, expected: Expected) -> Check:
+    limit_mb, has_mb = expected.options.player_limit_mb, movie.stat().st_size / 1e6
+    return Check("file size", has_mb <= limit_mb, f"at most {limit_mb:g} MB", f"{has_mb:.3g} MB")
+
+
+def _files(page: Page) -> Check:
+    """The folder holds the pictures of the page, no others, and their bytes are those of its name."""
+    if not page.folder:
+        return Check("files", False, "pictures beside the page", "in the page")
+    boxes = page.facts["boxes"]
+    numbers: list[int | None] = [None, *(at for at, box in enumerate(boxes) if box[2])]
+    due, found = {_name(number) for number in numbers}, set(page.beside)
+    wrong = [_counted("missing", due - found), _counted("more", found - due), _counted("inside", page.inside)]
+    if not any(wrong) and not assets.as_written(page.folder):
+        wrong.append("other bytes than when they were written")
+    text = f"{len(due)} pictures as they were written"
+    return Check("files", not any(wrong), text, "; ".join(filter(None, wrong)) or text)
+
+
+def _counted(what: str, names: Iterable[str]) -> str:
+    listed = sorted(names)
+    return f"{len(listed)} {what}, first {listed[0]}" if listed else ""
+
+
 def _times(expected: Expected, seen: list[float]) -> Check:
     due = ends_s(expected.timeline)
     wrong = next((at for at, (a, b) in enumerate(zip(due, seen)) if a != b), None)
@@ -172,16 +219,10 @@ def _labels(expected: Expected, facts: Mapping[str, Any]) -> Check:
 
 
 def _compare(page: Page, expected: Expected, stop: Stop | None) -> list[Check]:
-    """Every frame against its PNG: all pixels; in a draft, its likeness to it."""
-    still = _decoded(page.pictures["still"])
-    done: dict[tuple[int, Path], Likeness] = {}
-    found = []
-    for position, picture in enumerate(page.facts["pictures"]):
-        _stop_if_asked(stop)
-        key = picture, expected.sources[position]
-        if key not in done:
-            done[key] = _likeness(_shown(page, still, picture), expected, position)
-        found.append(done[key])
+    """Every frame against its PNG: all pixels, but in a draft how like it is."""
+    still = _decoded(page.picture(None))
+    pictures = _pictures(page, still, stop)
+    found = list(likenesses(pictures, expected.sources, expected.seen))
     if not expected.lossless:
         return list(picture_checks(found, expected))
     other = [position for position, frame in enumerate(found) if frame.own_db < PERFECT_DB]
@@ -189,23 +230,17 @@ def _compare(page: Page, expected: Expected, stop: Stop | None) -> list[Check]:
     return [Check("pixels", not other, "every pixel of every frame", text)]
 
 
-def _likeness(seen: Pixels, expected: Expected, position: int) -> Likeness:
+def _pictures(page: Page, still: Pixels, stop: Stop | None) -> Iterator[Image]:
+    from PIL import Image as Images
+
+    for picture in page.facts["pictures"]:
+        _stop_if_asked(stop)
+        yield Images.fromarray(_shown(page, still, picture))
+
+
+def _decoded(data: bytes) -> Pixels:
     from PIL import Image
 
-    if expected.lossless:
-        equal = np.array_equal(seen, read_png(expected.sources[position]))
-        return Likeness(PERFECT_DB if equal else 0.0, 0.0)
-    with Image.open(expected.sources[position]) as source:
-        return Likeness(*apart(expected.seen(Image.fromarray(seen)), expected.seen(source)))
-
-
-def _decoded(text: str) -> Pixels:
-    from PIL import Image
-
-    try:
-        data = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(str(error)) from None
     with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:
         return np.asarray(image.convert("RGBA"))
 
@@ -215,7 +250,7 @@ def _shown(page: Page, still: Pixels, picture: int) -> Pixels:
     left, top, width, height = page.facts["boxes"][picture]
     whole: Pixels = still.copy()
     if width:
-        part = _decoded(page.pictures[f"picture-{picture}"])
+        part = _decoded(page.picture(picture))
         if part.shape[:2] != (height, width) or min(left, top) < 0:
             raise ValueError(f"picture {picture} has not the size of its box")
         whole[top : top + height, left : left + width] = part

@@ -17,6 +17,8 @@ import numpy as np
 import websocket
 from PIL import Image
 
+#: Of the player's page: the frame that is shown.
+POSITION = "Number(document.querySelector('canvas').dataset.position)"
 KEYS = {
     "ArrowLeft": 37,
     "ArrowRight": 39,
@@ -103,11 +105,12 @@ class Tab:
         given = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         self.ask("Emulation.setEmulatedMedia", features=given)
 
-    def open(self, path, fragment=""):
+    def open(self, path, fragment="", until="!!document.querySelector('canvas[data-position]')"):
+        """A file, or an address; and wait for its first frame."""
         self.ask("Page.navigate", url="about:blank")
         self.events.clear()
-        self.ask("Page.navigate", url=path.as_uri() + fragment)
-        self.until("document.readyState === 'complete' && !!document.querySelector('canvas[data-position]')")
+        self.ask("Page.navigate", url=path if isinstance(path, str) else path.as_uri() + fragment)
+        self.until(f"document.readyState === 'complete' && {until}")
 
     def js(self, code):
         answer = self.ask("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
@@ -160,3 +163,43 @@ class Tab:
             if event["method"] == "Network.loadingFailed" and about.get("blockedReason") == "csp":
                 refused.add(about["requestId"])
         return [address for request, address in asked.items() if request not in refused]
+
+
+def at(tab, position):
+    tab.until(f"{POSITION} === {position}")
+
+
+def pixels_of(tab):
+    """The canvas, read back."""
+    code = """(() => {
+      const canvas = document.querySelector('canvas');
+      const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      let text = ''; for (const each of data) text += String.fromCharCode(each);
+      return [canvas.width, canvas.height, btoa(text)];
+    })()"""
+    width, height, text = tab.js(code)
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
+
+
+def on_screen(tab):
+    """The canvas as it is shown, out of a screenshot."""
+    x, y, width, height = tab.js(
+        "(() => { const b = document.querySelector('canvas').getBoundingClientRect();"
+        " return [Math.round(b.x), Math.round(b.y), b.width, b.height]; })()"
+    )
+    return tab.screenshot()[y : y + height, x : x + width]
+
+
+def text(tab, selector):
+    return tab.js(f"document.querySelector({selector!r}).textContent")
+
+
+def watch(tab):
+    """From now on note when each frame is shown."""
+    tab.js(
+        """window.watcher?.disconnect(); window.seen = []; window.watcher = new MutationObserver(() =>
+        window.seen.push([Number(document.querySelector('canvas').dataset.position), performance.now(),
+        document.querySelector('#label').textContent]))
+        ;
+        window.watcher.observe(document.querySelector('canvas'), {attributeFilter: ['data-position']})"""
+    )

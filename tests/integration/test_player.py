@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 
@@ -13,7 +12,7 @@ import framepipe as fp
 from framepipe import png
 from framepipe.frames import file_name
 from framepipe.pictures import read_png
-from tests.integration.browser import Tab, chromium
+from tests.integration.browser import POSITION, Tab, at, chromium, on_screen, pixels_of, text, watch
 from tests.integration.movies import half_see_through, moving, stored
 
 LABELS = [
@@ -24,7 +23,6 @@ LABELS = [
     "é",
     "z",
 ]
-POSITION = "Number(document.querySelector('canvas').dataset.position)"
 
 
 @pytest.fixture(scope="module")
@@ -72,37 +70,8 @@ def tab(port):
     assert all(address.startswith(("file:", "about:")) for address in requests)
 
 
-def at(tab, position):
-    tab.until(f"{POSITION} === {position}")
-
-
-def pixels_of(tab):
-    """The canvas, read back."""
-    code = """(() => {
-      const canvas = document.querySelector('canvas');
-      const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-      let text = ''; for (const each of data) text += String.fromCharCode(each);
-      return [canvas.width, canvas.height, btoa(text)];
-    })()"""
-    width, height, text = tab.js(code)
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
-
-
-def on_screen(tab):
-    """The canvas as it is shown, out of a screenshot."""
-    x, y, width, height = tab.js(
-        "(() => { const b = document.querySelector('canvas').getBoundingClientRect();"
-        " return [Math.round(b.x), Math.round(b.y), b.width, b.height]; })()"
-    )
-    return tab.screenshot()[y : y + height, x : x + width]
-
-
 def frame(place, k, store="line"):
     return read_png(place / store / file_name(k))
-
-
-def text(tab, selector):
-    return tab.js(f"document.querySelector({selector!r}).textContent")
 
 
 def test_every_step_shows_the_next_frames_own_pixels_and_number(place, tab):
@@ -160,17 +129,6 @@ def test_few_pictures_are_kept_decoded(place, tab):
     at(tab, 12 * 31)
     tab.until("window.live > 50")
     assert tab.js("window.peak") <= 61 + 4 + 1  # the window, those in hand, the still
-
-
-def watch(tab):
-    """From now on note when each frame is shown."""
-    tab.js(
-        """window.watcher?.disconnect(); window.seen = []; window.watcher = new MutationObserver(() =>
-        window.seen.push([Number(document.querySelector('canvas').dataset.position), performance.now(),
-        document.querySelector('#label').textContent]))
-        ;
-        window.watcher.observe(document.querySelector('canvas'), {attributeFilter: ['data-position']})"""
-    )
 
 
 def test_it_plays_all_frames_in_order_round_and_round_without_drift(place, tab):

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from framepipe import png
+from framepipe import assets, png
 from framepipe.control import Stop
 from framepipe.encoders import player
 from framepipe.errors import Interrupted, UsageError
@@ -280,3 +280,122 @@ def test_what_is_no_page_is_a_failed_check_and_no_error(frames, kind):
     page, expected = made(frames)
     page.write_bytes(kind)
     assert failed(page, expected) == {"structure"}
+
+
+def beside(frames, **options):
+    """A page with its pictures beside it, what it should be, and the folder."""
+    page, expected = made(frames, html_assets=True, **options)
+    return page, expected, assets.folder_of(page)
+
+
+def test_pictures_beside_a_page_pass_its_verification(frames):
+    page, expected, folder = beside(frames)
+    report = measure(page, expected)
+    assert report.passed, report.table()
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.webp")}
+    assert names == {"still.webp", *(f"000/00000{k}.webp" for k in range(6))}
+    assert folder.name.startswith("movie_files-")
+    assert "image/webp" not in page.read_text().partition("<script>")[0]
+    rule = re.search(r'Content-Security-Policy" content="(.*?)"', page.read_text())[1]
+    assert rule.startswith(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src 'self'; style-src 'sha2"
+    )
+
+
+def test_no_limit_holds_for_pictures_beside_a_page(frames):
+    page, expected, _ = beside(frames, player_limit_mb=1e-6)
+    assert measure(page, expected).passed
+
+
+def test_equal_pictures_have_equal_folders_and_others_have_others(frames):
+    first = beside(frames)[2]
+    assert first.name == folder_again(frames, "again").name
+    (frames / file_name(3)).write_bytes(png.encode(noise(3)))
+    assert first.name != folder_again(frames, "other").name
+
+
+def folder_again(frames, name):
+    (frames / name).mkdir()
+    for path in frames.glob("*.png"):
+        (frames / name / path.name).write_bytes(path.read_bytes())
+    return beside(frames / name)[2]
+
+
+def cut(folder):
+    path = folder / "000/000002.webp"
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def swap(folder):
+    one, other = folder / "000/000002.webp", folder / "000/000003.webp"
+    data = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+
+
+def link_one(folder):
+    path = (folder / "000/000002.webp").rename(folder.parent / "elsewhere.webp")
+    (folder / "000/000002.webp").symlink_to(path)
+
+
+def link_all(folder):
+    folder.symlink_to(folder.rename(folder.parent / "elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda folder: (folder / "000/000002.webp").unlink(), "1 missing, first 000/000002.webp"),
+        (lambda folder: (folder / "still.webp").unlink(), "1 missing, first still.webp"),
+        (lambda folder: folder.rename(folder.with_name("gone")), "7 missing"),
+        (lambda folder: (folder / "000/000077.webp").write_bytes(b""), "1 more, first 000/000077.webp"),
+        (lambda folder: (folder / "000/000002.webp").write_bytes(b"\0" * 50), "other bytes"),
+        (cut, "other bytes"),
+        (swap, "other bytes"),
+        (link_one, "1 missing, first 000/000002.webp"),
+        (link_all, "7 missing"),
+    ],
+)
+@pytest.mark.parametrize("quality", ["good", "draft"])
+def test_harm_to_the_pictures_beside_a_page_is_found(frames, quality, harm, said):
+    page, expected, folder = beside(frames, quality=quality)
+    assert assets.is_whole(page)
+    harm(folder)
+    report = measure(page, expected)
+    assert not report.passed
+    assert said in next(check.seen for check in report.checks if check.name == "files")
+    assert not assets.is_whole(page)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "check"),
+    [
+        ('data-files="', 'data-files="../', "structure"),
+        ('data-files="', 'data-files="..%2F', "structure"),
+        ('data-files="', 'data-files="/', "structure"),
+        ('data-files="', 'data-files="https://example.org/', "structure"),
+        ('data-files="movie', 'data-files="%6Dovie', "structure"),
+        ('data-files="movie', 'data-files="film', "files"),
+        ("img-src 'self'", "img-src *", "network"),
+        ("img-src 'self'; ", "", "network"),
+        ('files + "/still.webp"', '"../still.webp"', "network"),
+        ("<noscript>", '<script type="image/webp;base64" id="still">UklG</script>\n<noscript>', "files"),
+        ('"boxes":[[', '"boxes":[[0,0,0,0],[', "files"),
+    ],
+)
+def test_a_page_with_pictures_beside_it_that_was_changed_is_found(frames, old, new, check):
+    page, expected, _ = beside(frames)
+    changed(page, old, new)
+    assert check in failed(page, expected)
+
+
+def test_a_page_that_carries_its_pictures_though_they_were_asked_beside_it_is_found(frames):
+    _, expected, _ = beside(frames)
+    page, _ = made(frames)
+    assert failed(page, expected) == {"files"}
+
+
+def test_what_a_file_manager_puts_into_the_folder_is_no_harm(frames):
+    page, expected, folder = beside(frames)
+    (folder / ".DS_Store").write_bytes(b"x")
+    assert measure(page, expected).passed
