@@ -105,6 +105,7 @@ def assemble(
     palette: str = "global",
     colors: int = 256,
     dither: str = "none",
+    layers: str = "auto",
     crf: int | None = None,
     preset: str = "medium",
     missing: str = "error",
@@ -131,7 +132,7 @@ def assemble(
         has passed verification.
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
         When each frame is shown, see `Timing`.
-    encoder, palette, colors, dither, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
+    encoder, palette, colors, dither, layers, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
 codec_options, labels, player_limit_mb
         See `Options`.
     missing : {"error", "hold", "skip"}
@@ -278,7 +279,7 @@ def _encode(
         )
     if not (folder / made.output).is_file() or not (folder / made.output).stat().st_size:
         raise EncoderFailed(f"{tool.name} said that all was well and wrote no movie", tool=tool)
-    if made.format == "webp":
+    if made.format == "webp" and made.encoder == "ffmpeg":
         try:
             containers.finish_webp(folder / made.output, **made.spec)
         except containers.Damage as error:

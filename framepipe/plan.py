@@ -13,7 +13,7 @@ from framepipe.encoders import imagemagick
 from framepipe.errors import IncompleteStore, UsageError
 from framepipe.frames import format_range
 from framepipe.job import JobRecord
-from framepipe.recipes import Options, Recipe, format_of, html, pictures, recipe
+from framepipe.recipes import Options, Recipe, format_of, gif, html, pictures, recipe
 from framepipe.render import RenderReport
 from framepipe.store import Seen, Shape, Store, StoreStatus
 from framepipe.timeline import Timing
@@ -116,6 +116,8 @@ def plan_assembly(
         options = html.settle(options, status.numbers, numbers, path.stem, values_are_numbers=known)
     made = recipe(format_, timeline, shape, background, options)
     if format_ == "gif" and (note := timeline.gif_note()):
+        notes.append(note)
+    if format_ == "gif" and (note := gif.note(shape, options)):
         notes.append(note)
     if note := pictures.note(format_, timeline):
         notes.append(note)

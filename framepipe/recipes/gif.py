@@ -63,6 +63,13 @@ def _loop(plays: int) -> int:
     return {0: 0, 1: -1}.get(plays, plays - 1)
 
 
+def note(shape: Shape, options: Options) -> str:
+    """What became of an option, if that is worth a word; else empty."""
+    if shape.mode == "RGBA" and options.layers not in ("auto", "none"):
+        return f"layers {options.layers}: frames with transparency are kept whole"
+    return ""
+
+
 def by_imagemagick(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
     """For `framepipe.encoders.magick_child`."""
     spec = {
@@ -75,6 +82,7 @@ def by_imagemagick(timeline: Timeline, shape: Shape, options: Options) -> Recipe
         "height": shape.height,
         "colors": options.colors,
         "dither": options.dither,
+        "layers": options.layers,
         "palette": options.palette,
         "transparent": shape.mode == "RGBA",
     }
