@@ -17,11 +17,10 @@ ROOT = Path(framepipe.__file__).parents[1]
 W, H = 60, 40
 
 
-def run(folder, frames, **fields):
-    """The child on ``frames``; what it said, and where its GIF should be."""
-    work = fields.pop("work", folder / "work")
+def spec_file(folder, frames, work=None, **fields):
+    """SPEC.json of a GIF, but for what ``fields`` say; a field of None is left out."""
+    work = work or folder / "work"
     work.mkdir(exist_ok=True)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | fields.pop("environment", {})
     spec = {
         "frames": [str(frame) for frame in frames],
         "output": str(folder / "out.gif"),
@@ -36,7 +35,14 @@ def run(folder, frames, **fields):
         "transparent": False,
     } | fields
     path = work / "spec.json"
-    path.write_text(json.dumps(spec))
+    path.write_text(json.dumps({name: value for name, value in spec.items() if value is not None}))
+    return path
+
+
+def run(folder, frames, **fields):
+    """The child on ``frames``; what it said, and where its movie should be."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | fields.pop("environment", {})
+    path = spec_file(folder, frames, **fields)
     done = subprocess.run(
         [sys.executable, "-m", "framepipe.encoders.magick_child", str(path)],
         stdin=subprocess.DEVNULL,
@@ -45,7 +51,7 @@ def run(folder, frames, **fields):
         env=environment,
         cwd=folder,
     )
-    return done, Path(spec["output"])
+    return done, Path(json.loads(path.read_text())["output"])
 
 
 def build(folder, frames, **fields):

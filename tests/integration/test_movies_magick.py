@@ -59,8 +59,16 @@ def checked(movie, name):
     return next(check for check in movie.report.checks if check.name == name)
 
 
-@pytest.mark.parametrize("quality", ["good", "best", "lossless"])
-@pytest.mark.parametrize("scene", [moving, see_through, half_see_through, gradient, noise])
+@pytest.mark.parametrize(
+    ("scene", "quality"),
+    [
+        (moving, "good"),
+        (see_through, "good"),
+        (half_see_through, "best"),
+        (gradient, "lossless"),
+        (noise, "good"),
+    ],
+)
 def test_each_pixel_of_a_webp_is_as_it_was_drawn(stores, tmp_path, scene, quality):
     store = stores(scene, transparent=scene in (see_through, half_see_through))
     movie = by_imagemagick(store, tmp_path / "m.webp", quality=quality)
@@ -73,9 +81,7 @@ def test_each_pixel_of_a_webp_is_as_it_was_drawn(stores, tmp_path, scene, qualit
 @pytest.mark.parametrize("frames", [1, 2])
 @pytest.mark.parametrize(("width", "height"), [(64, 48), (63, 47), (17, 1), (1, 33)])
 def test_webp_of_any_size_and_of_few_frames(tmp_path, width, height, frames):
-    store = fp.render(
-        lambda k: sized(k, width, height), frames, store=tmp_path / "s", engine="serial"
-    ).store
+    store = fp.render(lambda k: sized(k, width, height), frames, store=tmp_path / "s", engine="serial").store
     (tmp_path / "out").mkdir()
     movie = by_imagemagick(store, tmp_path / "out" / "m.webp", hold_last_s=2, loop=3)
     film = inspect(movie.path, "webp")
@@ -83,8 +89,7 @@ def test_webp_of_any_size_and_of_few_frames(tmp_path, width, height, frames):
     assert film.durations_s[-1] >= 2
 
 
-@pytest.mark.parametrize("loop", [0, 1, 3, 65535])
-@pytest.mark.parametrize("fps", [24, "30000/1001", 12.345])
+@pytest.mark.parametrize(("fps", "loop"), [(24, 0), ("30000/1001", 1), (12.345, 3), (24, 65535)])
 def test_webp_has_exact_times_and_plays(stores, tmp_path, fps, loop):
     movie = by_imagemagick(
         stores(moving), tmp_path / "m.webp", fps=fps, loop=loop, hold_first_s=1, hold_last_s=2.5
@@ -146,7 +151,8 @@ def test_a_gif_of_any_layers_shows_the_same(stores, tmp_path, layers, palette):
     one = by_imagemagick(store, whole / "m.gif", layers="none", palette=palette)
     two = by_imagemagick(store, other / "m.gif", layers=layers, palette=palette)
     assert all(np.array_equal(*pair) for pair in zip(read(one.path), read(two.path), strict=True))
-    assert (two.size_bytes < one.size_bytes) == (layers != "none")
+    shrinks = layers != "none" and (palette == "global" or layers != "optimize-transparency")
+    assert (two.size_bytes < one.size_bytes) == shrinks  # a frame of 256 colours has none for transparent
 
 
 def test_auto_is_the_smaller_of_two_ways(stores, tmp_path):
