@@ -318,7 +318,7 @@ def test_optimize_plus_crops_to_what_changes():
 
 def test_optimize_plus_is_left_where_it_would_take_frames_out():
     one, two = few_colours(2)
-    with stack_of([one, one, two]) as stack:
+    with stack_of([one, two, two]) as stack:
         assert not optimize_plus(stack)
         assert sizes_of(stack) == [(W, H)] * 3
 

@@ -11,6 +11,7 @@ import pytest
 from framepipe.errors import UsageError
 from framepipe.recipes import (
     DITHERS,
+    LAYERS,
     LIST,
     PALETTE_LIST,
     Options,
@@ -18,6 +19,7 @@ from framepipe.recipes import (
     format_of,
     recipe,
 )
+from framepipe.recipes.gif import note
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 from tests.unit.test_recipes_mp4 import after, numbers_in, ticks_in
@@ -111,6 +113,14 @@ def test_imagemagick_gets_the_same_delays_plays_and_frames():
     assert spec["frames"] == [f"frames/frame_{number:06d}.png" for number in range(7)]
 
 
+@pytest.mark.parametrize("layers", LAYERS)
+def test_layers_are_told_to_imagemagick_and_a_word_is_said_where_they_cannot_be(layers):
+    options = Options(layers=layers, encoder="imagemagick")
+    assert gif(layers=layers, encoder="imagemagick").spec["layers"] == layers
+    assert note(RGB, options) == ""
+    assert bool(note(RGBA, options)) == (layers not in ("auto", "none"))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -120,6 +130,8 @@ def test_imagemagick_gets_the_same_delays_plays_and_frames():
         {"dither": "bayer", "encoder": "imagemagick"},
         {"dither": "x", "encoder": "imagemagick"},
         {"dither": ""},
+        {"layers": "optimize"},
+        {"layers": "merge", "encoder": "imagemagick"},
         {"preset": "placebo"},
         {"colors": 1},
         {"colors": 257},
