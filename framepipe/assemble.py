@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from framepipe.encoders.tools import STALL_S, Tool
 from framepipe.errors import (
     EncoderFailed,
     StoreError,
+    ToolMissing,
     VerificationFailed,
 )
 from framepipe.fingerprint import digest_file
@@ -172,7 +174,10 @@ def check_tools(formats: Sequence[str], options: Options) -> None:
 
 def _tool_for(made: Recipe, options: Options) -> Tool:
     if made.encoder == "imagemagick":
-        return imagemagick.find_imagemagick()
+        found = imagemagick.find_imagemagick()
+        if made.format == "webp" and (why := _lacks_webp(found)):  # it is an option when it is compiled
+            raise ToolMissing(f"{found} writes no webp: use --encoder ffmpeg. It said: {why}")
+        return found
     if made.encoder == "player":
         return player.find_pillow()
     asked = replace(
@@ -183,6 +188,15 @@ def _tool_for(made: Recipe, options: Options) -> Tool:
     if plays := made.spec.get("plays", 0) if made.format == "avif" else 0:
         what += " with a number of plays"  # which ffmpeg 5.1 cannot write
     return find_ffmpeg(what, lambda tool: _try_on_something_tiny(tool, made.format, asked, plays))
+
+
+@cache
+def _lacks_webp(tool: Tool) -> str:
+    try:
+        _try_on_something_tiny(tool, "webp", Options(encoder="imagemagick"), 0)
+    except EncoderFailed as error:
+        return str(error)
+    return ""
 
 
 def decoder(format_: str) -> Tool | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -22,6 +24,7 @@ from tests.integration.movies import (
     see_through,
     sized,
 )
+from tests.integration.test_magick_child import ROOT
 
 
 def titled_by_pairs(k):
@@ -136,6 +139,28 @@ def test_options_of_ffmpeg_are_refused(stores, tmp_path):
 def test_more_plays_than_a_webp_can_say_are_refused(stores, tmp_path, encoder):
     with pytest.raises(UsageError, match="plays up to 65535 times"):
         fp.assemble(stores(moving), tmp_path / "m.webp", encoder=encoder, loop=65536)
+
+
+NO_WEBP = '<policymap><policy domain="coder" rights="none" pattern="WEBP"/></policymap>'
+
+
+def test_an_imagemagick_without_webp_is_found_out_before_anything_is_drawn(tmp_path, monkeypatch):
+    (tmp_path / "policy.xml").write_text(NO_WEBP)
+    script = (
+        "import framepipe as fp\n"
+        "def draw(k):\n"
+        "    raise AssertionError('drawn')\n"
+        "try:\n"
+        "    fp.make(draw, 2, 'm.webp', store='s', engine='serial', encoder='imagemagick')\n"
+        "except fp.errors.ToolMissing as error:\n"
+        "    print(error)\n"
+    )
+    monkeypatch.setenv("MAGICK_CONFIGURE_PATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "writes no webp: use --encoder ffmpeg" in done.stdout
 
 
 # --- layers of GIF ------------------------------------------------------------------------------
