@@ -10,7 +10,7 @@ from framepipe import registration
 from framepipe.adapters.callbacks import keras_callback, lightning_callback
 from framepipe.adapters.camera import Camera
 from framepipe.adopt import AdoptReport, adopt
-from framepipe.assemble import Movie, assemble
+from framepipe.assemble import Movie, ShareReport, assemble, encode_share
 from framepipe.clean import CleanupReport
 from framepipe.control import Progress, Stop
 from framepipe.errors import (
@@ -55,6 +55,7 @@ __all__ = [
     "ProgressBar",
     "Recorder",
     "RenderReport",
+    "ShareReport",
     "Sheet",
     "Stop",
     "Store",
@@ -69,6 +70,7 @@ __all__ = [
     "adopt",
     "assemble",
     "clean",
+    "encode_share",
     "keras_callback",
     "lightning_callback",
     "make",

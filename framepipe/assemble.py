@@ -99,6 +99,7 @@ def assemble(
     palette: str = "global",
     colors: int = 256,
     dither: str = "none",
+    layers: str = "auto",
     crf: int | None = None,
     preset: str = "medium",
     missing: str = "error",
@@ -127,7 +128,7 @@ def assemble(
         has passed verification.
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
         When each frame is shown, see `Timing`.
-    encoder, palette, colors, dither, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
+    encoder, palette, colors, dither, layers, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
 codec_options, labels, player_limit_mb, html_assets
         See `Options`.
     missing : {"error", "hold", "skip"}

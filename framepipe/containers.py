@@ -15,7 +15,8 @@ from fractions import Fraction
 from pathlib import Path
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_WEBP_IMAGE = (b"ALPH", b"VP8 ", b"VP8L")
+WEBP_IMAGE = (b"ALPH", b"VP8 ", b"VP8L")
+WEBP_CLEARS, WEBP_NO_BLEND = 0x01, 0x02  # flags of a frame
 _ANIMATED, _ALPHA = 0x02, 0x10
 _REPEATS = 1  # flag of an edit list
 
@@ -70,32 +71,33 @@ def _must(true: object, what: str) -> None:
 
 
 def _webp(data: bytes) -> Film:
-    chunks = list(_webp_chunks(data))
+    chunks = list(webp_chunks(data))
     (kind, at, end), (second, loop_at, _) = chunks[:2]
     _must((kind, end - at, second) == (b"VP8X", 10, b"ANIM"), "no animation")
     _must(data[at] & ~_ALPHA == _ANIMATED and data[at + 1 : at + 4] == bytes(3), "unknown flags")
-    width, height = _u24(data, at + 4) + 1, _u24(data, at + 7) + 1
+    width, height = u24(data, at + 4) + 1, u24(data, at + 7) + 1
     durations = []
     for kind, start, stop in chunks[2:]:
         _must(kind == b"ANMF", f"unknown chunk {kind!r}")
-        left, top, wide, high, milliseconds = (_u24(data, start + 3 * part) for part in range(5))
+        left, top, wide, high, milliseconds = (u24(data, start + 3 * part) for part in range(5))
         _must(data[start + 15] < 4, "unknown flags of a frame")
         _must(2 * left + wide < width and 2 * top + high < height, "a frame outside the picture")
-        parts = [part for part, _, _ in _riff(data, start + 16, stop)]
-        _must(parts[-1] in _WEBP_IMAGE[1:] and parts[:-1] in ([], [b"ALPH"]), "a frame without a picture")
+        parts = [part for part, _, _ in riff_chunks(data, start + 16, stop)]
+        _must(parts[-1] in WEBP_IMAGE[1:] and parts[:-1] in ([], [b"ALPH"]), "a frame without a picture")
         durations.append(Fraction(milliseconds, 1000))
     _must(durations, "no frames")
     return Film(width, height, tuple(durations), struct.unpack_from("<H", data, loop_at + 4)[0])
 
 
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Chunks of a whole WebP, still or animated: name, start and end of the content."""
     _must(data[:4] == b"RIFF" and data[8:12] == b"WEBP", "no WebP")
     says = struct.unpack_from("<I", data, 4)[0] + 8
     _must(says == len(data), f"{len(data):,} bytes, not {says:,}")
-    yield from _riff(data, 12, len(data))
+    yield from riff_chunks(data, 12, len(data))
 
 
-def _riff(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def riff_chunks(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Chunks between two offsets: name, start and end of the content."""
     while at < end:
         _must(at + 8 <= end, f"a chunk is cut short, at byte {at}")
@@ -106,7 +108,8 @@ def _riff(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
         at += 8 + size + size % 2
 
 
-def _u24(data: bytes, at: int) -> int:
+def u24(data: bytes, at: int) -> int:
+    """A number of three bytes, the least significant first."""
     _must(at + 3 <= len(data), "a chunk is cut short")
     return int.from_bytes(data[at : at + 3], "little")
 
@@ -123,25 +126,40 @@ def finish_webp(path: Path, *, duration_ms: int, plays: int, width: int, height:
         It is no WebP, or its frames last longer than the movie.
     """
     data = path.read_bytes()
-    chunks = list(_webp_chunks(data))
+    chunks = list(webp_chunks(data))
     frames = [at for kind, at, _ in chunks if kind == b"ANMF"]
     if frames:
-        left = duration_ms - sum(_u24(data, at + 12) for at in frames[:-1])
+        left = duration_ms - sum(u24(data, at + 12) for at in frames[:-1])
         _must(left > 0, "its frames last longer than the movie")
         with path.open("r+b") as file:
             file.seek(frames[-1] + 12)
             file.write(left.to_bytes(3, "little"))
         return
-    images = b"".join(_chunk(kind, data[at:end]) for kind, at, end in chunks if kind in _WEBP_IMAGE)
-    sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    images = b"".join(chunk(kind, data[at:end]) for kind, at, end in chunks if kind in WEBP_IMAGE)
     # ALPHA is a hint only, which costs no more than a look
-    body = _chunk(b"VP8X", bytes([_ANIMATED | _ALPHA, 0, 0, 0]) + sides)
-    body += _chunk(b"ANIM", b"\xff\xff\xff\xff" + struct.pack("<H", plays))
-    body += _chunk(b"ANMF", bytes(6) + sides + duration_ms.to_bytes(3, "little") + b"\x02" + images)
-    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body)
+    head = webp_head(width, height, plays, alpha=True)
+    box = (0, 0, width, height)
+    body = head + webp_frame(box, duration_ms, WEBP_NO_BLEND, images)
+    path.write_bytes(body[:4] + struct.pack("<I", len(body) - 8) + body[8:])
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
+def webp_head(width: int, height: int, plays: int, *, alpha: bool) -> bytes:
+    """What stands before the frames of an animation; its own size (bytes 4 to 7) is left to the caller."""
+    sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    head = chunk(b"VP8X", bytes([_ANIMATED | _ALPHA * alpha, 0, 0, 0]) + sides)
+    return b"RIFF\0\0\0\0WEBP" + head + chunk(b"ANIM", b"\xff\xff\xff\xff" + struct.pack("<H", plays))
+
+
+def webp_frame(box: tuple[int, int, int, int], duration_ms: int, flags: int, image: bytes) -> bytes:
+    """One frame: left and top (even), width and height in pixels; ``image`` is whole chunks."""
+    left, top, width, height = box
+    numbers = (left // 2, top // 2, width - 1, height - 1, duration_ms)
+    fields = b"".join(number.to_bytes(3, "little") for number in numbers)
+    return chunk(b"ANMF", fields + bytes([flags]) + image)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk with its size, padded to an even one."""
     return kind + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
 
 

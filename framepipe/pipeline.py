@@ -94,6 +94,7 @@ def make(
     palette: str = "global",
     colors: int = 256,
     dither: str = "none",
+    layers: str = "auto",
     crf: int | None = None,
     preset: str = "medium",
     stall_s: float = STALL_S,
@@ -120,7 +121,7 @@ engine, workers, order, stale, frame_timeout_s, recycle, max_failures
     output : path-like or sequence of path-like
         Movies to build; the suffix is the format.
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
-encoder, palette, colors, dither, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
+encoder, palette, colors, dither, layers, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
 codec_options, labels, player_limit_mb, html_assets
         See `assemble`.
     keep_frames : bool

@@ -14,7 +14,7 @@ from framepipe.errors import IncompleteStore, UsageError
 from framepipe.frames import format_range
 from framepipe.job import JobRecord
 from framepipe.palette import settle
-from framepipe.recipes import Options, Recipe, format_of, html, pictures, recipe
+from framepipe.recipes import Options, Recipe, format_of, gif, html, pictures, recipe
 from framepipe.render import RenderReport
 from framepipe.store import Seen, Shape, Store, StoreStatus
 from framepipe.timeline import Timing
@@ -126,6 +126,8 @@ def plan_assembly(
     if format_ == "html":
         made = replace(made, output=path.name)  # a page's folder is named after it
     if format_ == "gif" and (note := timeline.gif_note()):
+        notes.append(note)
+    if format_ == "gif" and (note := gif.note(shape, options)):
         notes.append(note)
     if note := pictures.note(format_, timeline):
         notes.append(note)

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from framepipe import containers, png
@@ -13,7 +14,7 @@ from framepipe.control import Stop
 from framepipe.encoders import imagemagick, player
 from framepipe.encoders.ffmpeg import find_ffmpeg, run_ffmpeg
 from framepipe.encoders.tools import Tool
-from framepipe.errors import EncoderFailed
+from framepipe.errors import EncoderFailed, ToolMissing
 from framepipe.frames import file_name
 from framepipe.recipes import FRAMES, PICTURES, Options, Recipe, recipe
 from framepipe.store import Shape
@@ -42,7 +43,10 @@ def tool_for(made: Recipe, options: Options) -> Tool:
     ToolMissing
     """
     if made.encoder == "imagemagick":
-        return imagemagick.find_imagemagick()
+        found = imagemagick.find_imagemagick()
+        if made.format == "webp" and (why := _lacks_webp(found)):  # it is an option when it is compiled
+            raise ToolMissing(f"{found} writes no webp: use --encoder ffmpeg. It said: {why}")
+        return found
     if made.encoder == "player":
         return player.find_pillow()
     asked = replace(
@@ -53,6 +57,15 @@ def tool_for(made: Recipe, options: Options) -> Tool:
     if plays := made.spec.get("plays", 0) if made.format == "avif" else 0:
         what += " with a number of plays"  # which ffmpeg 5.1 cannot write
     return find_ffmpeg(what, lambda tool: _try_on_something_tiny(tool, made.format, asked, plays))
+
+
+@cache
+def _lacks_webp(tool: Tool) -> str:
+    try:
+        _try_on_something_tiny(tool, "webp", Options(encoder="imagemagick"), 0)
+    except EncoderFailed as error:
+        return str(error)
+    return ""
 
 
 def decoder(format_: str) -> Tool | None:
@@ -132,7 +145,7 @@ def run_recipe(
         player.build(made.spec, folder / FRAMES, folder / made.output, on_frame, stop)
     if not (folder / made.output).is_file() or not (folder / made.output).stat().st_size:
         raise EncoderFailed(f"{tool.name} said that all was well and wrote no movie", tool=tool)
-    if made.format == "webp":
+    if made.format == "webp" and made.encoder == "ffmpeg":
         try:
             containers.finish_webp(folder / made.output, **made.spec)
         except containers.Damage as error:

@@ -16,7 +16,7 @@ from framepipe.assemble import assemble
 from framepipe.engines import NAMES as ENGINES
 from framepipe.plan import MISSING
 from framepipe.plan import STALE as STALE_AT_ASSEMBLY
-from framepipe.recipes import CHROMAS, CODECS, DITHERS, ENCODERS, PRESETS, QUALITIES
+from framepipe.recipes import CHROMAS, CODECS, DITHERS, ENCODERS, LAYERS, PRESETS, QUALITIES
 from framepipe.render import ASKED_ORDERS, STALE, render
 from framepipe.timeline import DEFAULT_FPS
 
@@ -222,6 +222,13 @@ ENCODING = _stack(
         default="none",
         show_default=True,
         help="GIF: none is smaller and closer to the source for plots.",
+    ),
+    click.option(
+        "--layers",
+        type=click.Choice(LAYERS),
+        default="auto",
+        show_default=True,
+        help="GIF by ImageMagick: whole frames, or what changes; auto is the smaller way.",
     ),
     click.option("--codec", type=click.Choice(CODECS), help="Video. Default: h264, vp9, ffv1 or prores."),
     click.option("--quality", type=click.Choice(QUALITIES), default="good", show_default=True),

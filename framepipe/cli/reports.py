@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framepipe.assemble import Movie
+from framepipe.assemble import Movie, ShareReport
 from framepipe.clean import CleanupReport
 from framepipe.cli.options import shown
 from framepipe.frames import format_range
@@ -35,6 +35,18 @@ def movie_text(movie: Movie) -> str:
     notes = [f"  note: {note}" for note in movie.notes]
     table = ["  " + line for line in movie.report.table().splitlines()]
     return "\n".join([head, *notes, *table])
+
+
+def share_text(report: ShareReport) -> str:
+    """What a share of a movie's segments came to."""
+    name = shown(report.output)
+    if not report.segments:
+        return f"{name}: one segment, nothing to share: leave --shard out"
+    encoded = len(report.mine) - report.taken
+    return (
+        f"{name}: {encoded} segments encoded, {report.taken} were in the store; of {report.segments} in all. "
+        "Join them: the same without --shard"
+    )
 
 
 def cleanup_text(report: CleanupReport) -> str:

@@ -104,7 +104,7 @@ def run_imagemagick(
     stall_s: float = STALL_S,
     stop: Stop | None = None,
 ) -> None:
-    """Build a GIF as ``spec`` says (see ``magick_child``) in a child process.
+    """Build a movie as ``spec`` says (see ``magick_child``) in a child process.
 
     Raises
     ------

@@ -19,6 +19,7 @@ from framepipe.recipes.options import (
     DITHERS,
     ENCODERS,
     FORMATS,
+    LAYERS,
     PALETTES,
     PICTURES,
     PLAYER_LIMIT_MB,
@@ -39,6 +40,7 @@ __all__ = [
     "ENCODERS",
     "FORMATS",
     "FRAMES",
+    "LAYERS",
     "LIST",
     "PALETTE",
     "PALETTES",
@@ -89,11 +91,13 @@ def recipe(
     """
     if format_ == "html":
         return html.by_framepipe(timeline, shape, background or (255, 255, 255), options)
+    if format_ == "webp" and options.encoder == "imagemagick":
+        return pictures.webp_by_imagemagick(timeline, shape, options)
     if format_ in PICTURES:
         return pictures.by_ffmpeg(format_, timeline, shape, options)
     if format_ in VIDEOS:
         if options.encoder == "imagemagick":
-            raise UsageError(f"ImageMagick builds no {format_}: use --encoder ffmpeg, or gif")
+            raise UsageError(f"ImageMagick builds no {format_}: use --encoder ffmpeg, or gif, webp")
         return video.by_ffmpeg(format_, timeline, shape, background or (255, 255, 255), options)
     if options.encoder == "imagemagick":
         return gif.by_imagemagick(timeline, shape, options, palette)

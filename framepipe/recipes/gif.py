@@ -158,6 +158,13 @@ def _loop(plays: int) -> int:
     return {0: 0, 1: -1}.get(plays, plays - 1)
 
 
+def note(shape: Shape, options: Options) -> str:
+    """What became of an option, if that is worth a word; else empty."""
+    if shape.mode == "RGBA" and options.layers not in ("auto", "none"):
+        return f"layers {options.layers}: frames with transparency are kept whole"
+    return ""
+
+
 def by_imagemagick(
     timeline: Timeline, shape: Shape, options: Options, palette: Palette | None = None
 ) -> Recipe:
@@ -172,6 +179,7 @@ def by_imagemagick(
         "height": shape.height,
         "colors": options.colors,
         "dither": options.dither,
+        "layers": options.layers,
         "palette": options.palette if palette is None else "given",
         "given": [list(colour) for colour in palette.colours] if palette else [],
         "transparent": shape.mode == "RGBA",

@@ -24,6 +24,7 @@ QUALITIES = ("draft", "good", "best", "lossless")
 CHROMAS, DEPTHS = ("420", "444"), (8, 10)
 ENCODERS = ("auto", "ffmpeg", "imagemagick")
 PALETTES = ("global", "per-frame")
+LAYERS = ("auto", "none", "optimize", "optimize-plus", "optimize-transparency")
 PRESETS: tuple[str, ...] = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")
 PRESETS += ("slow", "slower", "veryslow")
 DITHERS = {
@@ -56,6 +57,12 @@ class Options:
     dither : str
         GIF: see `DITHERS`; ``bayer:N`` has a pattern from coarse (0) to fine (5). ``none`` is the default:
         smaller and closer to the source for plots.
+    layers : {"auto", "none", "optimize", "optimize-plus", "optimize-transparency"}
+        GIF by ImageMagick: its ``-layers``. Whole frames (``none``), cropped to what changes (``optimize``,
+        ``optimize-plus``), or whole with what does not change made transparent. ``auto`` is the smaller of
+        ``optimize`` and ``optimize`` with ``optimize-transparency`` after it. ``optimize-plus`` may leave
+        frames out; where it does, it is ``optimize``. Frames with transparent pixels are always whole, and
+        nothing is made transparent where all 256 colours are taken.
     crf : int or None
         Video: the codec's constant rate factor; lower is better and bigger. Default: as the quality says.
     preset : str
@@ -89,6 +96,7 @@ class Options:
     palette: str = "global"
     colors: int = 256
     dither: str = "none"
+    layers: str = "auto"
     crf: int | None = None
     preset: str = "medium"
     stall_s: float = STALL_S
@@ -116,6 +124,9 @@ class Options:
         _one_of("preset", self.preset, PRESETS)
         engine = "imagemagick" if self.encoder == "imagemagick" else "ffmpeg"
         _one_of(f"dither (of {engine})", self.dither, DITHERS[engine])
+        _one_of("layers", self.layers, LAYERS)
+        if self.layers != "auto" and engine != "imagemagick":
+            raise UsageError(f"layers {self.layers!r} is ImageMagick's: add --encoder imagemagick")
         _within("colors", self.colors, 2, 256)
         if self.crf is not None:
             _within("crf", self.crf, 0, 63)

@@ -1,4 +1,4 @@
-"""Animated WebP, APNG and AVIF by ffmpeg: the time of each frame exact, transparency kept.
+"""Animated WebP, APNG and AVIF by ffmpeg, WebP also by ImageMagick: exact times, transparency kept.
 
 Settings were tried in ffmpeg 5.1 and 9 on plots of 1000x700 px, 12 frames (a line, a viridis image,
 see-through dots):
@@ -22,14 +22,16 @@ import ffmpeg
 
 from framepipe.errors import UsageError
 from framepipe.frames import file_name
-from framepipe.recipes.common import LIST, SAME, Recipe, Step, args_of, ffconcat, frames_input
+from framepipe.recipes.common import FRAMES, LIST, SAME, Recipe, Step, args_of, ffconcat, frames_input
 from framepipe.recipes.options import Options
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 
+_DRAFT_WEBP = 75
 _CRF = {"draft": 30, "good": 18, "best": 10}
 _WORST_CRF = 50  # at 63 a right picture cannot be told from a wrong one: patches are off by 98 of 255
 _LONGEST_WEBP_PX = 16383  # its header has 14 bits for a side
+_MOST_WEBP_PLAYS = 65535  # 16 bits, and 0 is for ever
 _EXACT = "accurate_rnd+full_chroma_int+full_chroma_inp"
 _AOM = {"vcodec": "libaom-av1", "cpu-used": 8, "row-mt": 1}
 
@@ -43,7 +45,8 @@ def by_ffmpeg(format_: str, timeline: Timeline, shape: Shape, options: Options) 
         Too fast or too long for the format, or asked of ImageMagick.
     """
     if options.encoder == "imagemagick":
-        raise UsageError(f"ImageMagick builds no {format_}: use --encoder ffmpeg, or gif")
+        # its apng: calls ffmpeg, which made 30 frames of 10; it has no animated AVIF
+        raise UsageError(f"ImageMagick builds no {format_}: use --encoder ffmpeg, or gif, webp")
     return {"webp": _webp, "apng": _apng, "avif": _avif}[format_](timeline, shape, options)
 
 
@@ -61,14 +64,50 @@ def note(format_: str, timeline: Timeline) -> str:
     return ""
 
 
-def _webp(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
+def webp_by_imagemagick(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
+    """For `framepipe.encoders.magick_child`.
+
+    Raises
+    ------
+    UsageError
+        As `by_ffmpeg`; or it has options of ffmpeg.
+    """
+    if options.codec_options:
+        raise UsageError("codec_options are ffmpeg's: leave --codec-option or --encoder imagemagick out")
+    _check_webp(timeline, shape)
+    spec = {
+        "format": "webp",
+        "frames": [f"{FRAMES}/{file_name(number)}" for number in timeline.numbers],
+        "output": "movie.webp",
+        "work": "parts",
+        "durations_ms": list(timeline.picture_ticks(1000)[1]),
+        "plays": timeline.loop,
+        "width": shape.width,
+        "height": shape.height,
+        "transparent": shape.mode == "RGBA",
+        "lossless": lossless("webp", options),
+        "quality": _DRAFT_WEBP,
+        "method": {"best": 4}.get(options.quality, 2),
+    }
+    return Recipe("webp", "imagemagick", {}, (), spec, "movie.webp", len(timeline.numbers))
+
+
+def _check_webp(timeline: Timeline, shape: Shape) -> None:
+    if timeline.loop > _MOST_WEBP_PLAYS:
+        raise UsageError(f"loop {timeline.loop}: webp plays up to {_MOST_WEBP_PLAYS} times, or for ever (0)")
     if max(shape.width, shape.height) > _LONGEST_WEBP_PX:
         raise UsageError(
             f"frames of {shape.width}x{shape.height} px: webp holds {_LONGEST_WEBP_PX} px a side"
         )
+
+
+def _webp(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
+    _check_webp(timeline, shape)
     rate, ticks = timeline.picture_ticks(1000)
     exact = lossless("webp", options)
-    effort = {"compression_level": 4 if options.quality == "best" else 2} if exact else {"quality": 75}
+    effort = (
+        {"compression_level": 4 if options.quality == "best" else 2} if exact else {"quality": _DRAFT_WEBP}
+    )
     movie = frames_input(LIST).output(
         "movie.webp",
         format="webp",

@@ -12,16 +12,17 @@ from PIL import Image
 
 import framepipe
 from framepipe import gif
+from framepipe.encoders.magick_library import optimize_plus
+from framepipe.recipes import LAYERS
 
 ROOT = Path(framepipe.__file__).parents[1]
 W, H = 60, 40
 
 
-def run(folder, frames, **fields):
-    """The child on ``frames``; what it said, and where its GIF should be."""
-    work = fields.pop("work", folder / "work")
+def spec_file(folder, frames, work=None, **fields):
+    """SPEC.json of a GIF, but for what ``fields`` say; a field of None is left out."""
+    work = work or folder / "work"
     work.mkdir(exist_ok=True)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | fields.pop("environment", {})
     spec = {
         "frames": [str(frame) for frame in frames],
         "output": str(folder / "out.gif"),
@@ -36,7 +37,14 @@ def run(folder, frames, **fields):
         "transparent": False,
     } | fields
     path = work / "spec.json"
-    path.write_text(json.dumps(spec))
+    path.write_text(json.dumps({name: value for name, value in spec.items() if value is not None}))
+    return path
+
+
+def run(folder, frames, **fields):
+    """The child on ``frames``; what it said, and where its movie should be."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | fields.pop("environment", {})
+    path = spec_file(folder, frames, **fields)
     done = subprocess.run(
         [sys.executable, "-m", "framepipe.encoders.magick_child", str(path)],
         stdin=subprocess.DEVNULL,
@@ -45,7 +53,7 @@ def run(folder, frames, **fields):
         env=environment,
         cwd=folder,
     )
-    return done, Path(spec["output"])
+    return done, Path(json.loads(path.read_text())["output"])
 
 
 def build(folder, frames, **fields):
@@ -228,6 +236,19 @@ def test_transparent_frames_do_not_ghost(tmp_path, palette):
         assert np.array_equal(seen[opaque][:, :3], source[opaque][:, :3])
 
 
+@pytest.mark.parametrize("layers", LAYERS)
+def test_what_goes_away_is_gone_whatever_the_layers(tmp_path, layers):
+    both = np.zeros((H, W, 4), np.uint8)
+    both[:10, :10] = (200, 30, 30, 255)
+    both[-10:, -10:] = (20, 30, 200, 255)
+    without_first, without_last = both.copy(), both.copy()
+    without_first[:10, :10] = 0
+    without_last[-10:, -10:] = 0
+    pictures = [both, both, both, without_first, both, without_last, without_last, without_last]
+    output = build(tmp_path, save(tmp_path, pictures), transparent=True, layers=layers)
+    assert_same(decoded(output, "RGBA"), pictures)
+
+
 def test_opaque_pixels_far_from_every_colour_stay_opaque(tmp_path):
     # 32 of 40 frames are sampled and frame 2 is not: its colour is not in the palette. As a fourth
     # coordinate, transparent would be nearer to it than blue and white are.
@@ -255,6 +276,51 @@ def test_alpha_is_laid_over_white_when_not_wanted(tmp_path):
     seen = decoded(build(tmp_path, save(tmp_path, [pixels] * 2)))
     assert (seen[0][:20] == 255).all()
     assert (seen[1][20:] == (200, 0, 0)).all()
+
+
+# --- layers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+@pytest.mark.parametrize("colours", [12, 256])
+def test_layers_do_not_change_a_pixel(tmp_path, layers, colours):
+    """256 colours leave no place for a transparent one."""
+    pictures = few_colours(7, colours=12)
+    for pixels in pictures:
+        pixels[:5].reshape(-1, 3)[: colours - 12] = np.arange(colours - 12, dtype=np.uint8)[:, None]
+    output = build(tmp_path, save(tmp_path, pictures), layers=layers, chunk_frames=4)
+    assert_same(decoded(output), pictures)
+
+
+def stack_of(pictures):
+    from wand.image import Image as Magick
+
+    stack = Magick()
+    for pixels in pictures:
+        with Magick(blob=pixels.tobytes(), format="rgb", width=W, height=H, depth=8) as image:
+            image.delay = 4
+            stack.image_add(image)
+    return stack
+
+
+def sizes_of(stack):
+    return [(each.width, each.height) for each in stack.sequence]
+
+
+def test_optimize_plus_crops_to_what_changes():
+    with stack_of(few_colours(3)) as stack, stack_of(few_colours(3)) as other:
+        assert optimize_plus(stack)
+        other.optimize_layers()
+        assert sizes_of(stack) == sizes_of(other)
+        assert sizes_of(stack)[0] == (W, H) != sizes_of(stack)[1]
+        assert [each.delay for each in stack.sequence] == [4, 4, 4]
+
+
+def test_optimize_plus_is_left_where_it_would_take_frames_out():
+    one, two = few_colours(2)
+    with stack_of([one, two, two]) as stack:
+        assert not optimize_plus(stack)
+        assert sizes_of(stack) == [(W, H)] * 3
 
 
 # --- times --------------------------------------------------------------------------------------
@@ -330,7 +396,7 @@ def test_limit_of_imagemagick_is_an_error(tmp_path, size, words):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"delays_cs": [1]}, {"palette": "x"}, {"colors": 1}, {"colour": 3}],
+    [{"delays_cs": [1]}, {"palette": "x"}, {"colors": 1}, {"layers": "merge"}, {"colour": 3}],
 )
 def test_wrong_spec_is_one_line(tmp_path, fields):
     refused(tmp_path, save(tmp_path, few_colours(2)), **fields)

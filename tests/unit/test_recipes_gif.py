@@ -11,6 +11,7 @@ import pytest
 from framepipe.errors import UsageError
 from framepipe.recipes import (
     DITHERS,
+    LAYERS,
     LIST,
     PALETTE_LIST,
     Options,
@@ -18,6 +19,7 @@ from framepipe.recipes import (
     format_of,
     recipe,
 )
+from framepipe.recipes.gif import note
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 from tests.unit.test_recipes_mp4 import after, numbers_in, ticks_in
@@ -70,7 +72,11 @@ def test_the_number_of_colours_is_asked_for(colors):
 
 @pytest.mark.parametrize("dither", DITHERS["ffmpeg"])
 def test_the_dither_is_asked_for(dither):
-    assert f"dither={dither}" in after(gif(dither=dither).steps[-1].args, "-filter_complex")
+    asked = after(gif(dither=dither).steps[-1].args, "-filter_complex")
+    name, _, scale = dither.partition(":")
+    assert f"dither={name}" in asked
+    assert ("bayer_scale" in asked) == bool(scale)
+    assert not scale or f"bayer_scale={scale}" in asked
 
 
 @pytest.mark.parametrize("colors", [2, 3])
@@ -88,13 +94,13 @@ def test_the_list_has_each_frame_once_with_its_delay_in_centiseconds():
     assert after(made.steps[-1].args, "-final_delay") == "250"
 
 
-def test_the_palette_of_a_long_movie_is_made_from_two_hundred_frames_with_both_ends():
+def test_the_palette_of_a_long_movie_is_made_from_fifty_frames_with_both_ends():
     sample = numbers_in(gif(5000).lists[PALETTE_LIST])
-    assert len(sample) == len(set(sample)) == 200
+    assert len(sample) == len(set(sample)) == 50
     assert (sample[0], sample[-1]) == (0, 4999)
     steps = {b - a for a, b in pairwise(sample)}
-    assert steps <= {25, 26}
-    assert numbers_in(gif(200).lists[PALETTE_LIST]) == list(range(200))
+    assert steps <= {102, 103}
+    assert numbers_in(gif(50).lists[PALETTE_LIST]) == list(range(50))
 
 
 def test_too_fast_a_gif_is_refused_before_anything_runs():
@@ -111,15 +117,25 @@ def test_imagemagick_gets_the_same_delays_plays_and_frames():
     assert spec["frames"] == [f"frames/frame_{number:06d}.png" for number in range(7)]
 
 
+@pytest.mark.parametrize("layers", LAYERS)
+def test_layers_are_told_to_imagemagick_and_a_word_is_said_where_they_cannot_be(layers):
+    options = Options(layers=layers, encoder="imagemagick")
+    assert gif(layers=layers, encoder="imagemagick").spec["layers"] == layers
+    assert note(RGB, options) == ""
+    assert bool(note(RGBA, options)) == (layers not in ("auto", "none"))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"encoder": "gifski"},
-        {"palette": "local"},
+        {"palette": ""},
         {"dither": "riemersma"},
         {"dither": "bayer", "encoder": "imagemagick"},
         {"dither": "x", "encoder": "imagemagick"},
         {"dither": ""},
+        {"layers": "optimize"},
+        {"layers": "merge", "encoder": "imagemagick"},
         {"preset": "placebo"},
         {"colors": 1},
         {"colors": 257},

@@ -94,8 +94,35 @@ def test_what_the_format_cannot_do_is_refused_before_anything_runs(format_):
         built(format_, timing={"fps": 120})
     with pytest.raises(UsageError, match="16777 s"):
         built(format_, timing={"hold_last_s": 20000})
-    with pytest.raises(UsageError, match=f"ImageMagick builds no {format_}"):
-        built(format_, encoder="imagemagick")
+    if format_ != "webp":
+        with pytest.raises(UsageError, match=f"ImageMagick builds no {format_}"):
+            built(format_, encoder="imagemagick")
+
+
+@pytest.mark.parametrize(("shape", "transparent"), [(RGB, False), (RGBA, True)])
+def test_imagemagick_gets_the_same_times_plays_and_frames_of_a_webp(shape, transparent):
+    made = built("webp", 3, shape, {"fps": 24, "loop": 3, "hold_last_s": 1}, encoder="imagemagick")
+    assert (made.encoder, made.steps, made.frames, made.output) == ("imagemagick", (), 3, "movie.webp")
+    assert made.spec["durations_ms"] == [42, 41, 1000]
+    assert (made.spec["plays"], made.spec["transparent"]) == (3, transparent)
+    assert (made.spec["width"], made.spec["height"]) == (101, 75)
+    assert made.spec["frames"] == [f"frames/frame_{number:06d}.png" for number in range(3)]
+
+
+def test_imagemagick_is_as_lossless_as_ffmpeg():
+    for quality, lossless, method in (("draft", False, 2), ("good", True, 2), ("best", True, 4)):
+        spec = built("webp", quality=quality, encoder="imagemagick").spec
+        assert (spec["lossless"], spec["quality"], spec["method"]) == (lossless, 75, method)
+
+
+def test_what_is_ffmpegs_or_more_than_a_webp_can_say_is_refused():
+    with pytest.raises(UsageError, match="codec_options"):
+        built("webp", encoder="imagemagick", codec_options={"preset": "text"})
+    for encoder in ("ffmpeg", "imagemagick"):
+        with pytest.raises(UsageError, match="loop 65536"):
+            built("webp", timing={"loop": 65536}, encoder=encoder)
+        with pytest.raises(UsageError, match="16383 px"):
+            built("webp", shape=Shape(16384, 10, "RGB"), encoder=encoder)
 
 
 def test_an_avif_too_coarse_to_be_verified_is_refused():
