@@ -114,8 +114,12 @@ def u24(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 3], "little")
 
 
-def finish_webp(path: Path, *, duration_ms: int, plays: int, width: int, height: int) -> None:
+def finish_webp(
+    path: Path, *, duration_ms: int, plays: int, width: int, height: int, whole: bool = False
+) -> None:
     """Give the last frame its time; and a movie that is one picture all the time the form of a movie.
+
+    Where each picture is a whole frame, it hides the one before, also with its transparent pixels.
 
     libwebp's animation encoder, as ffmpeg 5.1 and 9 call it, shows the last picture for the mean of the
     others, and writes a still one, without time, where all frames are equal.
@@ -134,6 +138,9 @@ def finish_webp(path: Path, *, duration_ms: int, plays: int, width: int, height:
         with path.open("r+b") as file:
             file.seek(frames[-1] + 12)
             file.write(left.to_bytes(3, "little"))
+            for at in frames if whole else ():
+                file.seek(at + 15)
+                file.write(bytes([data[at + 15] | WEBP_NO_BLEND]))
         return
     images = b"".join(chunk(kind, data[at:end]) for kind, at, end in chunks if kind in WEBP_IMAGE)
     # ALPHA is a hint only, which costs no more than a look

@@ -20,6 +20,7 @@ from framepipe.store import Store
 from framepipe.trust import is_ours, seal
 
 _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{32})-([0-9a-f]{64})\.[a-z0-9]{2,5}")
+_UNUSED_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,26 @@ class Shelf:
         self._remove(path for path in self._files() if path.name.rpartition("-")[0] in stems)
 
     def keep_only(self, keys: Iterable[Key], stems: Iterable[str]) -> None:
-        """Forget those of the same settings as ``keys``, but for these and those that begin so."""
+        """Forget the others of the same settings as ``keys``, and all that lay unused for a day.
+
+        Parameters
+        ----------
+        keys : iterable of Key
+            Of the movie that was just built.
+        stems : iterable of str
+            Of other movies that are still known.
+        """
         wanted, settings = {*stems}, set()
         for key in keys:
             wanted.add(key.stem)
             settings.add(key.settings[:16])
+        ages = {path: mtime_s for path in self._files() if (mtime_s := _mtime_s(path))}
+        newest_s = max(ages.values(), default=0.0)  # the file system's clock, not ours
         self._remove(
             path
-            for path in self._files()
-            if path.name[:16] in settings and path.name.rpartition("-")[0] not in wanted
+            for path, mtime_s in ages.items()
+            if path.name.rpartition("-")[0] not in wanted
+            and (path.name[:16] in settings or newest_s - mtime_s > _UNUSED_S)
         )
 
     def clear(self) -> None:
@@ -113,6 +125,13 @@ class Shelf:
         for path in paths:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _mtime_s(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _facts(key: Key, path: Path) -> dict[str, str]:

@@ -73,6 +73,8 @@ def by_ffmpeg(
     steps = []
     if palette is not None:
         lists[PALETTE] = _palette_png(palette, clear=shape.mode == "RGBA")
+        if palette.exact:  # nothing is to be dithered, and bayer would do it all the same
+            options = replace(options, dither="none")
     elif options.palette == "global":
         sample = spread(names, _PALETTE_FRAMES)
         lists[PALETTE_LIST] = ffconcat(sample, [Fraction(1, 25)] * len(sample), Fraction(25))

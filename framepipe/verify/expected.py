@@ -121,6 +121,18 @@ class Expected:
         return 2.0 if self.format not in ("gif", "html", *PICTURES) and self.encoding.harm > 28 else 1.0
 
     @property
+    def closer_off(self) -> float:
+        """How much nearer its worst patch must be to a neighbour's for a frame to be taken for that.
+
+        A colour that changes slowly jumps in steps of the palette: a quarter of the limit is more than
+        these from 64 colours, and below nothing can be said.
+        """
+        if self.format == "gif":
+            many = self.options.colors >= 64 and self.options.palette in PALETTES
+            return self.patch_limit / 4 if many else float("inf")
+        return self.patch_limit / 8
+
+    @property
     def patch_limit(self) -> float:
         """Greatest difference that the mean of an 8x8 patch may have.
 

@@ -54,16 +54,20 @@ def picture_checks(frames: Sequence[Likeness], expected: Expected) -> list[Check
 
 
 def _foreign(frames: Sequence[Likeness], expected: Expected) -> str:
-    """The first frame that shows another one, or one from elsewhere; empty if there is none."""
+    """The first frame that shows another one, or one from elsewhere; empty if there is none.
+
+    A frame may look more like the one beside it where they hardly differ: encoders leave small motion as it
+    was, palettes have steps. So a patch must be off, too.
+    """
     for position, frame in enumerate(frames):
-        for beside, close_db in zip((position - 1, position + 1), frame.beside_db):
-            if close_db > frame.own_db + expected.closer_db:
+        for beside, close_db, off in zip((position - 1, position + 1), frame.beside_db, frame.beside_off):
+            if close_db > frame.own_db + expected.closer_db and frame.off > off + expected.closer_off:
                 return f"frame {position} shows {expected.sources[beside].name}"
         for beside, alike_db in (
             (position + 1, frame.alike_db),
             (position - 1, _alike(frames, position - 1)),
         ):
-            if alike_db and _falls(frame.own_db, frames[beside].own_db, alike_db):
+            if alike_db and _falls(frame, frames[beside], alike_db, expected.closer_off):
                 return (
                     f"frame {position} has {frame.own_db:.1f} dB, frame {beside}, drawn nearly alike, "
                     f"{frames[beside].own_db:.1f}"
@@ -75,6 +79,7 @@ def _alike(frames: Sequence[Likeness], position: int) -> float:
     return frames[position].alike_db if position >= 0 else 0.0
 
 
-def _falls(own_db: float, beside_db: float, alike_db: float) -> bool:
+def _falls(frame: Likeness, beside: Likeness, alike_db: float, closer_off: float) -> bool:
     """Whether a frame is worse than the one beside it, and further from its source than that is."""
-    return own_db < min(_FINE_DB, beside_db - OUTLIER_DB, alike_db - OUTLIER_DB)
+    worse = frame.own_db < min(_FINE_DB, beside.own_db - OUTLIER_DB, alike_db - OUTLIER_DB)
+    return worse and frame.off > beside.off + closer_off

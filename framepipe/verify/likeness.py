@@ -34,6 +34,8 @@ class Likeness:
         Of the worst patch: greatest difference of means of 8x8 px, 0 to 255.
     beside_db : tuple of float
         To the sources of the frame before and the frame after; 0 where there is none.
+    beside_off : tuple of float
+        From these.
     alike_db : float
         Its own source to that of the frame after; 0 where there is none.
     """
@@ -41,6 +43,7 @@ class Likeness:
     own_db: float
     off: float
     beside_db: tuple[float, float] = (0.0, 0.0)
+    beside_off: tuple[float, float] = (255.0, 255.0)
     alike_db: float = 0.0
 
 
@@ -137,9 +140,10 @@ def likenesses(
         if own_db > _AS_GOOD_AS_EQUAL_DB:
             yield Likeness(own_db, off)
             continue
-        beside = [apart(seen, other)[0] if other is not None else 0.0 for other in (before, after)]
+        beside = [(0.0, 255.0) if other is None else apart(seen, other) for other in (before, after)]
         alike = apart(own, after)[0] if after is not None else 0.0
-        yield Likeness(own_db, off, (beside[0], beside[1]), alike)
+        closeness, offs = zip(*beside)
+        yield Likeness(own_db, off, closeness, offs, alike)
 
 
 class _Window:

@@ -217,7 +217,7 @@ def _decode_args(expected: Expected, wanted: Sequence[int]) -> list[str]:
         outputs.append(_psnr(next(own), next(after), "alike"))
     pixels = f"yuv{'a' if video.alpha else ''}{video.chroma}p"
     one, other = (_as_yuv(next(stream), pixels, video.lossless) for stream in (seen, own))
-    outputs += _patches(one, other, _planes(expected))
+    outputs += _patches(one, other, _planes(expected), beside)
     samples = _as_yuv(next(seen), pixels, video.lossless)
     samples = samples.filter("select", "+".join(f"eq(n,{index})" for index in wanted))
     outputs.append(samples.output("samples.yuv", format="rawvideo", pix_fmt=pixels, **SAME))
@@ -247,15 +247,25 @@ def _as_yuv(source: Any, pixels: str, from_rgb: bool) -> Any:
     return source.filter("format", pixels)
 
 
-def _patches(seen: Any, own: Any, planes: Sequence[str]) -> list[Any]:
-    """For each plane, how far off the worst patch of each frame is, as text."""
+def _patches(seen: Any, own: Any, planes: Sequence[str], beside: bool) -> list[Any]:
+    """How far off the worst patch of each frame is, from its source and those beside, as text."""
     outputs = []
     for plane, one, other in zip(planes, _each(seen, len(planes)), _each(own, len(planes))):
-        off = ffmpeg.filter([_means(one, plane), _means(other, plane)], "blend", all_mode="difference")
-        most = {"mode": "print", "key": "lavfi.signalstats.YMAX", "file": f"{plane}.txt"}
-        told = off.filter("signalstats").filter("metadata", **most)
-        outputs.append(told.output("-", format="null", **SAME))
+        means = _each(_means(one, plane), 3 if beside else 1)
+        sources = _each(_means(other, plane), 3 if beside else 1)
+        outputs.append(_worst(next(means), next(sources), f"{plane}-own"))
+        if beside:
+            later = next(sources).filter("setpts", "N+1")
+            sooner = next(sources).filter("trim", start_frame=1).filter("setpts", "N")
+            outputs.append(_worst(next(means), later, f"{plane}-before"))
+            outputs.append(_worst(next(means), sooner, f"{plane}-after"))
     return outputs
+
+
+def _worst(one: Any, other: Any, name: str) -> Any:
+    off = ffmpeg.filter([one, other], "blend", all_mode="difference").filter("signalstats")
+    told = off.filter("metadata", mode="print", key="lavfi.signalstats.YMAX", file=f"{name}.txt")
+    return told.output("-", format="null", **SAME)
 
 
 def _means(shown: Any, plane: str) -> Any:
@@ -266,15 +276,16 @@ def _means(shown: Any, plane: str) -> Any:
 
 
 def _read_likenesses(folder: Path, beside: bool, planes: Sequence[str]) -> list[Likeness]:
-    """One for each tick, from what the filters wrote."""
+    """One for each tick, from what the filters wrote; nothing stands before the first or after the last."""
     own = _read_levels(folder / "own.txt")
-    off = [max(each) for each in zip(*(_read_worst(folder / f"{plane}.txt") for plane in planes))]
+    off = _read_worst(folder, planes, "own")
     if not beside:
         return [Likeness(*each) for each in zip(own, off)]
-    before = [0.0, *_read_levels(folder / "before.txt")]  # nothing stands before the first
+    before = [0.0, *_read_levels(folder / "before.txt")]
     after = [*_read_levels(folder / "after.txt")[: len(own) - 1], 0.0]
     alike = [*_read_levels(folder / "alike.txt")[: len(own) - 1], 0.0]
-    return [Likeness(*each) for each in zip(own, off, zip(before, after), alike)]
+    pairs = zip(_read_worst(folder, planes, "before"), _read_worst(folder, planes, "after"))
+    return [Likeness(*each) for each in zip(own, off, zip(before, after), pairs, alike)]
 
 
 def _read_levels(path: Path) -> list[float]:
@@ -282,8 +293,9 @@ def _read_levels(path: Path) -> list[float]:
     return [min(PERFECT_DB, float(level)) for level in re.findall(r"psnr_avg:(\S+)", path.read_text())]
 
 
-def _read_worst(path: Path) -> list[float]:
-    return [float(most) for most in re.findall(r"YMAX=(\S+)", path.read_text())]
+def _read_worst(folder: Path, planes: Sequence[str], name: str) -> list[float]:
+    texts = [(folder / f"{plane}-{name}.txt").read_text() for plane in planes]
+    return [max(map(float, each)) for each in zip(*(re.findall(r"YMAX=(\S+)", text) for text in texts))]
 
 
 def _read_times(path: Path) -> tuple[list[Fraction], str]:

@@ -99,7 +99,8 @@ def built_by_hand(output, store, order, fps=25, loop=0, program="/usr/bin/ffmpeg
     made = recipe(Path(output).suffix[1:], timeline, shape, (255, 255, 255), Options(**options))
     for name, text in made.lists.items():
         (work / name).write_text(text)
-    for step in made.steps:
+    whole = [segment.step for segment in made.segments]
+    for step in (*made.steps, *whole, *([made.join] if made.join else [])):
         subprocess.run(
             [program, *step.args], cwd=work, check=True, capture_output=True, stdin=subprocess.DEVNULL
         )

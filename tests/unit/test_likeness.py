@@ -107,7 +107,7 @@ def sources(tmp_path):
 class _Gif:
     """What `picture_checks` asks of what is expected."""
 
-    floor_db, patch_limit, closer_db = 5.0, 300.0, 1.0
+    floor_db, patch_limit, closer_db, closer_off = 5.0, 300.0, 1.0, 2.0
 
     def __init__(self, sources):
         self.sources = sources
@@ -145,7 +145,7 @@ def test_one_frame_from_elsewhere_among_frames_drawn_alike_is_found(tmp_path):
 
 def test_a_plain_frame_among_busy_ones_is_no_fault():
     """Frames with more in them have less PSNR: told, not refused."""
-    busy, plain = Likeness(31.0, 9.0, (12.0, 12.0), 12.0), Likeness(99.0, 0.0)
+    busy, plain = Likeness(31.0, 9.0, (12.0, 12.0), (99.0, 99.0), 12.0), Likeness(99.0, 0.0)
     checks = picture_checks([plain, plain, busy, plain, plain], _Gif(["a"] * 5))
     assert all(check.ok for check in checks)
     assert "1 more than 6 dB below" in checks[0].seen

@@ -1,0 +1,394 @@
+"""Movies in segments: encoded side by side, kept in the store, joined without encoding again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import framepipe as fp
+from framepipe import trust
+from framepipe.frames import file_name
+from framepipe.palette import settle
+from framepipe.recipes import Options, recipe
+from framepipe.recipes.video import segment_ticks
+from framepipe.store import Shape
+from framepipe.timeline import Timeline
+from tests.conftest import bundled_ffmpeg, debian_ffmpeg
+from tests.integration.movies import failed_checks
+
+LONG = 520  # two segments of 250 and a tail
+SIZE = (80, 64)
+
+
+def square(value, alpha=1.0):
+    """A square that goes round on a ground that changes: cheap to draw, every frame another."""
+    width, height = SIZE
+    pixels = np.empty((height, width, 4))
+    pixels[...] = (0.9, 0.9 - value % 100 / 200, 1.0, alpha)
+    left, top = int(30 + 25 * np.cos(value / 20)), int(22 + 20 * np.sin(value / 20))
+    pixels[top : top + 16, left : left + 20] = (0.8, value % 7 / 10, 0.1, 1.0)
+    figure = Figure(figsize=(width / 50, height / 50), dpi=50, facecolor=(1, 1, 1, 0))
+    figure.figimage(pixels)
+    return figure
+
+
+def see_through(value):
+    return square(value, alpha=0.0)
+
+
+def drawn(folder, values, scene=square):
+    """A store of these frames; drawing it again draws what changed."""
+    keywords = {"transparent": True} if scene is see_through else {}
+    return fp.render(scene, list(values), store=folder, engine="serial", order="free", **keywords).store
+
+
+@pytest.fixture(scope="module")
+def long_stores(tmp_path_factory):
+    """A maker of stores of 520 frames that are drawn once."""
+    made = {}
+
+    def get(scene=square):
+        if scene not in made:
+            made[scene] = drawn(tmp_path_factory.mktemp("long") / "s", range(LONG), scene)
+        return made[scene]
+
+    return get
+
+
+@pytest.fixture
+def store(long_stores, tmp_path):
+    """A copy to spoil."""
+    shutil.copytree(long_stores(), tmp_path / "s", ignore=shutil.ignore_patterns("segments", "movies.json"))
+    return tmp_path / "s"
+
+
+def kept(store):
+    folder = store / "segments"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def from_the_shelf(movie):
+    """How many segments were taken from the store."""
+    return next((int(note.split()[0]) for note in movie.notes if "segments were in the store" in note), 0)
+
+
+# GIF: the bytes of one pass, whoever made them
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"dither": "floyd_steinberg", "colors": 32},
+        {"palette": "per-frame"},
+        {"dither": "bayer:2", "colors": 16},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("scene", [square, see_through], ids=lambda scene: scene.__name__)
+def test_a_gif_has_the_same_bytes_for_any_number_of_workers(tmp_path, each_ffmpeg, scene, options):
+    store = drawn(tmp_path / "s", range(80), scene)
+    found = {
+        digest(fp.assemble(store, tmp_path / f"{workers}.gif", workers=workers, **options).path)
+        for workers in (1, 2, 3)
+    }
+    # a table a frame, chosen with a transparent place, is not always filled in the same order
+    assert len(found) == 1 or (scene is see_through and "palette" in options)
+
+
+def test_a_long_gif_has_the_bytes_of_one_pass(long_stores, tmp_path):
+    store = long_stores()
+    movie = fp.assemble(store, tmp_path / "m.gif", fps=30, hold_last_s=2)
+    timeline = Timeline.of(range(LONG), fps=30, hold_last_s=2)
+    shape, options = Shape(*SIZE, "RGB"), Options()
+    palette = settle(options, [store / file_name(number) for number in range(LONG)], shape)
+    whole = recipe("gif", timeline, shape, None, options, palette=palette)
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "frames").symlink_to(store)
+    for name, content in whole.lists.items():
+        (work / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    first, *others = whole.segments
+    lists = [whole.lists[segment.step.args[segment.step.args.index("-i") + 1]] for segment in whole.segments]
+    entries = [text.split("\nfile ")[1:] for text in lists]
+    together = [*entries[0], *(entry for each in entries[1:] for entry in each[1:])]
+    (work / "segment-000000.ffconcat").write_text(
+        "ffconcat version 1.0\n" + "".join(f"file {e.strip()}\n" for e in together)
+    )
+    last = others[-1].step.args
+    args = [*first.step.args]
+    args[args.index("-final_delay") + 1] = last[last.index("-final_delay") + 1]
+    program = movie.encoder.path
+    for step in (*(step.args for step in whole.steps), args):
+        subprocess.run([program, *step], cwd=work, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    assert digest(work / "segment-000000.gif") == digest(movie.path)
+
+
+def test_a_short_movie_has_one_segment_and_keeps_nothing(tmp_path):
+    store = drawn(tmp_path / "s", range(30))
+    fp.assemble(store, tmp_path / "m.mp4")
+    fp.assemble(store, tmp_path / "m.gif")
+    assert not (store / "segments").exists()
+
+
+# videos
+
+
+@pytest.mark.parametrize("program", [debian_ffmpeg, bundled_ffmpeg], ids=["system", "bundled"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("m.mp4", {}),
+        ("m.mp4", {"codec": "h265", "preset": "ultrafast"}),
+        ("m.mp4", {"codec": "av1"}),
+        ("m.webm", {"fps": "30000/1001"}),
+        ("m.webm", {"quality": "lossless", "fps": 24}),
+        ("m.mkv", {"fps": "24000/1001"}),
+        ("m.mkv", {"codec": "h264", "quality": "lossless"}),
+        ("m.mov", {"codec": "h264", "chroma": "444", "depth": 10}),
+    ],
+    ids=str,
+)
+def test_every_codec_can_be_joined(long_stores, tmp_path, monkeypatch, program, name, options):
+    monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(program()))
+    movie = fp.assemble(long_stores(), tmp_path / name, **options)
+    assert movie.report.passed
+    assert movie.frames == LONG
+
+
+@pytest.mark.parametrize("program", [debian_ffmpeg, bundled_ffmpeg], ids=["system", "bundled"])
+@pytest.mark.parametrize("name", ["m.webm", "m.mkv", "m.mov"])
+def test_transparency_is_kept_where_segments_are_joined(long_stores, tmp_path, monkeypatch, program, name):
+    monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(program()))
+    assert fp.assemble(long_stores(see_through), tmp_path / name).report.passed
+
+
+@pytest.mark.parametrize("tail", [1, 2, 3])
+def test_a_tail_of_few_frames_is_joined(store, tmp_path, each_ffmpeg, tail):
+    for name in ("m.mp4", "m.webm", "m.gif"):
+        assert fp.assemble(store, tmp_path / name, part=f"0-{249 + tail}").frames == 250 + tail
+    assert fp.assemble(store, tmp_path / "a.mp4", codec="av1", part=f"0-{249 + tail}").frames == 250 + tail
+
+
+def test_a_held_frame_may_lie_on_a_seam(store, tmp_path):
+    durations = {249: 1.0, 250: 0.6, 499: 2.0}
+    movie = fp.assemble(store, tmp_path / "m.mp4", durations_s=durations, hold_last_s=3, loop=1)
+    assert movie.report.passed
+    assert movie.duration_s == pytest.approx((LONG - 4) / 25 + 6.6)
+
+
+@pytest.mark.parametrize(
+    "rate", ["24", "25", "30", "60", "30000/1001", "24000/1001", "60000/1001", "12.5", "50"]
+)
+def test_segments_last_whole_milliseconds_at_usual_rates(rate):
+    fps = Timeline.of([0, 1], fps=rate).video_fps
+    ticks = segment_ticks(fps)
+    assert 200 <= ticks <= 300
+    assert (1000 * ticks / fps).denominator == 1
+
+
+# what is kept
+
+
+def test_the_same_again_encodes_nothing_and_is_the_same(store, tmp_path):
+    first = fp.assemble(store, tmp_path / "a.mp4")
+    assert len(kept(store)) == 3
+    assert from_the_shelf(first) == 0
+    again = fp.assemble(store, tmp_path / "b.mp4")
+    assert from_the_shelf(again) == 3
+    assert digest(first.path) == digest(again.path)
+
+
+@pytest.mark.parametrize("name", ["m.mp4", "m.gif"])
+def test_three_changed_frames_encode_one_segment(store, tmp_path, name):
+    options = {"palette": "viridis"} if name == "m.gif" else {}
+    fp.assemble(store, tmp_path / name, **options)
+    values = list(range(LONG))
+    values[300], values[301], values[377] = 3000, 3001, 3077
+    report = fp.render(square, values, store=store, engine="serial", order="free")
+    assert sorted(report.drawn) == [300, 301, 377]
+    movie = fp.assemble(store, tmp_path / name, **options)
+    assert from_the_shelf(movie) == 2
+    assert movie.report.passed
+    assert len(kept(store)) == 3, "the one that is no longer needed went"
+
+
+@pytest.mark.parametrize("name", ["m.mp4", "m.webm"])
+def test_frames_that_are_appended_cost_only_the_tail(tmp_path, name):
+    store = drawn(tmp_path / "s", range(520))
+    fp.assemble(store, tmp_path / name)
+    drawn(store, range(560))
+    movie = fp.assemble(store, tmp_path / name)
+    assert (movie.frames, from_the_shelf(movie)) == (560, 2)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"crf": 30},
+        {"fps": 30},
+        {"preset": "fast"},
+        {"codec_options": {"tune": "animation"}},
+        {"chroma": "444"},
+    ],
+    ids=str,
+)
+def test_segments_of_other_settings_are_not_used(store, tmp_path, other):
+    fp.assemble(store, tmp_path / "m.mp4")
+    assert from_the_shelf(fp.assemble(store, tmp_path / "n.mp4", **other)) == 0
+
+
+def test_what_says_nothing_of_pictures_does_not_encode_again(store, tmp_path):
+    fp.assemble(store, tmp_path / "m.mp4")
+    assert from_the_shelf(fp.assemble(store, tmp_path / "n.mp4", metadata={"title": "Waves"})) == 3
+    fp.assemble(store, tmp_path / "m.gif")
+    assert from_the_shelf(fp.assemble(store, tmp_path / "n.gif", fps=10, loop=3, hold_last_s=2)) == 3
+
+
+def test_segments_of_another_ffmpeg_are_not_used(store, tmp_path, monkeypatch):
+    for program in (debian_ffmpeg(), bundled_ffmpeg()):
+        monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(program))
+        assert from_the_shelf(fp.assemble(store, tmp_path / "m.mp4")) == 0
+
+
+@pytest.mark.parametrize("spoil", ["flipped", "cut", "empty", "swapped"])
+def test_a_damaged_segment_is_encoded_again(store, tmp_path, spoil):
+    good = digest(fp.assemble(store, tmp_path / "m.mp4").path)
+    victim, other, _ = kept(store)
+    data = victim.read_bytes()
+    middle = len(data) // 2
+    spoilt = {
+        "flipped": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
+        "cut": data[:-10],
+        "empty": b"",
+        "swapped": other.read_bytes(),
+    }[spoil]
+    victim.unlink()
+    victim.write_bytes(spoilt)
+    movie = fp.assemble(store, tmp_path / "m.mp4")
+    assert from_the_shelf(movie) == 2
+    assert digest(movie.path) == good
+
+
+def test_segments_that_came_with_a_store_from_elsewhere_are_not_used(store, tmp_path, monkeypatch):
+    fp.assemble(store, tmp_path / "m.mp4")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another account"))
+    assert trust.seal({"this": "account"})
+    assert from_the_shelf(fp.assemble(store, tmp_path / "m.mp4")) == 0
+
+
+def test_a_link_in_the_place_of_the_segments_is_left_alone(store, tmp_path):
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "diary.txt").write_text("dear")
+    (store / "segments").symlink_to(tmp_path / "private")
+    assert fp.assemble(store, tmp_path / "m.mp4").report.passed
+    fp.clean(store)
+    assert [path.name for path in (tmp_path / "private").iterdir()] == ["diary.txt"]
+
+
+def test_an_account_that_can_keep_no_key_keeps_no_segments(store, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert fp.assemble(store, tmp_path / "m.mp4").report.passed
+    assert kept(store) == []
+
+
+def test_a_store_that_cannot_take_segments_is_assembled_all_the_same(store, tmp_path):
+    (store / "segments").write_text("in the way")
+    assert fp.assemble(store, tmp_path / "m.mp4").report.passed
+    assert (store / "segments").read_text() == "in the way"
+
+
+def test_cleaning_up_removes_segments_with_the_frames(store, tmp_path):
+    fp.assemble(store, tmp_path / "m.mp4")
+    fp.clean(store)
+    assert not store.exists()
+
+
+def test_segments_of_two_movies_are_kept_side_by_side(store, tmp_path):
+    fp.assemble(store, tmp_path / "a.mp4", part="0-299")
+    fp.assemble(store, tmp_path / "b.mp4", part="200-519")
+    assert from_the_shelf(fp.assemble(store, tmp_path / "a.mp4", part="0-299")) == 2
+    assert from_the_shelf(fp.assemble(store, tmp_path / "b.mp4", part="200-519")) == 2
+
+
+def test_segments_that_nobody_used_for_a_day_go(store, tmp_path):
+    fp.assemble(store, tmp_path / "m.mp4")
+    old = kept(store)
+    fp.assemble(store, tmp_path / "m.mp4", crf=30)  # the same movie, other settings
+    assert len(kept(store)) == 6
+    for path in old:
+        os.utime(path, (1, 1))
+    fp.assemble(store, tmp_path / "m.mp4", crf=30)
+    assert set(kept(store)).isdisjoint(old)
+
+
+# shares, for array tasks
+
+
+def test_shares_are_encoded_apart_and_joined(store, tmp_path):
+    alone = fp.assemble(store, tmp_path / "alone.mp4", fps=20)
+    shutil.rmtree(store / "segments")
+    shares = [fp.encode_share(store, tmp_path / "m.mp4", (k, 2), fps=20) for k in (1, 2)]
+    assert [share.mine for share in shares] == [(0, 2), (1,)]
+    assert not (tmp_path / "m.mp4").exists()
+    movie = fp.assemble(store, tmp_path / "m.mp4", fps=20)
+    assert from_the_shelf(movie) == 3
+    assert digest(movie.path) == digest(alone.path)
+    assert fp.encode_share(store, tmp_path / "m.mp4", "1/2", fps=20).taken == 2
+
+
+def test_shares_on_the_command_line(store, tmp_path):
+    def run(*more):
+        command = [sys.executable, "-m", "framepipe", "assemble", str(store), "-o", "m.gif", "-q", *more]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert "1 segments encoded, 0 were in the store; of 3 in all" in run("--shard", "2/3")
+    assert "2 segments encoded" in run("--shard", "1/2")
+    assert "3 of 3 segments were in the store" in run()
+    assert "nothing to share" in run("--shard", "1/2", "--part", "0-20")
+
+
+@pytest.mark.parametrize("wrong", ["0/2", "3/2", "x", "1"])
+def test_a_share_that_is_none_is_refused(store, tmp_path, wrong):
+    with pytest.raises(fp.UsageError, match="K/N"):
+        fp.encode_share(store, tmp_path / "m.mp4", wrong)
+    with pytest.raises(fp.UsageError, match="colour"):
+        fp.encode_share(store, tmp_path / "m.mp4", "1/2", colour="red")
+
+
+# stopping
+
+
+def test_a_stop_keeps_finished_segments(store, tmp_path):
+    stop = fp.Stop()
+
+    def watch(progress):
+        if progress.stage == "encode" and len(kept(store)) >= 1:
+            stop.request("SIGTERM")
+
+    with pytest.raises(fp.Interrupted, match="finished segments are safe"):
+        fp.assemble(store, tmp_path / "m.mp4", workers=1, preset="veryslow", progress=watch, stop=stop)
+    assert not (tmp_path / "m.mp4").exists()
+    assert 1 <= len(kept(store)) < 3
+    assert from_the_shelf(fp.assemble(store, tmp_path / "m.mp4", workers=1, preset="veryslow")) >= 1
+
+
+def test_an_encoder_that_fails_in_one_segment_is_one_error(store, tmp_path):
+    (store / "frame_000300.png").unlink()
+    with pytest.raises(fp.IncompleteStore):
+        fp.assemble(store, tmp_path / "m.mp4")
+    with pytest.raises(fp.EncoderFailed, match="nonsense"):
+        fp.assemble(store, tmp_path / "m.mp4", missing="hold", codec_options={"profile": "nonsense"})
+    assert failed_checks(fp.assemble(store, tmp_path / "m.mp4", missing="hold").report) == set()
