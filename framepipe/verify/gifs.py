@@ -52,14 +52,10 @@ def _compare(movie: Path, frames: int, expected: Expected, stop: Stop | None) ->
     def in_its_colours(seen: Shown, source: Shown, off: float) -> float:
         if off <= expected.patch_limit:
             return off
-        return worst_patch_given_colours([_floats(seen)], [_floats(source)])
+        return worst_patch_given_colours(np.asarray(seen[0]), np.asarray(source[0]), expected.patch_limit)
 
     pictures = each_picture(movie, range(frames), stop)
     return list(likenesses(pictures, expected.sources, expected.seen, recheck=in_its_colours))
-
-
-def _floats(shown: Shown) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return np.asarray(shown[0]).astype(np.float32)
 
 
 def each_picture(movie: Path, positions: range | list[int], stop: Stop | None) -> Iterator[Image]:

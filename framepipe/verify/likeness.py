@@ -7,16 +7,20 @@ format halves the resolution of colour, luma and the two halved chroma planes.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framepipe.engines.cpus import usable_cpus
 from framepipe.pictures import PATCH_PX, PERFECT_DB
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_MOST_THREADS = 4  # GIF and WebP are decoded in one
 Shown = list["Image"]
 #: Above it there is nothing to compare with the frames beside: no source of theirs is closer by a dB.
 _AS_GOOD_AS_EQUAL_DB = 70.0
@@ -118,7 +122,9 @@ def likenesses(
     *,
     recheck: Callable[[Shown, Shown, float], float] = lambda seen, source, off: off,
 ) -> Iterator[Likeness]:
-    """Hold each picture against its source and those beside; three sources are in memory at a time.
+    """Hold each picture against its source and those beside.
+
+    Some are looked at side by side, for Pillow works outside of Python's lock; so many are in memory.
 
     Parameters
     ----------
@@ -131,40 +137,61 @@ def likenesses(
         Looks once more at a picture and its source, whose worst patch is off by so much; returns by how
         much it is.
     """
-    window = _Window(sources, shown)
-    for at, picture in enumerate(pictures):
-        before, own, after = window.around(at)
-        seen = shown(picture)
-        own_db, off = apart(seen, own)
-        off = recheck(seen, own, off)
-        if own_db > _AS_GOOD_AS_EQUAL_DB:
-            yield Likeness(own_db, off)
-            continue
-        beside = [(0.0, 255.0) if other is None else apart(seen, other) for other in (before, after)]
-        alike = apart(own, after)[0] if after is not None else 0.0
-        closeness, offs = zip(*beside)
-        yield Likeness(own_db, off, closeness, offs, alike)
+
+    def compare(seen: Shown, near: Sequence[Future[Shown] | None]) -> Likeness:
+        before, own, after = (each.result() if each else None for each in near)
+        assert own is not None
+        return _likeness(seen, before, own, after, recheck)
+
+    threads = min(usable_cpus(), _MOST_THREADS)
+    # two pools: what waits for sources must not keep them from being read
+    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as judges:
+        window = _Window(sources, lambda path: readers.submit(_read, path, shown))
+        waiting: deque[Future[Likeness]] = deque()
+        for at, picture in enumerate(pictures):
+            waiting.append(judges.submit(compare, shown(picture), window.around(at)))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _likeness(
+    seen: Shown,
+    before: Shown | None,
+    own: Shown,
+    after: Shown | None,
+    recheck: Callable[[Shown, Shown, float], float],
+) -> Likeness:
+    own_db, off = apart(seen, own)
+    off = recheck(seen, own, off)
+    if own_db > _AS_GOOD_AS_EQUAL_DB:
+        return Likeness(own_db, off)
+    beside = [(0.0, 255.0) if other is None else apart(seen, other) for other in (before, after)]
+    alike = apart(own, after)[0] if after is not None else 0.0
+    closeness, offs = zip(*beside)
+    return Likeness(own_db, off, closeness, offs, alike)
+
+
+def _read(path: Path, shown: Callable[[Image], Shown]) -> Shown:
+    from PIL import Image as Images
+
+    with Images.open(path) as image:
+        image.load()
+        return shown(image)
 
 
 class _Window:
-    """Sources around a position, each decoded once."""
+    """Sources around a position, each read once, and the next one while others are compared."""
 
-    def __init__(self, sources: Sequence[Path], shown: Callable[[Image], Shown]) -> None:
-        self._sources, self._shown = sources, shown
-        self._held: dict[Path, Shown] = {}
+    def __init__(self, sources: Sequence[Path], read: Callable[[Path], Future[Shown]]) -> None:
+        self._sources, self._read = sources, read
+        self._held: dict[Path, Future[Shown]] = {}
 
-    def around(self, at: int) -> tuple[Shown | None, Shown, Shown | None]:
+    def around(self, at: int) -> list[Future[Shown] | None]:
         """The sources before, at and after a position; None where there is none or it is the same."""
         near = {k: self._sources[k] for k in (at - 1, at, at + 1) if 0 <= k < len(self._sources)}
         self._held = {path: self._held.get(path) or self._read(path) for path in near.values()}
-        beside = [
-            self._held[near[k]] if k in near and near[k] != near[at] else None for k in (at - 1, at + 1)
-        ]
-        return beside[0], self._held[near[at]], beside[1]
-
-    def _read(self, path: Path) -> Shown:
-        from PIL import Image as Images
-
-        with Images.open(path) as image:
-            image.load()
-            return self._shown(image)
+        own = near[at]
+        beside = [self._held[near[k]] if k in near and near[k] != own else None for k in (at - 1, at + 1)]
+        return [beside[0], self._held[own], beside[1]]
