@@ -10,7 +10,7 @@ from framepipe import registration
 from framepipe.adapters.callbacks import keras_callback, lightning_callback
 from framepipe.adapters.camera import Camera
 from framepipe.adopt import AdoptReport, adopt
-from framepipe.assemble import Movie, ShareReport, assemble, encode_share
+from framepipe.assemble import Movie, ShareReport, assemble, assemble_several, encode_share
 from framepipe.clean import CleanupReport
 from framepipe.control import Progress, Stop
 from framepipe.errors import (
@@ -69,6 +69,7 @@ __all__ = [
     "__version__",
     "adopt",
     "assemble",
+    "assemble_several",
     "clean",
     "encode_share",
     "keras_callback",

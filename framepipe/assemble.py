@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from framepipe.encoders.tools import STALL_S, Tool
 from framepipe.errors import EncoderFailed, StoreError, UsageError, VerificationFailed
 from framepipe.fingerprint import digest_file
 from framepipe.notebook import mimebundle
-from framepipe.plan import Assembly, plan_assembly
-from framepipe.recipes import FRAMES, PLAYER_LIMIT_MB, Options
+from framepipe.plan import Assembly, look_deep, open_store, plan_assembly
+from framepipe.recipes import FRAMES, PLAYER_LIMIT_MB, Options, format_of
 from framepipe.render import RenderReport, parse_shard
 from framepipe.segments import Encoding, join, keys, usual_jobs
 from framepipe.shelf import Shelf
@@ -151,10 +152,54 @@ codec_options, labels, player_limit_mb, html_assets
         In all cases the frames are kept, and so is what stood at ``output``.
     """
     told = locals()
-    timing, options = Timing.of(told), Options.of(told)
+    return assemble_several(told.pop("store"), [told.pop("output")], **told)[0]
+
+
+def assemble_several(
+    store: Store | RenderReport | str | os.PathLike[str],
+    outputs: Sequence[str | os.PathLike[str]],
+    *,
+    missing: str = "error",
+    stale: str = "error",
+    workers: int | None = None,
+    progress: ProgressCallback | None = None,
+    stop: Stop | None = None,
+    **keywords: Any,
+) -> tuple[Movie, ...]:
+    """`assemble` for several outputs, with one look at the frames.
+
+    All are planned before the first is built, so that what one of them cannot do is said at once.
+    """
+    timing, options = _asked(keywords)
     jobs = jobs_of(workers)
-    plan = plan_assembly(store, output, timing, options=options, missing=missing, stale=stale, jobs=jobs)
-    return carry_out(plan, workers=jobs, progress=progress, stop=stop)
+    for path in outputs:
+        format_of(Path(path))
+    where = open_store(store)
+    record, status = look_deep(where)
+    plans = [
+        plan_assembly(
+            where,
+            path,
+            timing,
+            options=options,
+            missing=missing,
+            stale=stale,
+            record=record,
+            status=status,
+            jobs=jobs,
+        )
+        for path in outputs
+    ]
+    return tuple(carry_out(plan, workers=jobs, progress=progress, stop=stop) for plan in plans)
+
+
+def _asked(keywords: Mapping[str, Any]) -> tuple[Timing, Options]:
+    """Timing and options among keywords, which may not have others."""
+    if unknown := set(keywords) - {*Timing.__dataclass_fields__, *Options.__dataclass_fields__}:
+        raise UsageError(f"assembling knows no {', '.join(sorted(unknown))}")
+    defaults = inspect.signature(assemble).parameters
+    told = {name: each.default for name, each in defaults.items()} | dict(keywords)
+    return Timing.of(told), Options.of(told)
 
 
 def encode_share(
@@ -189,11 +234,8 @@ def encode_share(
     UsageError, IncompleteStore, ToolMissing, EncoderFailed, Interrupted
         Segments that were finished stay in the store.
     """
-    if unknown := set(keywords) - {*Timing.__dataclass_fields__, *Options.__dataclass_fields__}:
-        raise UsageError(f"encode_share takes no {', '.join(sorted(unknown))}")
     k, n = parse_shard(shard)
-    timing = Timing(**{name: keywords[name] for name in Timing.__dataclass_fields__ if name in keywords})
-    options = Options(**{name: keywords[name] for name in Options.__dataclass_fields__ if name in keywords})
+    timing, options = _asked(keywords)
     plan = plan_assembly(store, output, timing, options=options, missing=missing, stale=stale)
     made = plan.recipe
     if not made.kept:

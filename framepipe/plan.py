@@ -81,10 +81,9 @@ def plan_assembly(
 
     Parameters
     ----------
-    record : JobRecord, optional
-        The job to hold the frames against. Default: ``job.json`` with the sources as they are now.
-    status : StoreStatus, optional
-        A deep look at the frames of that job, if one was just taken.
+    record, status : JobRecord and StoreStatus, optional
+        The job to hold the frames against, and a deep look at them, if one was just taken. Default:
+        see `look_deep`.
     jobs : int
         Encoders that are going to run at once.
     """
@@ -101,11 +100,8 @@ def plan_assembly(
     if not path.parent.is_dir():
         raise UsageError(f"the folder of {path} does not exist")
     where = open_store(store)
-    before = None
-    if record is None:
-        before, _ = where.read_job()
-        record = before.refreshed()
-    status = status or where.scan(record, deep=True, before=before)
+    if record is None or status is None:
+        record, status = look_deep(where)
     if not status.numbers:
         raise IncompleteStore(f"{where.path} has no frame that can be used", status=status)
     timing = timing or Timing()
@@ -135,6 +131,13 @@ def plan_assembly(
     expected = Expected(format_, timeline, sources, shape, background, options, exact)
     seen = {number: status.seen[number] for number in dict.fromkeys(numbers)}
     return Assembly(where, path, made, expected, tuple(notes), seen)
+
+
+def look_deep(store: Store) -> tuple[JobRecord, StoreStatus]:
+    """The job as its sources are now, and its frames, every byte of them looked at."""
+    before, _ = store.read_job()
+    record = before.refreshed()
+    return record, store.scan(record, deep=True, before=before)
 
 
 def _usable(

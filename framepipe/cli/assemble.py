@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from framepipe.assemble import Movie, ShareReport, assemble, encode_share, jobs_of
+from framepipe.assemble import Movie, ShareReport, assemble_several, encode_share, jobs_of
 from framepipe.cli import options
 from framepipe.cli.reports import movie_text, share_text
 from framepipe.cli.session import at_work
@@ -58,7 +58,7 @@ def command(
     done: list[Movie | ShareReport]
     with at_work(quiet) as watch:
         if shard is None:
-            done = [assemble(store, path, **keywords, **watch) for path in output]
+            done = [*assemble_several(store, output, **keywords, **watch)]
         else:
             done = [encode_share(store, path, shard, **keywords, **watch) for path in output]
     if as_json:
