@@ -28,7 +28,8 @@ from framepipe.live import Recorder
 from framepipe.pipeline import MakeReport, make, resume, status
 from framepipe.progress import ProgressBar
 from framepipe.proof import clean, verify
-from framepipe.render import RenderReport, render
+from framepipe.render import render
+from framepipe.rendering import RenderReport
 from framepipe.sheet import Sheet, sheet
 from framepipe.store import Store, StoreStatus
 from framepipe.timeline import Timeline

@@ -19,7 +19,8 @@ from framepipe.fingerprint import digest_file
 from framepipe.notebook import mimebundle
 from framepipe.plan import Assembly, look_deep, open_store, plan_assembly
 from framepipe.recipes import FRAMES, PLAYER_LIMIT_MB, Options, format_of
-from framepipe.render import RenderReport, parse_shard
+from framepipe.render import parse_shard
+from framepipe.rendering import RenderReport
 from framepipe.segments import Encoding, join, keys, usual_jobs
 from framepipe.shelf import Shelf
 from framepipe.store import Store

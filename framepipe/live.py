@@ -27,7 +27,7 @@ from framepipe.engines.tasks import InOrder, Live
 from framepipe.errors import FramesFailed, StoreError, UsageError
 from framepipe.frames import Frames, Unknowns, format_range
 from framepipe.job import Canvas, Job, JobRecord
-from framepipe.render import RenderReport, failure_message
+from framepipe.rendering import RenderReport, failure_message
 from framepipe.scenes.canvas import Fit
 from framepipe.scenes.snapshot import SnapshotScene
 from framepipe.store import Store

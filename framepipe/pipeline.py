@@ -20,7 +20,8 @@ from framepipe.palette import given
 from framepipe.plan import open_store, plan_assembly
 from framepipe.recipes import PALETTES, PICTURES, PLAYER_LIMIT_MB, Options, format_of, html
 from framepipe.recipes.labels import VALUE, label_of
-from framepipe.render import RenderReport, render_job
+from framepipe.render import render_job
+from framepipe.rendering import RenderReport
 from framepipe.request import SceneLike, default_store, make_job
 from framepipe.scenes.load import refuse_while_loading
 from framepipe.scenes.style import keep_rcparams

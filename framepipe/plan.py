@@ -15,7 +15,7 @@ from framepipe.frames import format_range
 from framepipe.job import JobRecord
 from framepipe.palette import settle
 from framepipe.recipes import Options, Recipe, format_of, gif, html, pictures, recipe
-from framepipe.render import RenderReport
+from framepipe.rendering import RenderReport
 from framepipe.store import Seen, Shape, Store, StoreStatus
 from framepipe.timeline import Timing
 from framepipe.verify import Expected

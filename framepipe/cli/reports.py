@@ -6,7 +6,7 @@ from framepipe.assemble import Movie, ShareReport
 from framepipe.clean import CleanupReport
 from framepipe.cli.options import shown
 from framepipe.frames import format_range
-from framepipe.render import RenderReport
+from framepipe.rendering import RenderReport
 
 
 def render_text(report: RenderReport) -> str:
