@@ -24,6 +24,7 @@ _MOST_THREADS = 4  # GIF and WebP are decoded in one
 Shown = list["Image"]
 #: Above it there is nothing to compare with the frames beside: no source of theirs is closer by a dB.
 _AS_GOOD_AS_EQUAL_DB = 70.0
+_NEARLY_DB = PERFECT_DB - 0.1  # one pixel of a million is not equal
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def apart(one: Shown, other: Shown) -> tuple[float, float]:
         samples += a.width * a.height * len(a.getbands())
     if not squares:
         return PERFECT_DB, 0.0
-    level = min(PERFECT_DB, 10 * math.log10(255**2 * samples / squares))
+    level = min(_NEARLY_DB, 10 * math.log10(255**2 * samples / squares))
     return level, max(_worst_patch(a, b) for a, b in zip(one, other))
 
 

@@ -34,6 +34,12 @@ def test_equal_pictures_are_perfect_and_opposite_ones_have_0_db():
     assert apart([flat(0)], [flat(1)]) == (pytest.approx(48.13, abs=0.01), 1.0)
 
 
+def test_one_sample_in_millions_is_not_equal():
+    other = flat(0, size=(1200, 900))
+    other.putpixel((700, 300), (0, 1, 0))
+    assert apart([flat(0, size=(1200, 900))], [other])[0] < PERFECT_DB
+
+
 def test_planes_of_different_sizes_count_by_their_samples():
     one = [flat(0, "L", (4, 4)), flat(0, "L", (2, 2))]
     other = [flat(0, "L", (4, 4)), flat(10, "L", (2, 2))]
