@@ -56,6 +56,8 @@ class Codec:
     most_crf : int
     args : dict
         Always given.
+    lossy : dict
+        Given where it is not lossless.
     samples : tuple of str
         Chroma and depth that it has, as "420/8".
     lossless : dict or None
@@ -73,6 +75,7 @@ class Codec:
     crf: Mapping[str, int] = field(default_factory=dict)
     most_crf: int = 51
     args: Mapping[str, Any] = field(default_factory=dict)
+    lossy: Mapping[str, Any] = field(default_factory=dict)
     samples: tuple[str, ...] = ("420/8",)
     lossless: Mapping[str, Any] | None = None
     lossless_as: str = ""
@@ -82,10 +85,15 @@ class Codec:
 
 
 _ALL = ("420/8", "444/8", "420/10", "444/10")
+#: Flat colours and sharp edges are a cartoon's. On 100 frames of 1000x700 x264 at crf 19 with it, against 18
+#: without: lines 2.5 % smaller and 0.15 dB better, a field 27 % and 0.17, translucent dots 0 and 0.1, a
+#: growing curve 3 % and 0.
+_CARTOON = {"tune": "animation"}
 CODECS = {
     "h264": Codec(
         "libx264",
-        {"draft": 26, "good": 18, "best": 12},
+        {"draft": 27, "good": 19, "best": 13},
+        lossy=_CARTOON,
         samples=_ALL,
         lossless={"vcodec": "libx264rgb", "crf": 0},
         lossless_as="rgb24",
@@ -94,6 +102,7 @@ CODECS = {
         "libx265",
         {"draft": 28, "good": 20, "best": 13},
         args={"x265-params": "log-level=error", "vtag": "hvc1"},
+        lossy=_CARTOON,
         samples=_ALL,
     ),
     "av1": Codec(
@@ -247,7 +256,9 @@ def _chosen(settled: Encoding, options: Options) -> dict[str, Any]:
     }
     if settled.lossless:
         chosen |= dict(codec.lossless or {})
-    elif settled.crf is not None:
+    else:
+        chosen |= codec.lossy
+    if settled.crf is not None:
         chosen["crf"] = settled.crf
     if settled.codec in ("h264", "h265"):
         chosen["preset"] = options.preset
