@@ -11,6 +11,8 @@ from framepipe.verify.report import Check
 
 #: A frame that is so much worse than the one beside it, which is drawn nearly alike, is none of its own.
 OUTLIER_DB = 6.0
+#: So much more a frame is closer to another's source that it is that one, though no patch is far off.
+_MUCH_DB = 3.0
 #: Above it nobody sees a difference, whatever the frames beside have.
 _FINE_DB = 40.0
 
@@ -57,11 +59,11 @@ def _foreign(frames: Sequence[Likeness], expected: Expected) -> str:
     """The first frame that shows another one, or one from elsewhere; empty if there is none.
 
     A frame may look more like the one beside it where they hardly differ: encoders leave small motion as it
-    was, palettes have steps. So a patch must be off, too.
+    was, palettes have steps. So a patch must be off, too, or the difference be large.
     """
     for position, frame in enumerate(frames):
         for beside, close_db, off in zip((position - 1, position + 1), frame.beside_db, frame.beside_off):
-            if close_db > frame.own_db + expected.closer_db and frame.off > off + expected.closer_off:
+            if _is_rather(frame, close_db, off, expected):
                 return f"frame {position} shows {expected.sources[beside].name}"
         for beside, alike_db in (
             (position + 1, frame.alike_db),
@@ -73,6 +75,15 @@ def _foreign(frames: Sequence[Likeness], expected: Expected) -> str:
                     f"{frames[beside].own_db:.1f}"
                 )
     return ""
+
+
+def _is_rather(frame: Likeness, close_db: float, off: float, expected: Expected) -> bool:
+    """Whether a frame is another one: clearly by a patch; or so much closer to it that no patch is needed."""
+    closer_db = close_db - frame.own_db
+    if closer_db > expected.closer_db and frame.off > off + expected.closer_off:
+        return True
+    seen = frame.own_db < _FINE_DB and expected.closer_off < float("inf")
+    return seen and closer_db > expected.closer_db + _MUCH_DB
 
 
 def _alike(frames: Sequence[Likeness], position: int) -> float:
