@@ -107,6 +107,7 @@ def make(
     labels: Any = "number",
     player_limit_mb: float = PLAYER_LIMIT_MB,
     html_assets: bool = False,
+    optimize: bool = False,
     keep_frames: bool = False,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
@@ -122,7 +123,7 @@ engine, workers, order, stale, frame_timeout_s, recycle, max_failures
         Movies to build; the suffix is the format.
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
 encoder, palette, colors, dither, layers, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
-codec_options, labels, player_limit_mb, html_assets
+codec_options, labels, player_limit_mb, html_assets, optimize
         See `assemble`.
     keep_frames : bool
         Do not delete the frames.

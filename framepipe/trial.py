@@ -11,7 +11,7 @@ from pathlib import Path
 
 from framepipe import containers, png
 from framepipe.control import Stop
-from framepipe.encoders import imagemagick, player
+from framepipe.encoders import gifsicle, imagemagick, player
 from framepipe.encoders.ffmpeg import find_ffmpeg, run_ffmpeg
 from framepipe.encoders.tools import Tool
 from framepipe.errors import EncoderFailed, ToolMissing
@@ -33,6 +33,17 @@ def check_tools(formats: Sequence[str], options: Options) -> None:
     for format_ in dict.fromkeys(formats):
         made = recipe(format_, Timeline.of([0]), _TINY, None, options)
         tool_for(made, options)
+    optimizer(options)
+
+
+def optimizer(options: Options) -> Tool | None:
+    """The gifsicle that is to make a GIF smaller, None if that is not asked for.
+
+    Raises
+    ------
+    ToolMissing
+    """
+    return gifsicle.find_gifsicle() if options.optimize else None
 
 
 def tool_for(made: Recipe, options: Options) -> Tool:

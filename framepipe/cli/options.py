@@ -275,6 +275,9 @@ ENCODING = _stack(
         "--html-assets", is_flag=True, help="HTML: the pictures in a folder beside the page, for long movies."
     ),
     click.option(
+        "--optimize", is_flag=True, help="GIF: made smaller by gifsicle, if every pixel stays as it is."
+    ),
+    click.option(
         "--preset",
         type=click.Choice(PRESETS),
         default="medium",

@@ -89,6 +89,8 @@ def recipe(
     UsageError
         The format cannot do what is asked for.
     """
+    if options.optimize and format_ != "gif":
+        raise UsageError(f"optimize is for GIF, not {format_}: leave --optimize out")
     if format_ == "html":
         return html.by_framepipe(timeline, shape, background or (255, 255, 255), options)
     if format_ == "webp" and options.encoder == "imagemagick":

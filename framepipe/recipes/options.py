@@ -90,6 +90,9 @@ class Options:
     html_assets : bool
         HTML: the pictures stand beside the page, in a folder that it names, and are loaded when they are
         near; for movies too long for one file. Page and folder belong together; no limit holds for them.
+    optimize : bool
+        GIF: have gifsicle make the finished file smaller. Kept only if it is smaller, each pixel, delay and
+        the loop are as before, and it passes the same verification.
     """
 
     encoder: str = "auto"
@@ -109,6 +112,7 @@ class Options:
     labels: Labels = NUMBER
     player_limit_mb: float = PLAYER_LIMIT_MB
     html_assets: bool = False
+    optimize: bool = False
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> Options:
@@ -139,8 +143,9 @@ class Options:
         if not 0 < self.stall_s < float("inf"):
             raise UsageError(f"stall_s (--encoder-timeout) is {self.stall_s:g}; give seconds above 0")
         object.__setattr__(self, "labels", parse_labels(self.labels))
-        if not isinstance(self.html_assets, bool):
-            raise UsageError(f"html_assets is {self.html_assets!r}; give True or False")
+        for name in ("html_assets", "optimize"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is {getattr(self, name)!r}; give True or False")
         if not 0 < self.player_limit_mb < float("inf"):
             raise UsageError(f"player_limit_mb is {self.player_limit_mb:g}; give megabytes above 0")
         for what, pairs in (("metadata", self.metadata), ("codec_options", self.codec_options)):
