@@ -230,7 +230,11 @@ ENCODING = _stack(
         show_default=True,
         help="GIF by ImageMagick: whole frames, or what changes; auto is the smaller way.",
     ),
-    click.option("--codec", type=click.Choice(CODECS), help="Video. Default: h264, vp9, ffv1 or prores."),
+    click.option(
+        "--codec",
+        type=click.Choice(CODECS),
+        help="Video. Default: h264, vp9, ffv1 or prores. h264_nvenc and alike: in hardware.",
+    ),
     click.option("--quality", type=click.Choice(QUALITIES), default="good", show_default=True),
     click.option("--crf", type=int, help="Video: rate factor, 0 is best. Default: as --quality says."),
     click.option(

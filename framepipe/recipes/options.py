@@ -19,7 +19,10 @@ FORMATS = ("gif", "mp4", "webm", "mkv", "mov", "html", "webp", "apng", "avif")
 PLAYER_LIMIT_MB = 50.0
 PICTURES = ("webp", "apng", "avif")
 VIDEOS = ("mp4", "webm", "mkv", "mov")
-CODECS = ("h264", "h265", "av1", "vp9", "ffv1", "prores")
+CODECS: tuple[str, ...] = ("h264", "h265", "av1", "vp9", "ffv1", "prores")
+#: Encoders in hardware, after ffmpeg's names; see `framepipe.recipes.codecs`.
+CODECS += ("h264_nvenc", "hevc_nvenc", "av1_nvenc", "h264_qsv", "hevc_qsv", "av1_qsv", "h264_vaapi")
+CODECS += ("hevc_vaapi", "h264_amf", "hevc_amf", "h264_videotoolbox", "hevc_videotoolbox")
 QUALITIES = ("draft", "good", "best", "lossless")
 CHROMAS, DEPTHS = ("420", "444"), (8, 10)
 ENCODERS = ("auto", "ffmpeg", "imagemagick")
@@ -71,9 +74,10 @@ class Options:
         Seconds without a sign of life after which the encoder is killed.
     metadata : dict of str to str
         Video: what the file says of itself, as ``{"title": …, "artist": …, "comment": …}``.
-    codec : {"h264", "h265", "av1", "vp9", "ffv1", "prores"} or None
+    codec : {"h264", "h265", "av1", "vp9", "ffv1", "prores"}, an encoder in hardware, or None
         Video. Default: h264 in ``.mp4``, vp9 in ``.webm``, ffv1 (lossless) in ``.mkv``, prores (4444, with
-        alpha) in ``.mov``.
+        alpha) in ``.mov``. Encoders in hardware have ffmpeg's names, as ``h264_nvenc``, ``hevc_vaapi``; they
+        were not tried on real hardware.
     quality : {"draft", "good", "best", "lossless"}
         Tested settings for each codec and format.
     chroma : {"420", "444"}
