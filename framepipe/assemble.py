@@ -117,6 +117,7 @@ def assemble(
     player_limit_mb: float = PLAYER_LIMIT_MB,
     html_assets: bool = False,
     optimize: bool = False,
+    target: str | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
 ) -> Movie:
@@ -131,7 +132,7 @@ def assemble(
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
         When each frame is shown, see `Timing`.
     encoder, palette, colors, dither, layers, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
-codec_options, labels, player_limit_mb, html_assets, optimize
+codec_options, labels, player_limit_mb, html_assets, optimize, target
         See `Options`.
     missing : {"error", "hold", "skip"}
         For frames that are missing or broken: refuse, show the frame before for their time, or

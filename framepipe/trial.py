@@ -16,7 +16,7 @@ from framepipe.encoders.ffmpeg import find_ffmpeg, run_ffmpeg
 from framepipe.encoders.tools import Tool
 from framepipe.errors import EncoderFailed, ToolMissing
 from framepipe.frames import file_name
-from framepipe.recipes import FRAMES, PICTURES, Options, Recipe, recipe
+from framepipe.recipes import FRAMES, PICTURES, Options, Recipe, profiles, recipe
 from framepipe.recipes.codecs import CODECS
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
@@ -31,10 +31,13 @@ def check_tools(formats: Sequence[str], options: Options) -> None:
     Raises
     ------
     ToolMissing
+    UsageError
+        The options do not go with a format, or it not with what it is for.
     """
     for format_ in dict.fromkeys(formats):
-        made = recipe(format_, Timeline.of([0]), _TINY, None, options)
-        tool_for(made, options)
+        settled = profiles.settle(options, format_)
+        made = recipe(format_, Timeline.of([0]), _TINY, None, settled)
+        tool_for(made, settled)
     optimizer(options)
 
 

@@ -16,7 +16,7 @@ from framepipe.assemble import assemble
 from framepipe.engines import NAMES as ENGINES
 from framepipe.plan import MISSING
 from framepipe.plan import STALE as STALE_AT_ASSEMBLY
-from framepipe.recipes import CHROMAS, CODECS, DITHERS, ENCODERS, LAYERS, PRESETS, QUALITIES
+from framepipe.recipes import CHROMAS, CODECS, DITHERS, ENCODERS, LAYERS, PRESETS, QUALITIES, TARGETS
 from framepipe.render import ASKED_ORDERS, STALE, render
 from framepipe.timeline import DEFAULT_FPS
 
@@ -207,6 +207,12 @@ def timing(*, as_assembled: bool = False) -> Callable[[F], F]:
 
 
 ENCODING = _stack(
+    click.option(
+        "--for",
+        "target",
+        type=click.Choice(TARGETS),
+        help="Refuse what that place does not take: formats, codecs, sizes, rates, too large files.",
+    ),
     click.option("--encoder", type=click.Choice(ENCODERS), default="auto", show_default=True),
     click.option(
         "--palette",

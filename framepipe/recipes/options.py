@@ -23,6 +23,8 @@ CODECS: tuple[str, ...] = ("h264", "h265", "av1", "vp9", "ffv1", "prores")
 #: Encoders in hardware, after ffmpeg's names; see `framepipe.recipes.codecs`.
 CODECS += ("h264_nvenc", "hevc_nvenc", "av1_nvenc", "h264_qsv", "hevc_qsv", "av1_qsv", "h264_vaapi")
 CODECS += ("hevc_vaapi", "h264_amf", "hevc_amf", "h264_videotoolbox", "hevc_videotoolbox")
+#: What a movie can be for; see `framepipe.recipes.profiles`.
+TARGETS = ("web", "slides", "archive", "mastodon")
 QUALITIES = ("draft", "good", "best", "lossless")
 CHROMAS, DEPTHS = ("420", "444"), (8, 10)
 ENCODERS = ("auto", "ffmpeg", "imagemagick")
@@ -97,6 +99,9 @@ class Options:
     optimize : bool
         GIF: have gifsicle make the finished file smaller. Kept only if it is smaller, each pixel, delay and
         the loop are as before, and it passes the same verification.
+    target : {"web", "slides", "archive", "mastodon"} or None
+        What the movie is for (``--for``): what that place does not take is an error before anything is drawn,
+        as far as it can be known then; a file that is too large for it fails verification.
     """
 
     encoder: str = "auto"
@@ -117,6 +122,7 @@ class Options:
     player_limit_mb: float = PLAYER_LIMIT_MB
     html_assets: bool = False
     optimize: bool = False
+    target: str | None = None
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> Options:
@@ -140,6 +146,8 @@ class Options:
             _within("crf", self.crf, 0, 63)
         if self.codec is not None:
             _one_of("codec", self.codec, CODECS)
+        if self.target is not None:
+            _one_of("target (--for)", self.target, TARGETS)
         _one_of("quality", self.quality, QUALITIES)
         _one_of("chroma", self.chroma, CHROMAS)
         if self.depth not in DEPTHS:
