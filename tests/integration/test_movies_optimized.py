@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
+from pathlib import Path
 
 import pytest
 
 import framepipe as fp
+from framepipe.control import Stop
 from framepipe.encoders.gifsicle import find_gifsicle
 from tests.conftest import debian_ffmpeg
 from tests.integration.movies import gif_facts, half_see_through, moving, noise, see_through, titled
+from tests.integration.programs import wait_for
 from tests.unit.test_find_ffmpeg import program
 from tests.unit.test_gifsicle import without_program
 
@@ -91,6 +95,37 @@ def test_a_gifsicle_that_misbehaves_costs_nothing(stores, tmp_path, monkeypatch,
     assert movie.notes[-1].startswith("gifsicle 9.9 ")
     assert movie.report.passed
     assert movie.path.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["bin", "m.gif"]
+
+
+def is_running(pid):
+    """Dead, but not waited for (a container may have no init that does it), has no command line."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
+
+
+def test_a_stop_ends_gifsicle_and_leaves_what_was_there(stores, tmp_path, monkeypatch):
+    work = tmp_path / "bin" / "at-work"
+    program(
+        tmp_path / "bin", f"{NAME}echo $$ > {work}.new; mv {work}.new {work}; exec sleep 60\n", "gifsicle"
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "m.gif").write_bytes(b"an older movie")
+    stop = Stop()
+
+    def stop_it_at_work():
+        wait_for(work.exists)
+        stop.request("SIGTERM")
+
+    watcher = threading.Thread(target=stop_it_at_work)
+    watcher.start()
+    with pytest.raises(fp.Interrupted, match="the frames are safe"):
+        fp.assemble(stores(moving), tmp_path / "m.gif", optimize=True, stop=stop)
+    watcher.join()
+    wait_for(lambda: not is_running(int(work.read_text())), 10)
+    assert (tmp_path / "m.gif").read_bytes() == b"an older movie"
     assert sorted(os.listdir(tmp_path)) == ["bin", "m.gif"]
 
 
