@@ -13,6 +13,7 @@ from typing import Any
 
 from framepipe import assets, files
 from framepipe.control import Progress, ProgressCallback, Stop, ignore_progress
+from framepipe.encoders import gifsicle
 from framepipe.encoders.tools import STALL_S, Tool
 from framepipe.errors import EncoderFailed, StoreError, UsageError, VerificationFailed
 from framepipe.fingerprint import digest_file
@@ -25,7 +26,7 @@ from framepipe.segments import Encoding, join, keys, usual_jobs
 from framepipe.shelf import Shelf
 from framepipe.store import Store
 from framepipe.timeline import Timing
-from framepipe.trial import prepare, run_recipe, tool_for
+from framepipe.trial import optimizer, prepare, run_recipe, tool_for
 from framepipe.verify import VerifyReport, measure
 
 
@@ -117,6 +118,8 @@ def assemble(
     labels: Any = "number",
     player_limit_mb: float = PLAYER_LIMIT_MB,
     html_assets: bool = False,
+    optimize: bool = False,
+    target: str | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
 ) -> Movie:
@@ -131,7 +134,7 @@ def assemble(
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop
         When each frame is shown, see `Timing`.
     encoder, palette, colors, dither, layers, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
-codec_options, labels, player_limit_mb, html_assets
+codec_options, labels, player_limit_mb, html_assets, optimize, target
         See `Options`.
     missing : {"error", "hold", "skip"}
         For frames that are missing or broken: refuse, show the frame before for their time, or
@@ -315,6 +318,7 @@ def carry_out(
     """Build what was planned; see `assemble`."""
     tell = progress or ignore_progress
     tool = tool_for(plan.recipe, plan.expected.options)
+    shrinker = optimizer(plan.expected.options)
     total, label = plan.recipe.frames, plan.output.name
 
     def on_frame(done: int) -> None:
@@ -324,11 +328,11 @@ def carry_out(
         work = _encode(plan, tool, folder, jobs_of(workers), on_frame, stop)
         made = folder / plan.recipe.output
         tell(Progress("verify", 0, 1, label=label))
-        report = measure(made, plan.expected, tool if tool.name == "ffmpeg" else None, stop, folder)
+        report, said = _measured(plan, tool, shrinker, made, stop)
         _judge(plan, report, made, work)
         report = VerifyReport(plan.output, report.checks)
         tell(Progress("verify", 1, 1, label=label))
-        movie = _movie(plan, tool, report, made, work)
+        movie = _movie(plan, tool, report, made, [*_notes_of(work), *said])
         digest = digest_file(made)
         assets.publish(made, plan.output)
     named = [key.stem for key in work.keys] if work and work.shelf else []
@@ -358,6 +362,48 @@ def _encode(
     work.run(stop)
     join(made, tool, folder, stall_s, stop)
     return work
+
+
+def _measured(
+    plan: Assembly, tool: Tool, shrinker: Tool | None, made: Path, stop: Stop | None
+) -> tuple[VerifyReport, list[str]]:
+    """What was measured of the movie, made smaller before if that is asked for; and what to say of that."""
+    said = []
+    if shrinker:
+        report, note = _made_smaller(plan, shrinker, made, stop)
+        said.append(note)
+        if report:
+            return report, said
+    decoder = tool if tool.name == "ffmpeg" else None
+    return measure(made, plan.expected, decoder, stop, made.parent), said
+
+
+def _made_smaller(
+    plan: Assembly, tool: Tool, made: Path, stop: Stop | None
+) -> tuple[VerifyReport | None, str]:
+    """Put a smaller GIF in the place of ``made``, if it proves to be the same; its report, what to say.
+
+    Returns
+    -------
+    VerifyReport or None
+        None if ``made`` is as it was, and still to be measured.
+    str
+    """
+    small, name = made.with_name(f"smaller{made.suffix}"), f"gifsicle {tool.version}"
+    try:
+        gifsicle.optimize(tool, made, small, stall_s=plan.expected.options.stall_s, stop=stop)
+    except EncoderFailed as error:
+        return None, f"{name} failed, the GIF is as it was: {error}"
+    before, after = made.stat().st_size, small.stat().st_size
+    if after >= before:
+        return None, f"{name} made it no smaller"
+    if what := gifsicle.difference(made, small, stop):
+        return None, f"{name} made another movie ({what}), the GIF is as it was"
+    report = measure(small, plan.expected, None, stop)
+    if not report.passed:
+        return None, f"what {name} made failed verification, the GIF is as it was"
+    os.replace(small, made)
+    return report, f"{name}: {100 - 100 * after / before:.2g} % smaller"
 
 
 @contextlib.contextmanager
@@ -406,7 +452,7 @@ def _judge(plan: Assembly, report: VerifyReport, made: Path, work: Encoding | No
     )
 
 
-def _movie(plan: Assembly, tool: Tool, report: VerifyReport, made: Path, work: Encoding | None) -> Movie:
+def _movie(plan: Assembly, tool: Tool, report: VerifyReport, made: Path, said: list[str]) -> Movie:
     width, height = plan.expected.size
     return Movie(
         path=plan.output,
@@ -418,7 +464,7 @@ def _movie(plan: Assembly, tool: Tool, report: VerifyReport, made: Path, work: E
         height=height,
         size_bytes=assets.size_bytes(made),
         report=report,
-        notes=(*plan.notes, *tool.notes, *_notes_of(work)),
+        notes=(*plan.notes, *tool.notes, *said),
     )
 
 

@@ -18,7 +18,7 @@ from framepipe.errors import StoreError, UsageError
 from framepipe.job import Job
 from framepipe.palette import given
 from framepipe.plan import open_store, plan_assembly
-from framepipe.recipes import PALETTES, PICTURES, PLAYER_LIMIT_MB, Options, format_of, html
+from framepipe.recipes import PALETTES, PICTURES, PLAYER_LIMIT_MB, Options, format_of, html, profiles
 from framepipe.recipes.labels import VALUE, label_of
 from framepipe.render import render_job
 from framepipe.rendering import RenderReport
@@ -108,6 +108,8 @@ def make(
     labels: Any = "number",
     player_limit_mb: float = PLAYER_LIMIT_MB,
     html_assets: bool = False,
+    optimize: bool = False,
+    target: str | None = None,
     keep_frames: bool = False,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
@@ -123,7 +125,7 @@ engine, workers, order, stale, frame_timeout_s, recycle, max_failures
         Movies to build; the suffix is the format.
     fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
 encoder, palette, colors, dither, layers, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
-codec_options, labels, player_limit_mb, html_assets
+codec_options, labels, player_limit_mb, html_assets, optimize, target
         See `assemble`.
     keep_frames : bool
         Do not delete the frames.
@@ -247,6 +249,8 @@ def _check_before_drawing(outputs: Sequence[Path], job: Job, options: Options, t
             timeline.video_repeats()
         if set(PICTURES) & set(formats):
             timeline.picture_ticks()
+        for format_ in formats:
+            profiles.check(options, format_, timeline)
     for path in outputs:
         if path.is_dir():
             raise UsageError(f"output {path} is a folder")

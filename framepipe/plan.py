@@ -14,7 +14,7 @@ from framepipe.errors import IncompleteStore, UsageError
 from framepipe.frames import format_range
 from framepipe.job import JobRecord
 from framepipe.palette import settle
-from framepipe.recipes import Options, Recipe, format_of, gif, html, pictures, recipe
+from framepipe.recipes import Options, Recipe, format_of, gif, html, pictures, profiles, recipe
 from framepipe.rendering import RenderReport
 from framepipe.store import Seen, Shape, Store, StoreStatus
 from framepipe.timeline import Timing
@@ -87,7 +87,6 @@ def plan_assembly(
     jobs : int
         Encoders that are going to run at once.
     """
-    options = options or Options()
     if missing not in MISSING or stale not in STALE:
         raise UsageError(
             f"missing is one of {', '.join(MISSING)}; stale of {', '.join(STALE)}; "
@@ -95,6 +94,7 @@ def plan_assembly(
         )
     path = Path(os.path.abspath(output))
     format_ = format_of(path)
+    options = profiles.settle(options or Options(), format_)
     if path.is_dir():
         raise UsageError(f"output {path} is a folder")
     if not path.parent.is_dir():
@@ -113,6 +113,7 @@ def plan_assembly(
         shape, background = status.shape, status.background or WHITE
     else:
         shape, background = look_at(where, numbers)
+    profiles.check(options, format_, timeline, shape)
     if format_ == "html":
         known = record.values_are_numbers
         options = html.settle(options, status.numbers, numbers, path.stem, values_are_numbers=known)

@@ -11,16 +11,18 @@ from pathlib import Path
 
 from framepipe import containers, png
 from framepipe.control import Stop
-from framepipe.encoders import imagemagick, player
+from framepipe.encoders import gifsicle, imagemagick, player
 from framepipe.encoders.ffmpeg import find_ffmpeg, run_ffmpeg
 from framepipe.encoders.tools import Tool
 from framepipe.errors import EncoderFailed, ToolMissing
 from framepipe.frames import file_name
-from framepipe.recipes import FRAMES, PICTURES, Options, Recipe, recipe
+from framepipe.recipes import FRAMES, PICTURES, Options, Recipe, profiles, recipe
+from framepipe.recipes.codecs import CODECS
 from framepipe.store import Shape
 from framepipe.timeline import Timeline
 
 _TINY = Shape(64, 64, "RGB")  # SVT-AV1 takes no smaller ones
+_TINY_HARDWARE = Shape(256, 256, "RGB")  # NVENC takes none below 145x49, and others have limits of their own
 
 
 def check_tools(formats: Sequence[str], options: Options) -> None:
@@ -29,10 +31,24 @@ def check_tools(formats: Sequence[str], options: Options) -> None:
     Raises
     ------
     ToolMissing
+    UsageError
+        The options do not go with a format, or it not with what it is for.
     """
     for format_ in dict.fromkeys(formats):
-        made = recipe(format_, Timeline.of([0]), _TINY, None, options)
-        tool_for(made, options)
+        settled = profiles.settle(options, format_)
+        made = recipe(format_, Timeline.of([0]), _TINY, None, settled)
+        tool_for(made, settled)
+    optimizer(options)
+
+
+def optimizer(options: Options) -> Tool | None:
+    """The gifsicle that is to make a GIF smaller, None if that is not asked for.
+
+    Raises
+    ------
+    ToolMissing
+    """
+    return gifsicle.find_gifsicle() if options.optimize else None
 
 
 def tool_for(made: Recipe, options: Options) -> Tool:
@@ -56,7 +72,15 @@ def tool_for(made: Recipe, options: Options) -> Tool:
     what = f"{made.format} ({', '.join(told)})" if told else made.format
     if plays := made.spec.get("plays", 0) if made.format == "avif" else 0:
         what += " with a number of plays"  # which ffmpeg 5.1 cannot write
-    return find_ffmpeg(what, lambda tool: _try_on_something_tiny(tool, made.format, asked, plays))
+    cure = {"cure": f"{asked.codec} {why}"} if (why := _needs(asked.codec)) else {}
+    return find_ffmpeg(what, lambda tool: _try_on_something_tiny(tool, made.format, asked, plays), **cure)
+
+
+def _needs(codec: str | None) -> str:
+    about = CODECS.get(codec or "")
+    if about is None or not about.hardware:
+        return ""
+    return f"needs {about.hardware}, and an ffmpeg with that encoder. Without: --codec {about.makes}"
 
 
 @cache
@@ -77,16 +101,16 @@ def decoder(format_: str) -> Tool | None:
 
 
 def _try_on_something_tiny(tool: Tool, format_: str, options: Options, plays: int) -> None:
-    """Build a movie of two frames of 64x64: shows more than a list of codecs would."""
+    """Build a movie of two small frames: shows more than a list of codecs would."""
     import numpy as np
 
-    timeline = Timeline.of([0, 1], loop=plays)
-    made = recipe(format_, timeline, _TINY, None, options)
+    timeline, shape = Timeline.of([0, 1], loop=plays), _TINY_HARDWARE if _needs(options.codec) else _TINY
+    made = recipe(format_, timeline, shape, None, options)
     with tempfile.TemporaryDirectory(prefix="framepipe-") as name:
         frames = Path(name) / FRAMES
         frames.mkdir()
         for number in timeline.numbers:
-            pixels = np.full((_TINY.height, _TINY.width, 3), 100 * number, np.uint8)
+            pixels = np.full((shape.height, shape.width, 3), 100 * number, np.uint8)
             (frames / file_name(number)).write_bytes(png.encode(pixels))
         run_recipe(made, tool, Path(name), lambda _: None, 60.0, None)
         if plays:  # ffmpeg 5.1 takes the option and ignores it

@@ -16,7 +16,7 @@ import click
 
 from framepipe import __version__
 from framepipe.cli import options
-from framepipe.encoders import imagemagick
+from framepipe.encoders import gifsicle, imagemagick
 from framepipe.encoders.ffmpeg import candidates, find_ffmpeg, version_of
 from framepipe.engines.cpus import usable_cpus
 from framepipe.errors import ToolMissing
@@ -41,7 +41,7 @@ def command(as_json: bool) -> None:
 
     Exit code 0 when GIF and MP4 can be built, 4 when not.
     """
-    findings = [*_machine(), *_ffmpegs(), *_imagemagicks(), *_formats()]
+    findings = [*_machine(), *_ffmpegs(), *_imagemagicks(), *_gifsicles(), *_formats()]
     if as_json:
         options.print_json([vars(each) for each in findings])
     else:
@@ -93,6 +93,21 @@ def _imagemagicks() -> list[Finding]:
         seen = f"ImageMagick {version}" if version else "another program of that name, never used"
         found.append(Finding(version is not None, Path(path).name, f"{seen}  {path}"))
     return found
+
+
+def _gifsicles() -> list[Finding]:
+    """Those that could make GIFs smaller; none is needed to build one."""
+    found = [
+        Finding(
+            version is not None,
+            "gifsicle (--optimize)",
+            f"{version or 'is no working gifsicle'}  {path} ({origin})",
+        )
+        for path, origin, version in (
+            (path, origin, gifsicle.version_of(path)) for path, origin in gifsicle.candidates()
+        )
+    ]
+    return found or [Finding(False, "gifsicle (--optimize)", "none", gifsicle.GET_GIFSICLE)]
 
 
 def _formats() -> list[Finding]:

@@ -16,7 +16,7 @@ from framepipe.assemble import assemble
 from framepipe.engines import NAMES as ENGINES
 from framepipe.plan import MISSING
 from framepipe.plan import STALE as STALE_AT_ASSEMBLY
-from framepipe.recipes import CHROMAS, CODECS, DITHERS, ENCODERS, LAYERS, PRESETS, QUALITIES
+from framepipe.recipes import CHROMAS, CODECS, DITHERS, ENCODERS, LAYERS, PRESETS, QUALITIES, TARGETS
 from framepipe.render import ASKED_ORDERS, STALE, render
 from framepipe.timeline import DEFAULT_FPS
 
@@ -207,6 +207,12 @@ def timing(*, as_assembled: bool = False) -> Callable[[F], F]:
 
 
 ENCODING = _stack(
+    click.option(
+        "--for",
+        "target",
+        type=click.Choice(TARGETS),
+        help="Refuse what that place does not take: formats, codecs, sizes, rates, too large files.",
+    ),
     click.option("--encoder", type=click.Choice(ENCODERS), default="auto", show_default=True),
     click.option(
         "--palette",
@@ -230,7 +236,11 @@ ENCODING = _stack(
         show_default=True,
         help="GIF by ImageMagick: whole frames, or what changes; auto is the smaller way.",
     ),
-    click.option("--codec", type=click.Choice(CODECS), help="Video. Default: h264, vp9, ffv1 or prores."),
+    click.option(
+        "--codec",
+        type=click.Choice(CODECS),
+        help="Video. Default: h264, vp9, ffv1 or prores. h264_nvenc and alike: in hardware.",
+    ),
     click.option("--quality", type=click.Choice(QUALITIES), default="good", show_default=True),
     click.option("--crf", type=int, help="Video: rate factor, 0 is best. Default: as --quality says."),
     click.option(
@@ -273,6 +283,9 @@ ENCODING = _stack(
     ),
     click.option(
         "--html-assets", is_flag=True, help="HTML: the pictures in a folder beside the page, for long movies."
+    ),
+    click.option(
+        "--optimize", is_flag=True, help="GIF: made smaller by gifsicle, if every pixel stays as it is."
     ),
     click.option(
         "--preset",

@@ -76,7 +76,7 @@ def version_of(path: str) -> str | None:
 _found: dict[tuple[str, str, str], Tool] = {}
 
 
-def find_ffmpeg(what: str, trial: Callable[[Tool], None]) -> Tool:
+def find_ffmpeg(what: str, trial: Callable[[Tool], None], cure: str = f"To get one: {GET_FFMPEG}") -> Tool:
     """The first ffmpeg that really does what is wanted.
 
     Parameters
@@ -85,6 +85,8 @@ def find_ffmpeg(what: str, trial: Callable[[Tool], None]) -> Tool:
         What is tried, for the message: ``"mp4"``.
     trial : callable
         Does it on something tiny; raises `EncoderFailed` where it fails.
+    cure : str
+        What to do where none does.
 
     Raises
     ------
@@ -93,11 +95,11 @@ def find_ffmpeg(what: str, trial: Callable[[Tool], None]) -> Tool:
     """
     key = (what, os.environ.get(VARIABLE, ""), os.environ.get("PATH", ""))
     if key not in _found:
-        _found[key] = _search(what, trial)
+        _found[key] = _search(what, trial, cure)
     return _found[key]
 
 
-def _search(what: str, trial: Callable[[Tool], None]) -> Tool:
+def _search(what: str, trial: Callable[[Tool], None], cure: str) -> Tool:
     passed_over: dict[str, str] = {}
     for path, origin in candidates():
         if path in passed_over:
@@ -115,12 +117,12 @@ def _search(what: str, trial: Callable[[Tool], None]) -> Tool:
             reason = _first_words(str(error))
             passed_over[path] = f"{path} ({origin}, {version}) cannot build {what}: {reason}"
     tried = "".join(f"\n  {reason}" for reason in passed_over.values()) or "\n  there is none"
-    raise ToolMissing(f"no ffmpeg that can build {what}:{tried}\nTo get one: {GET_FFMPEG}")
+    raise ToolMissing(f"no ffmpeg that can build {what}:{tried}\n{cure}")
 
 
 def _first_words(text: str) -> str:
-    """The first line, with the next one if it only announces that."""
-    first, *rest = text.splitlines()
+    """The first line, with the next one if it only announces that; without addresses in memory."""
+    first, *rest = re.sub(r" @ 0x[0-9a-f]+(?=\])", "", text).splitlines()
     return f"{first} {rest[0].strip()[:160]}" if first.endswith(":") and rest else first
 
 
@@ -163,8 +165,8 @@ def run_ffmpeg(
             on_frame(int(seen["frame"]))
         return before != {name: seen.get(name) for name in _MOVES}
 
-    # SVT-AV1 talks on stderr unless it is told not to
-    env = {"SVT_LOG": "1"}
+    # SVT-AV1 and libva talk on stderr unless they are told not to
+    env = {"SVT_LOG": "1", "LIBVA_MESSAGING_LEVEL": "1"}
     done = run([tool.path, *args], cwd=cwd, on_lines=read, stall_s=stall_s, stop=stop, env=env)
     problem = done.verdict()
     if not problem and frames is not None:
@@ -179,5 +181,7 @@ def run_ffmpeg(
 
 
 def _last_words(stderr: str) -> str:
+    """The first line, often the cause that the others follow from (ffmpeg 9 has eight more), and the last."""
     lines = [line for line in stderr.splitlines() if line.strip()]
-    return ":\n  " + "\n  ".join(line[:300] for line in lines[-8:]) if lines else ""
+    told = [*lines[:1], *lines[1:][-7:]]
+    return ":\n  " + "\n  ".join(line[:300] for line in told) if told else ""

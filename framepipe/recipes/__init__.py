@@ -25,6 +25,7 @@ from framepipe.recipes.options import (
     PLAYER_LIMIT_MB,
     PRESETS,
     QUALITIES,
+    TARGETS,
     VIDEOS,
     Options,
     format_of,
@@ -49,6 +50,7 @@ __all__ = [
     "PLAYER_LIMIT_MB",
     "PRESETS",
     "QUALITIES",
+    "TARGETS",
     "VIDEOS",
     "Encoding",
     "Options",
@@ -89,6 +91,8 @@ def recipe(
     UsageError
         The format cannot do what is asked for.
     """
+    if options.optimize and format_ != "gif":
+        raise UsageError(f"optimize is for GIF, not {format_}: leave --optimize out")
     if format_ == "html":
         return html.by_framepipe(timeline, shape, background or (255, 255, 255), options)
     if format_ == "webp" and options.encoder == "imagemagick":

@@ -19,7 +19,12 @@ FORMATS = ("gif", "mp4", "webm", "mkv", "mov", "html", "webp", "apng", "avif")
 PLAYER_LIMIT_MB = 50.0
 PICTURES = ("webp", "apng", "avif")
 VIDEOS = ("mp4", "webm", "mkv", "mov")
-CODECS = ("h264", "h265", "av1", "vp9", "ffv1", "prores")
+CODECS: tuple[str, ...] = ("h264", "h265", "av1", "vp9", "ffv1", "prores")
+#: Encoders in hardware, after ffmpeg's names; see `framepipe.recipes.codecs`.
+CODECS += ("h264_nvenc", "hevc_nvenc", "av1_nvenc", "h264_qsv", "hevc_qsv", "av1_qsv", "h264_vaapi")
+CODECS += ("hevc_vaapi", "h264_amf", "hevc_amf", "h264_videotoolbox", "hevc_videotoolbox")
+#: What a movie can be for; see `framepipe.recipes.profiles`.
+TARGETS = ("web", "slides", "archive", "mastodon")
 QUALITIES = ("draft", "good", "best", "lossless")
 CHROMAS, DEPTHS = ("420", "444"), (8, 10)
 ENCODERS = ("auto", "ffmpeg", "imagemagick")
@@ -71,9 +76,10 @@ class Options:
         Seconds without a sign of life after which the encoder is killed.
     metadata : dict of str to str
         Video: what the file says of itself, as ``{"title": …, "artist": …, "comment": …}``.
-    codec : {"h264", "h265", "av1", "vp9", "ffv1", "prores"} or None
+    codec : {"h264", "h265", "av1", "vp9", "ffv1", "prores"}, an encoder in hardware, or None
         Video. Default: h264 in ``.mp4``, vp9 in ``.webm``, ffv1 (lossless) in ``.mkv``, prores (4444, with
-        alpha) in ``.mov``.
+        alpha) in ``.mov``. Encoders in hardware have ffmpeg's names, as ``h264_nvenc``, ``hevc_vaapi``; they
+        were not tried on real hardware.
     quality : {"draft", "good", "best", "lossless"}
         Tested settings for each codec and format.
     chroma : {"420", "444"}
@@ -90,6 +96,12 @@ class Options:
     html_assets : bool
         HTML: the pictures stand beside the page, in a folder that it names, and are loaded when they are
         near; for movies too long for one file. Page and folder belong together; no limit holds for them.
+    optimize : bool
+        GIF: have gifsicle make the finished file smaller. Kept only if it is smaller, each pixel, delay and
+        the loop are as before, and it passes the same verification.
+    target : {"web", "slides", "archive", "mastodon"} or None
+        What the movie is for (``--for``): what that place does not take is an error before anything is drawn,
+        as far as it can be known then; a file that is too large for it fails verification.
     """
 
     encoder: str = "auto"
@@ -109,6 +121,8 @@ class Options:
     labels: Labels = NUMBER
     player_limit_mb: float = PLAYER_LIMIT_MB
     html_assets: bool = False
+    optimize: bool = False
+    target: str | None = None
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> Options:
@@ -132,6 +146,8 @@ class Options:
             _within("crf", self.crf, 0, 63)
         if self.codec is not None:
             _one_of("codec", self.codec, CODECS)
+        if self.target is not None:
+            _one_of("target (--for)", self.target, TARGETS)
         _one_of("quality", self.quality, QUALITIES)
         _one_of("chroma", self.chroma, CHROMAS)
         if self.depth not in DEPTHS:
@@ -139,8 +155,9 @@ class Options:
         if not 0 < self.stall_s < float("inf"):
             raise UsageError(f"stall_s (--encoder-timeout) is {self.stall_s:g}; give seconds above 0")
         object.__setattr__(self, "labels", parse_labels(self.labels))
-        if not isinstance(self.html_assets, bool):
-            raise UsageError(f"html_assets is {self.html_assets!r}; give True or False")
+        for name in ("html_assets", "optimize"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is {getattr(self, name)!r}; give True or False")
         if not 0 < self.player_limit_mb < float("inf"):
             raise UsageError(f"player_limit_mb is {self.player_limit_mb:g}; give megabytes above 0")
         for what, pairs in (("metadata", self.metadata), ("codec_options", self.codec_options)):

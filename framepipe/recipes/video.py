@@ -6,8 +6,8 @@ tagged so; lossless ones stay RGB. Sides are made even, as 4:2:0 needs it, with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import gcd
@@ -15,6 +15,7 @@ from typing import Any
 
 from framepipe.errors import UsageError
 from framepipe.frames import file_name
+from framepipe.recipes.codecs import CODECS, Codec, kind_of
 from framepipe.recipes.common import (
     FULL_CHROMA,
     LIST,
@@ -41,104 +42,6 @@ _HOLDS = {
 }
 _SEGMENT_TICKS = 250
 _MUXERS = {"mp4": "mp4", "webm": "webm", "mkv": "matroska", "mov": "mov"}
-
-
-@dataclass(frozen=True)
-class Codec:
-    """How ffmpeg makes one codec.
-
-    Attributes
-    ----------
-    library : str
-        ffmpeg's encoder.
-    crf : dict of str to int
-        By quality; empty where there is no such thing.
-    most_crf : int
-    args : dict
-        Always given.
-    lossy : dict
-        Given where it is not lossless.
-    samples : tuple of str
-        Chroma and depth that it has, as "420/8".
-    lossless : dict or None
-        Encoder arguments of a lossless film, None where there is none.
-    lossless_as : str
-        ffmpeg's pixel format of it, without alpha.
-    alpha_as : str
-        ffmpeg's pixel format with alpha, empty if the codec has none.
-    alpha_args : dict
-    least_px : int
-        The smallest side that it takes.
-    """
-
-    library: str
-    crf: Mapping[str, int] = field(default_factory=dict)
-    most_crf: int = 51
-    args: Mapping[str, Any] = field(default_factory=dict)
-    lossy: Mapping[str, Any] = field(default_factory=dict)
-    samples: tuple[str, ...] = ("420/8",)
-    lossless: Mapping[str, Any] | None = None
-    lossless_as: str = ""
-    alpha_as: str = ""
-    alpha_args: Mapping[str, Any] = field(default_factory=dict)
-    least_px: int = 1
-
-
-_ALL = ("420/8", "444/8", "420/10", "444/10")
-#: Flat colours and sharp edges are a cartoon's. On 100 frames of 1000x700 x264 at crf 19 with it, against 18
-#: without: lines 2.5 % smaller and 0.15 dB better, a field 27 % and 0.17, translucent dots 0 and 0.1, a
-#: growing curve 3 % and 0.
-_CARTOON = {"tune": "animation"}
-CODECS = {
-    "h264": Codec(
-        "libx264",
-        {"draft": 27, "good": 19, "best": 13},
-        lossy=_CARTOON,
-        samples=_ALL,
-        lossless={"vcodec": "libx264rgb", "crf": 0},
-        lossless_as="rgb24",
-    ),
-    "h265": Codec(
-        "libx265",
-        {"draft": 28, "good": 20, "best": 13},
-        args={"x265-params": "log-level=error", "vtag": "hvc1"},
-        lossy=_CARTOON,
-        samples=_ALL,
-    ),
-    "av1": Codec(
-        "libsvtav1",
-        {"draft": 40, "good": 24, "best": 14},
-        63,
-        args={"preset": 7},
-        samples=("420/8", "420/10"),
-        least_px=64,
-    ),
-    "vp9": Codec(
-        "libvpx-vp9",
-        {"draft": 38, "good": 20, "best": 10},
-        63,
-        args={"video_bitrate": 0, "row-mt": 1, "deadline": "good", "cpu-used": 3, "auto-alt-ref": 0},
-        samples=_ALL,
-        lossless={"lossless": 1},
-        lossless_as="gbrp",
-        alpha_as="yuva420p",
-    ),
-    "ffv1": Codec(
-        "ffv1",
-        args={"level": 3, "g": 1, "slicecrc": 1},
-        samples=(),
-        lossless={},
-        lossless_as="gbrp",
-        alpha_as="bgra",
-    ),
-    "prores": Codec(
-        "prores_ks",
-        args={"profile:v": 4, "vendor": "apl0"},
-        samples=("444/10",),
-        alpha_as="yuva444p10le",
-        alpha_args={"alpha_bits": 16},
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -177,8 +80,8 @@ def encoding(format_: str, shape: Shape, options: Options) -> Encoding:
         The format or the codec cannot do it.
     """
     name = options.codec or _DEFAULT[format_]
-    if name not in _HOLDS[format_]:
-        raise UsageError(f"{format_} holds {', '.join(_HOLDS[format_])}, not {name}")
+    if kind_of(name) not in _HOLDS[format_]:
+        raise UsageError(f"{format_} holds {', '.join(_HOLDS[format_])}, not {kind_of(name)}")
     codec = CODECS[name]
     if min(shape.width, shape.height) < codec.least_px:
         raise UsageError(
@@ -191,8 +94,7 @@ def encoding(format_: str, shape: Shape, options: Options) -> Encoding:
     alpha = shape.mode == "RGBA" and bool(codec.alpha_as) and not (lossless and name == "vp9")
     if lossless:
         return Encoding(name, None, True, alpha, "444", codec.alpha_as if alpha else codec.lossless_as, 0)
-    if codec.crf and options.crf is not None and options.crf > codec.most_crf:
-        raise UsageError(f"crf {options.crf} is not within 0 to {codec.most_crf}, as {name} has it")
+    crf = _crf(name, codec, options)
     chroma, depth = ("444", 10) if name == "prores" else (options.chroma, options.depth)
     if f"{chroma}/{depth}" not in codec.samples:
         raise UsageError(
@@ -200,11 +102,19 @@ def encoding(format_: str, shape: Shape, options: Options) -> Encoding:
         )
     alpha = alpha and f"{chroma}/{depth}" in ("420/8", "444/10")
     pixels = f"yuv{chroma}p" + ("10le" if depth == 10 else "")
-    crf = None
-    if codec.crf:
-        crf = codec.crf[options.quality] if options.crf is None else options.crf
-    harm = 10 if crf is None else round(crf * 51 / codec.most_crf)
+    harm = 10 if crf is None else codec.harm(crf)
     return Encoding(name, crf, False, alpha, chroma, codec.alpha_as if alpha else pixels, harm)
+
+
+def _crf(name: str, codec: Codec, options: Options) -> int | None:
+    if not codec.crf or options.crf is None:
+        return codec.crf.get(options.quality)
+    if codec.rises:
+        raise UsageError(f"{name} has no crf: its quality is told with --quality draft, good or best")
+    if not codec.least_crf <= options.crf <= codec.most_crf:
+        within = f"{codec.least_crf} to {codec.most_crf}"
+        raise UsageError(f"crf {options.crf} is not within {within}, as {name} has it")
+    return options.crf
 
 
 def _spell(codec: Codec) -> str:
@@ -227,9 +137,9 @@ def by_ffmpeg(
 
     def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
         text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate)
-        pictures = as_encoded(frames_input(list_name), settled, shape, background)
+        pictures = _handed_over(as_encoded(frames_input(list_name), settled, shape, background), settled)
         movie = pictures.output(name, **finish, **chosen, **options.codec_options, **more)
-        return text, Step(args_of(movie), frames=len(run), shown=True)
+        return text, Step((*CODECS[settled.codec].device, *args_of(movie)), frames=len(run), shown=True)
 
     if len(runs) == 1:
         text, step = encoded(LIST, output, runs[0], **fast, **told)
@@ -259,10 +169,18 @@ def _chosen(settled: Encoding, options: Options) -> dict[str, Any]:
     else:
         chosen |= codec.lossy
     if settled.crf is not None:
-        chosen["crf"] = settled.crf
+        chosen |= dict.fromkeys(codec.told_by, settled.crf)
     if settled.codec in ("h264", "h265"):
         chosen["preset"] = options.preset
     return chosen
+
+
+def _handed_over(pictures: Any, settled: Encoding) -> Any:
+    """The same samples, as the encoder takes them."""
+    codec = CODECS[settled.codec]
+    if settled.pixels in codec.takes:
+        pictures = pictures.filter("format", codec.takes[settled.pixels])
+    return pictures.filter("hwupload") if codec.device else pictures
 
 
 def segment_ticks(rate: Fraction) -> int:

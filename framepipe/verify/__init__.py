@@ -8,11 +8,12 @@ swapped or stale frame does not pass for a badly encoded one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from framepipe.control import Stop
 from framepipe.encoders.tools import Tool
-from framepipe.recipes import PICTURES
+from framepipe.recipes import PICTURES, profiles
 from framepipe.verify import animated, gifs, player, videos
 from framepipe.verify.expected import Expected
 from framepipe.verify.report import Check, VerifyReport
@@ -53,4 +54,13 @@ def measure(
     else:
         assert tool is not None
         checks = videos.checks(movie, expected, tool, stop, work)
-    return VerifyReport(movie, tuple(checks))
+    return VerifyReport(movie, (*checks, *_file_size(movie, expected)))
+
+
+def _file_size(movie: Path, expected: Expected) -> Iterator[Check]:
+    """Whether the file is small enough for what it is for, if that has a limit."""
+    most = profiles.most_bytes(expected.options, expected.format)
+    if most is not None:
+        size_bytes = movie.stat().st_size if movie.exists() else 0
+        due = f"at most {most:,} bytes for {expected.options.target}"
+        yield Check("file size", size_bytes <= most, due, f"{size_bytes:,} bytes")

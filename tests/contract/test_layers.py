@@ -44,6 +44,7 @@ def test_only_these_rooms_start_programs():
     }
     assert starts <= {
         "encoders/ffmpeg.py",  # ffmpeg -version
+        "encoders/gifsicle.py",  # gifsicle --version
         "encoders/imagemagick.py",  # convert -version, and looking for the library
         "encoders/tools.py",
         "encoders/watchdog.py",
