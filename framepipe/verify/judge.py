@@ -12,7 +12,7 @@ from framepipe.verify.report import Check
 #: A frame that is so much worse than the one beside it, which is drawn nearly alike, is none of its own.
 OUTLIER_DB = 6.0
 #: So much more a frame is closer to another's source that it is that one, though no patch is far off.
-_MUCH_DB = 3.0
+_MUCH_DB = 2.0
 #: Above it nobody sees a difference, whatever the frames beside have.
 _FINE_DB = 40.0
 
