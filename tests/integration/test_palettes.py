@@ -23,7 +23,7 @@ def of_colours(colours):
     """A scene of three frames that together have exactly these colours."""
 
     def draw(index):
-        places = (np.arange(WIDTH * HEIGHT) * 11 + index) % len(colours)
+        places = (np.arange(WIDTH * HEIGHT) * 13 + index) % len(colours)
         pixels = np.asarray(colours, np.uint8)[places].reshape(HEIGHT, WIDTH, -1)
         pixels = pixels / 255 if pixels.shape[2] == 4 else pixels  # as bytes matplotlib draws them opaque
         figure = Figure(figsize=(WIDTH / 50, HEIGHT / 50), dpi=50, facecolor=(1, 1, 1, 0))
