@@ -61,7 +61,8 @@ def _foreign(frames: Sequence[Likeness], expected: Expected) -> str:
     """
     for position, frame in enumerate(frames):
         for beside, close_db, off in zip((position - 1, position + 1), frame.beside_db, frame.beside_off):
-            if close_db > frame.own_db + expected.closer_db and frame.off > off + expected.closer_off:
+            own_off = frame.off + frame.forgiven  # as it is for those beside
+            if close_db > frame.own_db + expected.closer_db and own_off > off + expected.closer_off:
                 return f"frame {position} shows {expected.sources[beside].name}"
         for beside, alike_db in (
             (position + 1, frame.alike_db),

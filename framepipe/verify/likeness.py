@@ -38,6 +38,8 @@ class Likeness:
         From these.
     alike_db : float
         Its own source to that of the frame after; 0 where there is none.
+    forgiven : float
+        How much further off the worst patch is if it is not forgiven that a palette lacks its colours.
     """
 
     own_db: float
@@ -45,6 +47,7 @@ class Likeness:
     beside_db: tuple[float, float] = (0.0, 0.0)
     beside_off: tuple[float, float] = (255.0, 255.0)
     alike_db: float = 0.0
+    forgiven: float = 0.0
 
 
 def one_bit(image: Image, ground: Sequence[int]) -> Shown:
@@ -135,15 +138,15 @@ def likenesses(
     for at, picture in enumerate(pictures):
         before, own, after = window.around(at)
         seen = shown(picture)
-        own_db, off = apart(seen, own)
-        off = recheck(seen, own, off)
+        own_db, plain = apart(seen, own)
+        off = recheck(seen, own, plain)
         if own_db > _AS_GOOD_AS_EQUAL_DB:
             yield Likeness(own_db, off)
             continue
         beside = [(0.0, 255.0) if other is None else apart(seen, other) for other in (before, after)]
         alike = apart(own, after)[0] if after is not None else 0.0
         closeness, offs = zip(*beside)
-        yield Likeness(own_db, off, closeness, offs, alike)
+        yield Likeness(own_db, off, closeness, offs, alike, max(0.0, plain - off))
 
 
 class _Window:

@@ -24,21 +24,25 @@ from tests.conftest import bundled_ffmpeg, debian_ffmpeg
 
 VIDEOS = ("mp4", "webm", "mkv", "mov")
 FORMATS = ("gif", *VIDEOS, "webp", "apng", "avif", "html")
-PATCH_PX = 8
 BITS = 10
 
 
-def numbered(value, width=80, height=64, alpha=1.0):
+def numbered(value, width=80, height=64, alpha=1.0, told=True):
     """A square that goes round on a ground that changes, over the frame's number: cheap, each another.
 
-    Where ``alpha`` is below 1, a strip in the ground is not as transparent as the rest.
+    Where ``alpha`` is below 1, a strip in the ground is not as transparent as the rest. The number is left
+    out unless ``told``.
     """
     pixels = np.empty((height, width, 4))
-    pixels[...] = (0.9, 0.9 - value % 100 / 200, 1.0, alpha)
+    down, across = np.ogrid[:height, :width]
+    pixels[..., 0] = 0.9 - across / width / 2
+    pixels[..., 1] = 0.9 - value % 100 / 200
+    pixels[..., 2] = 1 - down / height / 2
+    pixels[..., 3] = alpha
     pixels[:8, :, 3] = max(alpha, 0.7) if alpha < 1 else 1
     left, top = int(30 + 25 * np.cos(value / 20)), int(22 + 15 * np.sin(value / 20))
     pixels[top : top + 16, left : left + 20] = (0.8, value % 7 / 10, 0.1, 1.0)
-    for bit in range(BITS):
+    for bit in range(BITS if told else 0):
         pixels[-8:, 8 * bit : 8 * bit + 8] = (*[float(value >> bit & 1)] * 3, 1)
     figure = Figure(figsize=(width / 50, height / 50), dpi=50, facecolor=(1, 1, 1, 0))
     figure.figimage(pixels, origin="upper")
@@ -89,13 +93,16 @@ def other_ffmpeg(program):
     return bundled_ffmpeg() if str(program) == debian_ffmpeg() else debian_ffmpeg()
 
 
-def read(path, program=None, size=None):
-    """A movie; ``program`` reads videos, which have ``size`` (width, height)."""
+def read(path, program=None, size=None, alpha=False, planes=False):
+    """A movie; ``program`` reads videos, which have ``size`` (width, height), and ``alpha`` or not.
+
+    With ``planes``, the pictures of a video are Y', Cb, Cr and alpha.
+    """
     format_ = path.suffix[1:]
     if format_ == "html":
         return _page(path.read_text())
     if format_ in VIDEOS:
-        return _video(path, program or debian_ffmpeg(), size)
+        return _video(path, program or debian_ffmpeg(), size, alpha, planes)
     pictures, times = [], []
     with Image.open(path) as image:
         for index in range(getattr(image, "n_frames", 1)):
@@ -119,14 +126,16 @@ def _avif_plays(data):
         return 0
     whole = struct.unpack_from(">Q" if data[header] else ">I", data, header + (28 if data[header] else 20))[0]
     once = struct.unpack_from(">Q" if data[edit] else ">I", data, edit + 8)[0]
-    return 1 if not data[edit + 3] & 1 else 0 if whole in (2**32 - 1, 2**64 - 1) else round(whole / once)
+    return 1 if not data[edit + 3] & 1 else 0 if whole >= 2**32 - 1 else round(whole / once)
 
 
-def _video(path, program, size):
+def _video(path, program, size, alpha, planes):
     # ffmpeg's own decoder of VP9 drops alpha
-    decoder = ["-c:v", "libvpx-vp9"] if path.suffix == ".webm" else []
+    decoder = ["-c:v", "libvpx-vp9"] if path.suffix == ".webm" and alpha else []
     flags = "accurate_rnd+full_chroma_int+full_chroma_inp"
     pictures = ["-vf", f"scale=in_color_matrix=bt709:in_range=tv:flags={flags},format=rgba"]
+    if planes:
+        pictures = ["-vf", "format=yuva444p"]
     times = path.with_name(f"{path.name}.times")
     command = [program, "-v", "error", "-y", *decoder, "-i", str(path)]
     command += ["-map", "0:v", "-fps_mode", "passthrough", "-f", "framecrc", str(times)]
@@ -139,7 +148,9 @@ def _video(path, program, size):
     starts = [float(start * base * 1000) for start, _ in rows]
     ends = [*starts[1:], float((rows[-1][0] + rows[-1][1]) * base * 1000)]
     assert starts[0] == 0
-    shown = np.frombuffer(raw, np.uint8).reshape(-1, size[1], size[0], 4)
+    shape = (-1, 4, size[1], size[0]) if planes else (-1, size[1], size[0], 4)
+    shown = np.frombuffer(raw, np.uint8).reshape(shape)
+    shown = np.moveaxis(shown, 1, -1) if planes else shown
     assert len(shown) == len(rows)
     return Film([*shown], [end - start for start, end in zip(starts, ends)], None)
 
@@ -171,14 +182,32 @@ def source(store, number):
         return np.asarray(image.convert("RGBA"))
 
 
-def patches_off(one, other):
-    """Greatest difference of the means of whole 8x8 patches, of colours over grey and of alpha, 0 to 255."""
+def as_shown(rgba, format_):
+    """What the format can show of a frame; the figures are white under what is transparent."""
+    alpha = rgba[..., 3:]
+    if format_ == "gif":
+        rgba = np.where(alpha < 128, np.uint8(0), np.concatenate([rgba[..., :3], alpha | 255], -1))
+    if format_ == "mp4":
+        flat = np.rint(rgba[..., :3] * (alpha / 255) + 255 * (1 - alpha / 255)).astype(np.uint8)
+        rgba = np.concatenate([flat, alpha | 255], -1)
+    return rgba
+
+
+def in_planes(rgba):
+    """Y', Cb, Cr and alpha of a picture (ITU-R BT.709, limited range)."""
+    to = [[0.2126, 0.7152, 0.0722], [-0.1146, -0.3854, 0.5], [0.5, -0.4542, -0.0458]]
+    colours = rgba[..., :3] / 255 @ np.array(to).T * (219, 224, 224) + (16, 128, 128)
+    return np.concatenate([colours, rgba[..., 3:]], -1)
+
+
+def patches_off(one, other, side=8):
+    """Greatest difference of the means of whole patches, of each colour over grey and of alpha, 0 to 255."""
     off = _over_grey(one) - _over_grey(other)
     sums = np.pad(off.cumsum(0).cumsum(1), ((1, 0), (1, 0), (0, 0)))
-    rows, columns = ([*range(0, side - PATCH_PX, PATCH_PX), side - PATCH_PX] for side in off.shape[:2])
+    rows, columns = ([*range(0, whole - side, side), whole - side] for whole in off.shape[:2])
     r, c = np.ix_(rows, columns)
-    patches = sums[r + PATCH_PX, c + PATCH_PX] - sums[r, c + PATCH_PX] - sums[r + PATCH_PX, c] + sums[r, c]
-    return float(np.abs(patches).max() / PATCH_PX**2)
+    patches = sums[r + side, c + side] - sums[r, c + side] - sums[r + side, c] + sums[r, c]
+    return np.abs(patches).max((0, 1)) / side**2
 
 
 def _over_grey(rgba):
