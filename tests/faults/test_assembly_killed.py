@@ -84,7 +84,9 @@ def test_a_killed_assembly_is_gone_on_with_to_the_same_bytes(
 
         again = bench.run(*assemble(name), ok=True)
         said = f"{len(before)} of 4 segments were in the store"
-        assert (said in again.stdout + again.stderr) == bool(before), f"turn {turn}: {again.stdout}{again.stderr}"
+        assert (said in again.stdout + again.stderr) == bool(before), (
+            f"turn {turn}: {again.stdout}{again.stderr}"
+        )
         taken += len(before)
         assert (bench.folder / name).read_bytes() == undisturbed_films.movies[name]
         assert bench.frames() == frames
