@@ -41,6 +41,8 @@ _DRAFT_QUALITY = 75
 _LOSSLESS = {"lossless": True, "quality": 75, "method": 2, "exact": True}
 _DRAFT = {"quality": _DRAFT_QUALITY, "method": 4, "exact": True}
 _MB = 1_000_000
+_PICTURE_BLOCK = re.compile(r'<script type="image/webp;base64" id="[a-z0-9-]+">[A-Za-z0-9+/=]*</script>\n')
+_FACTS_BLOCK = re.compile(r'<script type="application/json" id="movie">[^<>]*</script>\n')
 
 
 @dataclass(frozen=True)
@@ -327,6 +329,22 @@ def page(metadata: Mapping[str, str], files: str | None = None) -> tuple[str, st
         text = text.replace(f"<!--framepipe:{slot}-->", filling)
     before, after = text.split("<!--framepipe:movie-->", 1)
     return before, after
+
+
+def is_page(text: str, files: str | None) -> bool:
+    """Whether a text is a page as `build` writes it, whatever its title, metadata, pictures and facts are."""
+    before, after = page({"title": "@title@", "@": ""}, files)
+    own = re.escape(before).replace("@title@", "(?P<title>[^<>]*)", 1).replace("@title@", "(?P=title)")
+    own = own.replace(
+        re.escape('<meta name="@" content="">'), r'(?:<meta name="[^"<>]*" content="[^"<>]*">\n?)*'
+    )
+    head = re.match(own, text)
+    if not head or not text.endswith(after):
+        return False
+    at, end = head.end(), len(text) - len(after)
+    while picture := _PICTURE_BLOCK.match(text, at, end):
+        at = picture.end()
+    return _FACTS_BLOCK.fullmatch(text, at, end) is not None
 
 
 def _escaped(text: str) -> str:

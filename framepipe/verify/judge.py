@@ -80,7 +80,8 @@ def _foreign(frames: Sequence[Likeness], expected: Expected) -> str:
 def _is_rather(frame: Likeness, close_db: float, off: float, expected: Expected) -> bool:
     """Whether a frame is another one: clearly by a patch; or so much closer to it that no patch is needed."""
     closer_db = close_db - frame.own_db
-    if closer_db > expected.closer_db and frame.off > off + expected.closer_off:
+    own_off = frame.off + frame.forgiven  # as it is for those beside
+    if closer_db > expected.closer_db and own_off > off + expected.closer_off:
         return True
     seen = frame.own_db < _FINE_DB and expected.closer_off < float("inf")
     return seen and closer_db > expected.closer_db + _MUCH_DB

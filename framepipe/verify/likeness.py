@@ -43,6 +43,8 @@ class Likeness:
         From these.
     alike_db : float
         Its own source to that of the frame after; 0 where there is none.
+    forgiven : float
+        How much further off the worst patch is if it is not forgiven that a palette lacks its colours.
     """
 
     own_db: float
@@ -50,6 +52,7 @@ class Likeness:
     beside_db: tuple[float, float] = (0.0, 0.0)
     beside_off: tuple[float, float] = (255.0, 255.0)
     alike_db: float = 0.0
+    forgiven: float = 0.0
 
 
 def one_bit(image: Image, ground: Sequence[int]) -> Shown:
@@ -164,14 +167,14 @@ def _likeness(
     after: Shown | None,
     recheck: Callable[[Shown, Shown, float], float],
 ) -> Likeness:
-    own_db, off = apart(seen, own)
-    off = recheck(seen, own, off)
+    own_db, plain = apart(seen, own)
+    off = recheck(seen, own, plain)
     if own_db > _AS_GOOD_AS_EQUAL_DB:
         return Likeness(own_db, off)
     beside = [(0.0, 255.0) if other is None else apart(seen, other) for other in (before, after)]
     alike = apart(own, after)[0] if after is not None else 0.0
     closeness, offs = zip(*beside)
-    return Likeness(own_db, off, closeness, offs, alike)
+    return Likeness(own_db, off, closeness, offs, alike, max(0.0, plain - off))
 
 
 def _read(path: Path, shown: Callable[[Image], Shown]) -> Shown:

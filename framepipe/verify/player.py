@@ -16,7 +16,7 @@ import numpy as np
 
 from framepipe import assets
 from framepipe.control import Stop
-from framepipe.encoders.player import policy
+from framepipe.encoders.player import is_page, policy
 from framepipe.errors import Interrupted
 from framepipe.pictures import PERFECT_DB, Pixels
 from framepipe.recipes.html import ends_s
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _PICTURE = re.compile(r'<script type="image/webp;base64" id="([a-z0-9-]+)">([A-Za-z0-9+/=]*)</script>\n')
+#: What the page's JSON block says; labels may be null.
+_FACTS = {"width": int, "height": int, "plays": int, "numbers": list, "ends_s": list, "pictures": list}
 _LOADING_TAGS = {
     "audio",
     "base",
@@ -62,13 +64,16 @@ def checks(movie: Path, expected: Expected, stop: Stop | None) -> Iterator[Check
     """Measure a page; see `framepipe.verify.measure`."""
     try:
         page = Page(movie.read_text(encoding="ascii"), movie.parent)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    # html.parser asserts that "<![" goes on in one of a few ways
+    except (OSError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
         yield Check("structure", False, "a whole page", f"{type(error).__name__}: {error}"[:200])
         return
     facts, count = page.facts, len(expected.timeline.numbers)
     yield Check("structure", True, "a whole page", f"{movie.stat().st_size:,} bytes")
     due = "only its own pictures are loaded" if page.folder else "nothing is loaded"
     yield Check("network", not page.loads, due, "; ".join(page.loads)[:200] or due)
+    own = "as framepipe writes it"
+    yield Check("page", page.is_ours, own, own if page.is_ours else "harmed, or of another version")
     yield same("frames", count, len(facts["pictures"]))
     yield same("size", "{}x{}".format(*expected.size), f"{facts['width']}x{facts['height']}")
     yield _times(expected, facts["ends_s"])
@@ -101,6 +106,8 @@ class Page:
         Those in the folder, by name.
     loads : list of str
         Everything that might load something, or that lets it.
+    is_ours : bool
+        It is as framepipe writes it: no tag, style or line of its script is another.
     """
 
     def __init__(self, text: str, place: Path) -> None:
@@ -109,12 +116,16 @@ class Page:
         name = assets.named_in(text)
         self.folder = place / name if name else None
         self.beside = assets.pictures(self.folder) if self.folder and self.folder.is_dir() else {}
-        self.inside = dict(_PICTURE.findall(text))
+        pictures = _PICTURE.findall(text)
+        self.inside = dict(pictures)
+        if len(self.inside) < len(pictures):
+            raise ValueError("two pictures have one name")
+        self.is_ours = is_page(text, name)
         shell = _PICTURE.sub("", text)
         reader = _Reader()
         reader.feed(shell)
         reader.close()
-        self.facts: dict[str, Any] = json.loads(reader.data["movie"])
+        self.facts = _facts(reader.data["movie"])
         self.loads = reader.loads
         if policy(shell, images=bool(name)) not in shell.partition("<style>")[0]:
             self.loads.append("its Content-Security-Policy is not of its own script and style")
@@ -130,6 +141,17 @@ class Page:
             return base64.b64decode(text, validate=True)
         except binascii.Error as error:
             raise ValueError(str(error)) from None
+
+
+def _facts(text: str) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(text)
+    kinds = [isinstance(facts[name], kind) for name, kind in _FACTS.items()]
+    kinds.append(isinstance(facts["labels"], (list, type(None))))
+    kinds += [isinstance(each, int) and each >= 0 for each in facts["pictures"]]
+    kinds += [len(box) == 4 and all(isinstance(side, int) for side in box) for box in facts["boxes"]]
+    if not all(kinds):
+        raise TypeError("its facts are of other kinds")
+    return facts
 
 
 def _name(number: int | None) -> str:

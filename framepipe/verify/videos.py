@@ -189,7 +189,9 @@ def _equal(expected: Expected) -> bool:
 
 
 def _planes(expected: Expected) -> list[str]:
-    return ["y", "a"] if expected.encoding.alpha else ["y"]
+    """Planes that are compared patch by patch; luma will do where every sample is compared as well."""
+    chroma = [] if _equal(expected) else ["u", "v"]
+    return ["y", *chroma, *(["a"] if expected.encoding.alpha else [])]
 
 
 def _decode_args(expected: Expected, wanted: Sequence[int]) -> list[str]:

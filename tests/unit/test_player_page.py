@@ -249,6 +249,13 @@ def changed(page, old, new, count=1):
         ('"numbers":[0,', '"numbers":[9,', "labels"),
         ('id="picture-2">UklG', 'id="picture-2">AAAA', "decodes"),
         ('id="picture-2"', 'id="picture-8"', "decodes"),
+        ('id="picture-2"', 'id="picture-1"', "structure"),
+        ('"numbers":', '"nombers":', "structure"),
+        ('"pictures":[0,', '"pictures":[-1,', "structure"),
+        ('"boxes":[[', '"boxes":[[[],', "structure"),
+        ("<main>", "<![abc[<main>", "structure"),
+        ("<canvas ", "<canvbs ", "page"),
+        ('id="first"', 'id="furst"', "page"),
     ],
 )
 def test_a_page_that_was_changed_is_found(frames, old, new, check):
