@@ -108,8 +108,7 @@ def _webp(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
     effort = (
         {"compression_level": 4 if options.quality == "best" else 2} if exact else {"quality": _DRAFT_WEBP}
     )
-    movie = frames_input(LIST).output(
-        "movie.webp",
+    settings = dict(
         format="webp",
         # libwebp_anim writes what changes; but lossy it leaves what changes little as it was, and again, and
         # again: of a field that drifts 150 frames became 32 pictures, with patches off by 89 of 255
@@ -119,8 +118,8 @@ def _webp(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
         **effort,
         loop=timeline.loop,
         **SAME,
-        **options.codec_options,
     )
+    movie = frames_input(LIST).output("movie.webp", **(settings | dict(options.codec_options)))
     spec = {"duration_ms": sum(ticks), "plays": timeline.loop, "width": shape.width, "height": shape.height}
     spec["whole"] = not exact
     return _recipe("webp", timeline, rate, ticks, movie, spec)
@@ -129,8 +128,7 @@ def _webp(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
 def _apng(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
     rate, ticks = timeline.picture_ticks()
     last = Fraction(ticks[-1], rate)
-    movie = frames_input(LIST).output(
-        "movie.apng",
+    settings = dict(
         format="apng",
         vcodec="apng",
         pix_fmt="rgb24" if shape.mode == "RGB" else "rgba",
@@ -138,8 +136,8 @@ def _apng(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
         plays=timeline.loop,
         final_delay=f"{last.numerator}/{last.denominator}",
         **SAME,
-        **options.codec_options,
     )
+    movie = frames_input(LIST).output("movie.apng", **(settings | dict(options.codec_options)))
     return _recipe("apng", timeline, rate, ticks, movie, {})
 
 
@@ -153,17 +151,8 @@ def _avif(timeline: Timeline, shape: Shape, options: Options) -> Recipe:
         quality = {"crf": options.crf}
     # ffmpeg 5.1 has no such option, ignores it, and plays for ever: asked for only where it matters
     loop = {"loop": timeline.loop} if timeline.loop else {}
-    movie = ffmpeg.output(
-        *_avif_streams(shape, exact),
-        "movie.avif",
-        format="avif",
-        **_AOM,
-        **quality,
-        **loop,
-        **SAME,
-        **options.codec_options,
-        **_last_shown_for(ticks),
-    )
+    settings = dict(format="avif", **_AOM, **quality, **loop, **SAME) | dict(options.codec_options)
+    movie = ffmpeg.output(*_avif_streams(shape, exact), "movie.avif", **(settings | _last_shown_for(ticks)))
     return _recipe("avif", timeline, rate, ticks, movie, {"plays": timeline.loop} if loop else {})
 
 

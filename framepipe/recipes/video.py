@@ -138,7 +138,7 @@ def by_ffmpeg(
     def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
         text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate)
         pictures = _handed_over(as_encoded(frames_input(list_name), settled, shape, background), settled)
-        movie = pictures.output(name, **finish, **chosen, **options.codec_options, **more)
+        movie = pictures.output(name, **{**finish, **chosen, **more, **options.codec_options})
         return text, Step((*CODECS[settled.codec].device, *args_of(movie)), frames=len(run), shown=True)
 
     if len(runs) == 1:

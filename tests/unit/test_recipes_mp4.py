@@ -134,3 +134,11 @@ def test_commands_and_lists_name_nothing_but_files_of_the_work_folder():
                 r"|option framerate \d+/\d+|duration \d+\.\d{9}",
                 line,
             )
+
+
+@pytest.mark.parametrize("name", ["tune", "preset", "crf", "movflags", "vcodec"])
+def test_an_option_that_framepipe_sets_too_can_be_given(name):
+    made = recipe("mp4", Timeline.of([0, 1]), RGB, None, Options(codec_options={name: "mine"}))
+    args = made.steps[-1].args
+    assert args[args.index(f"-{name}") + 1] == "mine"
+    assert args.count(f"-{name}") == 1

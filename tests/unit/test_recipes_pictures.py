@@ -149,3 +149,13 @@ def test_times_are_exact_where_sixty_thousand_ticks_a_second_can_keep_them():
     assert Timeline.of(range(3), fps=12.345).picture_ticks() == (2469, (200,) * 3)
     assert Timeline.of(range(3), durations_s=[0.0333333, 0.0333333, 0.1]).picture_ticks()[0] == 1000
     assert Timeline.of(range(4), fps=24).picture_ticks(1000) == (1000, (42, 41, 42, 42))
+
+
+@pytest.mark.parametrize(("format_", "name"), [("webp", "quality"), ("apng", "pred"), ("avif", "cpu-used")])
+def test_an_option_that_framepipe_sets_too_can_be_given(format_, name):
+    made = recipe(
+        format_, Timeline.of([0, 1]), RGB, None, Options(quality="draft", codec_options={name: "5"})
+    )
+    args = made.steps[-1].args
+    assert args[args.index(f"-{name}") + 1] == "5"
+    assert args.count(f"-{name}") == 1
