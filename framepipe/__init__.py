@@ -10,7 +10,7 @@ from framepipe import registration
 from framepipe.adapters.callbacks import keras_callback, lightning_callback
 from framepipe.adapters.camera import Camera
 from framepipe.adopt import AdoptReport, adopt
-from framepipe.assemble import Movie, ShareReport, assemble, assemble_several, encode_share
+from framepipe.assemble import assemble, assemble_several, encode_share
 from framepipe.clean import CleanupReport
 from framepipe.control import Progress, Stop
 from framepipe.errors import (
@@ -25,6 +25,7 @@ from framepipe.errors import (
     VerificationFailed,
 )
 from framepipe.live import Recorder
+from framepipe.movie import Movie, ShareReport
 from framepipe.pipeline import MakeReport, make, resume, status
 from framepipe.progress import ProgressBar
 from framepipe.proof import clean, verify

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from framepipe.assemble import Movie, carry_out, jobs_of
+from framepipe.building import carry_out, jobs_of
 from framepipe.clean import CleanupReport, delete_frames
 from framepipe.control import ProgressCallback, Stop
 from framepipe.encoders.tools import STALL_S
 from framepipe.engines import Engine, choose
 from framepipe.errors import StoreError, UsageError
 from framepipe.job import Job
+from framepipe.movie import Movie
 from framepipe.palette import given
 from framepipe.plan import open_store, plan_assembly
 from framepipe.recipes import PALETTES, PICTURES, PLAYER_LIMIT_MB, Options, format_of, html, profiles

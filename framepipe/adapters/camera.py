@@ -14,9 +14,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framepipe.assemble import Movie, assemble
+from framepipe.assemble import assemble
 from framepipe.errors import IncompleteStore, UsageError
 from framepipe.live import Recorder
+from framepipe.movie import Movie
 from framepipe.store import Store
 
 if TYPE_CHECKING:

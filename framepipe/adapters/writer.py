@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 
 from matplotlib.animation import AbstractMovieWriter, writers
 
-from framepipe.assemble import Movie, assemble
+from framepipe.assemble import assemble
 from framepipe.errors import UsageError
 from framepipe.job import source_digests
 from framepipe.live import FigureRecorder
+from framepipe.movie import Movie
 from framepipe.recipes import CODECS, format_of
 from framepipe.scenes.figures import digest_figure
 from framepipe.scenes.style import style_texts

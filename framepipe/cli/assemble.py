@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
-from framepipe.assemble import Movie, ShareReport, assemble_several, encode_share, jobs_of
+from framepipe.assemble import assemble_several, encode_share
+from framepipe.building import jobs_of
 from framepipe.cli import options
 from framepipe.cli.reports import movie_text, share_text
 from framepipe.cli.session import at_work
+from framepipe.movie import Movie, ShareReport
 from framepipe.plan import plan_assembly
 from framepipe.recipes import Options
 from framepipe.timeline import Timing

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from framepipe.assemble import Movie, ShareReport
 from framepipe.clean import CleanupReport
 from framepipe.cli.options import shown
 from framepipe.frames import format_range
+from framepipe.movie import Movie, ShareReport
 from framepipe.rendering import RenderReport
 
 
