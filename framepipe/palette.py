@@ -36,7 +36,7 @@ def settle(options: Options, frames: Sequence[Path], shape: Shape) -> Palette | 
     room = min(options.colors, _MOST - (shape.mode != "RGB"))
     if options.palette not in PALETTES:
         return Palette(tuple(given(options.palette, room)), exact=False)
-    if options.palette != "global":
+    if options.palette == "per-frame":
         return None
     colours = all_colours(dict.fromkeys(frames), room)
     return Palette(tuple(colours), exact=True) if colours else None

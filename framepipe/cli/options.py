@@ -218,8 +218,9 @@ ENCODING = _stack(
         "--palette",
         default="global",
         show_default=True,
-        metavar="global|per-frame|FILE|COLORMAP",
-        help="GIF: one colour table for all frames or one for each; or a picture's colours; or a colormap's.",
+        metavar="global|all|per-frame|FILE|COLORMAP",
+        help="GIF: one colour table, from 50 frames or from all; or one a frame; or a picture's colours; or "
+        "a colormap's.",
     ),
     click.option("--colors", type=int, default=256, show_default=True, help="GIF: 2 to 256."),
     click.option(

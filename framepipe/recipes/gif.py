@@ -75,8 +75,8 @@ def by_ffmpeg(
         lists[PALETTE] = _palette_png(palette, clear=shape.mode == "RGBA")
         if palette.exact:  # nothing is to be dithered, and bayer would do it all the same
             options = replace(options, dither="none")
-    elif options.palette == "global":
-        sample = spread(names, _PALETTE_FRAMES)
+    elif options.palette != "per-frame":
+        sample = names if options.palette == "all" else spread(names, _PALETTE_FRAMES)
         lists[PALETTE_LIST] = ffconcat(sample, [Fraction(1, 25)] * len(sample), Fraction(25))
         generated = frames_input(PALETTE_LIST).filter(
             "palettegen", stats_mode="full", **_generate(options, shape)

@@ -28,7 +28,7 @@ TARGETS = ("web", "slides", "archive", "mastodon")
 QUALITIES = ("draft", "good", "best", "lossless")
 CHROMAS, DEPTHS = ("420", "444"), (8, 10)
 ENCODERS = ("auto", "ffmpeg", "imagemagick")
-PALETTES = ("global", "per-frame")
+PALETTES = ("global", "all", "per-frame")
 LAYERS = ("auto", "none", "optimize", "optimize-plus", "optimize-transparency")
 PRESETS: tuple[str, ...] = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")
 PRESETS += ("slow", "slower", "veryslow")
@@ -54,9 +54,10 @@ class Options:
     ----------
     encoder : {"auto", "ffmpeg", "imagemagick"}
         ``auto`` is ffmpeg.
-    palette : {"global", "per-frame"}, or a picture's file, or a colormap's name
-        GIF: one colour table for the movie (all its colours if these are few enough: then the GIF is
-        lossless), or one for each frame (bigger, for many colours), or one that is given.
+    palette : {"global", "all", "per-frame"}, or a picture's file, or a colormap's name
+        GIF: one colour table for the movie, chosen from 50 of its frames or from all of them (all its
+        colours if these are few enough: then the GIF is lossless), or one for each frame (bigger, for many
+        colours), or one that is given.
     colors : int
         GIF: 2 to 256.
     dither : str
@@ -133,6 +134,8 @@ class Options:
 
     def __post_init__(self) -> None:
         _one_of("encoder", self.encoder, ENCODERS)
+        if self.palette == "all" and self.encoder == "imagemagick":
+            raise UsageError("palette all is ffmpeg's: ImageMagick holds all frames in memory for that")
         if not self.palette or "\0" in self.palette:
             raise UsageError("palette has an empty name")
         _one_of("preset", self.preset, PRESETS)

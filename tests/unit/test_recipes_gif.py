@@ -103,6 +103,12 @@ def test_the_palette_of_a_long_movie_is_made_from_fifty_frames_with_both_ends():
     assert numbers_in(gif(50).lists[PALETTE_LIST]) == list(range(50))
 
 
+def test_the_palette_may_be_made_from_all_frames():
+    assert numbers_in(gif(200, palette="all").lists[PALETTE_LIST]) == list(range(200))
+    with pytest.raises(UsageError, match="palette all is ffmpeg's"):
+        gif(palette="all", encoder="imagemagick")
+
+
 def test_too_fast_a_gif_is_refused_before_anything_runs():
     with pytest.raises(UsageError, match="use --fps 50 or mp4"):
         gif(timing={"fps": 60})
