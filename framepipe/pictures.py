@@ -17,6 +17,7 @@ Pixels = npt.NDArray[Any]
 Picture = list[Pixels]
 PERFECT_DB = 99.0
 PATCH_PX = 8
+_MOST_COLOURS = 1 << 12  # of a paletted picture, usually; Pillow makes room for so many
 
 
 def read_png(path: Any) -> Pixels:
@@ -102,7 +103,7 @@ def worst_patch_given_colours(seen: Pixels, source: Pixels, limit: float = 0.0) 
     images = Image.fromarray(seen), Image.fromarray(source)
     means = [np.asarray(image.reduce(PATCH_PX), np.float32) for image in images]
     off = np.abs(means[0] - means[1]).max(2)
-    told = images[0].getcolors(seen.shape[0] * seen.shape[1]) or []
+    told = images[0].getcolors(_MOST_COLOURS) or images[0].getcolors(seen.shape[0] * seen.shape[1]) or []
     palette = np.array([colour for _, colour in told], np.float32)
     lengths = np.sum(palette**2, 1)
     for row, column in np.argwhere(off > limit):

@@ -48,7 +48,7 @@ def colours_in(movie):
         found = set()
         for index in range(image.n_frames):
             image.seek(index)
-            found |= {colour for _, colour in image.convert("RGB").getcolors(1 << 24)}
+            found |= {colour for _, colour in image.convert("RGB").getcolors(WIDTH * HEIGHT * 100)}
     return found
 
 
@@ -80,15 +80,15 @@ def test_a_dither_leaves_a_gif_of_few_colours_lossless(tmp_path, each_ffmpeg, di
     assert said(movie.report, "lossless").expected == "every pixel as drawn"
 
 
+def once_red(k):
+    figure = Figure(figsize=(0.64, 0.48), dpi=50, facecolor="red" if k == 1 else "white")
+    figure.figimage(np.random.default_rng(k).integers(0, 256, (12, 16, 3), np.uint8))
+    return figure
+
+
 def test_a_colour_of_one_frame_is_in_a_palette_of_all(stores, tmp_path):
     """Of 120 frames the 50 that are sampled do not have the one with the red ground."""
-
-    def once(k):
-        figure = Figure(figsize=(0.64, 0.48), dpi=50, facecolor="red" if k == 1 else "white")
-        figure.figimage(np.random.default_rng(k).integers(0, 256, (12, 16, 3), np.uint8))
-        return figure
-
-    movie = fp.assemble(stores(once, 120), tmp_path / "m.gif", palette="all", colors=32)
+    movie = fp.assemble(stores(once_red, 120), tmp_path / "m.gif", palette="all", colors=32)
     assert any(red > 220 and green < 40 for red, green, _ in colours_in(movie.path))
 
 
