@@ -13,8 +13,8 @@ import pytest
 
 from tests.faults.conftest import FAULTS, Bench, names_in, wait_for
 
-#: Long enough for a kill to fall into the encoding.
-SLOW = ("--hold-last", 12, "--preset", "veryslow", "--crf", 0)
+#: Long enough for a kill to fall into the encoding, and short enough for one segment.
+SLOW = ("--hold-last", 8, "--preset", "veryslow", "--crf", 0)
 
 
 def encoders(bench: Bench, last: str) -> list[int]:
