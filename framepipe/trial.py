@@ -35,10 +35,14 @@ def check_tools(formats: Sequence[str], options: Options) -> None:
         The options do not go with a format, or it not with what it is for.
     """
     for format_ in dict.fromkeys(formats):
-        settled = profiles.settle(options, format_)
-        made = recipe(format_, Timeline.of([0]), _TINY, None, settled)
-        tool_for(made, settled)
+        tool_of(format_, options)
     optimizer(options)
+
+
+def tool_of(format_: str, options: Options) -> Tool:
+    """The tool that builds a format here; errors as `check_tools` has them."""
+    settled = profiles.settle(options, format_)
+    return tool_for(recipe(format_, Timeline.of([0]), _TINY, None, settled), settled)
 
 
 def optimizer(options: Options) -> Tool | None:

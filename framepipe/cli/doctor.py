@@ -17,11 +17,12 @@ import click
 from framepipe import __version__
 from framepipe.cli import options
 from framepipe.encoders import gifsicle, imagemagick
-from framepipe.encoders.ffmpeg import candidates, find_ffmpeg, version_of
+from framepipe.encoders.ffmpeg import candidates, version_of
+from framepipe.encoders.tools import Tool
 from framepipe.engines.cpus import usable_cpus
 from framepipe.errors import ToolMissing
 from framepipe.recipes import FORMATS, Options
-from framepipe.trial import check_tools
+from framepipe.trial import tool_of
 
 
 @dataclass(frozen=True)
@@ -111,17 +112,14 @@ def _gifsicles() -> list[Finding]:
 
 
 def _formats() -> list[Finding]:
-    found = [_builds(f"builds {name} by ffmpeg", partial(_by_ffmpeg, name)) for name in FORMATS]
-    return [*found, _builds("builds gif by ImageMagick", lambda: str(imagemagick.find_imagemagick()))]
+    usual, magick = Options(), Options(encoder="imagemagick")
+    found = [_builds(f"builds {name}", partial(tool_of, name, usual)) for name in FORMATS]
+    asked = [_builds(f"{name} by ImageMagick", partial(tool_of, name, magick)) for name in ("gif", "webp")]
+    return [*found, *asked]
 
 
-def _by_ffmpeg(format_: str) -> str:
-    check_tools([format_], Options())
-    return str(find_ffmpeg(format_, lambda _: None))
-
-
-def _builds(what: str, attempt: Callable[[], str]) -> Finding:
+def _builds(what: str, attempt: Callable[[], Tool]) -> Finding:
     try:
-        return Finding(True, what, attempt())
+        return Finding(True, what, str(attempt()))
     except ToolMissing as error:
         return Finding(False, what, str(error).splitlines()[0])
