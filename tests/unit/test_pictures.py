@@ -111,3 +111,12 @@ def test_a_dithered_picture_is_right_if_its_mean_is():
     seen = np.zeros((8, 8, 3), np.float32)
     seen[::2] = 200
     assert worst_patch_given_colours(seen.astype(np.uint8), source.astype(np.uint8)) == pytest.approx(0)
+
+
+def test_either_of_two_colours_that_are_equally_near_is_right():
+    source = np.full((8, 16, 3), 100, np.uint8)
+    seen = source.copy()
+    seen[:, :8], seen[:, 8:] = (90, 100, 100), (110, 100, 100)
+    assert worst_patch_given_colours(seen, source) == pytest.approx(0, abs=1e-3)
+    seen[:, 8:] = (120, 100, 100)
+    assert worst_patch_given_colours(seen, source) == pytest.approx(10, abs=1e-3)
