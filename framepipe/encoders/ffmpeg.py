@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from framepipe.control import Stop
-from framepipe.encoders.tools import STALL_S, Tool, run
+from framepipe.encoders.tools import STALL_S, Tool, answer, run
 from framepipe.errors import EncoderFailed, ToolMissing
 
 VARIABLE = "FRAMEPIPE_FFMPEG"
@@ -59,18 +58,9 @@ def _shipped() -> str | None:
 @cache
 def version_of(path: str) -> str | None:
     """What ``path -version`` says, None if that is no ffmpeg."""
-    try:
-        done = subprocess.run(
-            [path, "-version"],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=20,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = _VERSION.match(done.stdout.decode(errors="replace"))
-    return found[1] if found and done.returncode == 0 else None
+    code, text = answer([path, "-version"])
+    found = _VERSION.match(text)
+    return found[1] if found and code == 0 else None
 
 
 _found: dict[tuple[str, str, str], Tool] = {}

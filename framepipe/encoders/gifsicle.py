@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
@@ -21,7 +20,7 @@ import numpy as np
 
 from framepipe import gif
 from framepipe.control import Stop
-from framepipe.encoders.tools import STALL_S, Tool, run
+from framepipe.encoders.tools import STALL_S, Tool, answer, run
 from framepipe.errors import EncoderFailed, Interrupted, ToolMissing
 
 GET_GIFSICLE = "pip install 'framepipe[optimize]'   (or: apt install gifsicle, conda install gifsicle)"
@@ -57,18 +56,9 @@ def _shipped() -> str | None:
 @cache
 def version_of(path: str) -> str | None:
     """What ``path --version`` says, None if that is no gifsicle."""
-    try:
-        done = subprocess.run(
-            [path, "--version"],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=20,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = _VERSION.match(done.stdout.decode(errors="replace"))
-    return found[1] if found and done.returncode == 0 else None
+    code, text = answer([path, "--version"])
+    found = _VERSION.match(text)
+    return found[1] if found and code == 0 else None
 
 
 def find_gifsicle() -> Tool:

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from framepipe.control import Stop
-from framepipe.encoders.tools import STALL_S, Tool, run
+from framepipe.encoders.tools import STALL_S, Tool, answer, run
 from framepipe.errors import EncoderFailed, ToolMissing
 
 GET_IMAGEMAGICK = "apt install libmagickwand-6.q16-6   (or: conda install imagemagick)"
@@ -30,19 +29,12 @@ _NO_LIBRARY = 4
 @cache
 def library() -> Tool | None:
     """The MagickWand library that Wand finds; asked for in a child process."""
-    code = "import wand.version as v; print(v.MAGICK_VERSION); import wand.api as a; print(a.libmagick._name)"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    lines = done.stdout.decode(errors="replace").splitlines()
-    if done.returncode or len(lines) < 2:
+    asked = (
+        "import wand.version as v; print(v.MAGICK_VERSION); import wand.api as a; print(a.libmagick._name)"
+    )
+    code, text = answer([sys.executable, "-c", asked], 60.0)
+    lines = text.splitlines()
+    if code or len(lines) < 2:
         return None
     found = re.match(r"ImageMagick (\S+)", lines[0])
     return Tool("imagemagick", lines[1], found[1] if found else lines[0])
@@ -64,17 +56,8 @@ def programs() -> list[tuple[str, str | None]]:
 
 @cache
 def _version_of(path: str) -> str | None:
-    try:
-        done = subprocess.run(
-            [path, "-version"],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=20,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = _VERSION.search(done.stdout.decode(errors="replace"))
+    _, text = answer([path, "-version"])
+    found = _VERSION.search(text)
     return found[1] if found else None
 
 

@@ -81,6 +81,17 @@ class Finished:
         return "exit code 0, but it printed errors" if self.stderr.strip() else ""
 
 
+def answer(argv: Sequence[str], timeout_s: float = 20.0) -> tuple[int, str]:
+    """What a program answers to a short question: its exit code and standard output; -1 if it cannot."""
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return -1, ""
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
 def run(
     argv: Sequence[str],
     *,
