@@ -2,42 +2,48 @@
 
 >>> import framepipe as fp
 >>> fp.make(draw, frames=300, output="movie.mp4", fps=24)  # doctest: +SKIP
+
+Each name is loaded when it is first used (PEP 562): a command that draws nothing loads no numpy.
 """
 
+import importlib
 import typing
 
-from framepipe import registration
-from framepipe.adapters.callbacks import keras_callback, lightning_callback
-from framepipe.adapters.camera import Camera
-from framepipe.adopt import AdoptReport, adopt
-from framepipe.assemble import assemble, assemble_several, encode_share
-from framepipe.clean import CleanupReport
-from framepipe.control import Progress, Stop
-from framepipe.errors import (
-    EncoderFailed,
-    FramepipeError,
-    FramesFailed,
-    IncompleteStore,
-    Interrupted,
-    StoreError,
-    ToolMissing,
-    UsageError,
-    VerificationFailed,
-)
-from framepipe.live import Recorder
-from framepipe.movie import Movie, ShareReport
-from framepipe.pipeline import MakeReport, make, resume, status
-from framepipe.progress import ProgressBar
-from framepipe.proof import clean, verify
-from framepipe.render import render
-from framepipe.rendering import RenderReport
-from framepipe.sheet import Sheet, sheet
-from framepipe.store import Store, StoreStatus
-from framepipe.timeline import Timeline
-from framepipe.verify import VerifyReport
+from framepipe import errors as errors
+from framepipe.integrations import registration
 
 if typing.TYPE_CHECKING:
-    from framepipe.adapters.writer import FramepipeWriter
+    from framepipe.core.control import Progress, Stop
+    from framepipe.core.progress_bar import ProgressBar
+    from framepipe.errors import (
+        EncoderFailed,
+        FramepipeError,
+        FramesFailed,
+        IncompleteStore,
+        Interrupted,
+        StoreError,
+        ToolMissing,
+        UsageError,
+        VerificationFailed,
+    )
+    from framepipe.integrations.celluloid import Camera
+    from framepipe.integrations.matplotlib_writer import FramepipeWriter
+    from framepipe.integrations.training import keras_callback, lightning_callback
+    from framepipe.movie.api import assemble, assemble_several, encode_share
+    from framepipe.movie.check import clean, verify
+    from framepipe.movie.cleanup import CleanupReport
+    from framepipe.movie.result import Movie, ShareReport
+    from framepipe.options import DrawOptions, EncodeOptions
+    from framepipe.pipeline import MakeReport, make, resume
+    from framepipe.rendering.api import render
+    from framepipe.rendering.recorder import Recorder
+    from framepipe.rendering.report import RenderReport
+    from framepipe.store.adopt import AdoptReport, adopt
+    from framepipe.store.contact_sheet import Sheet, sheet
+    from framepipe.store.status import StoreStatus
+    from framepipe.store.store import Store, status
+    from framepipe.timeline import Timeline, Timing
+    from framepipe.verification import VerifyReport
 
 __version__ = "0.1.0"
 
@@ -45,6 +51,8 @@ __all__ = [
     "AdoptReport",
     "Camera",
     "CleanupReport",
+    "DrawOptions",
+    "EncodeOptions",
     "EncoderFailed",
     "FramepipeError",
     "FramepipeWriter",
@@ -64,6 +72,7 @@ __all__ = [
     "StoreError",
     "StoreStatus",
     "Timeline",
+    "Timing",
     "ToolMissing",
     "UsageError",
     "VerificationFailed",
@@ -84,13 +93,54 @@ __all__ = [
     "verify",
 ]
 
+#: Where each name is. What stands above for type checkers says the same; a test holds them together.
+_MODULES = {
+    "core.control": ("Progress", "Stop"),
+    "core.progress_bar": ("ProgressBar",),
+    "errors": (
+        "EncoderFailed",
+        "FramepipeError",
+        "FramesFailed",
+        "IncompleteStore",
+        "Interrupted",
+        "StoreError",
+        "ToolMissing",
+        "UsageError",
+        "VerificationFailed",
+    ),
+    "integrations.celluloid": ("Camera",),
+    "integrations.matplotlib_writer": ("FramepipeWriter",),
+    "integrations.training": ("keras_callback", "lightning_callback"),
+    "movie.api": ("assemble", "assemble_several", "encode_share"),
+    "movie.check": ("clean", "verify"),
+    "movie.cleanup": ("CleanupReport",),
+    "movie.result": ("Movie", "ShareReport"),
+    "options": ("DrawOptions", "EncodeOptions"),
+    "pipeline": ("MakeReport", "make", "resume"),
+    "rendering.api": ("render",),
+    "rendering.recorder": ("Recorder",),
+    "rendering.report": ("RenderReport",),
+    "store.adopt": ("AdoptReport", "adopt"),
+    "store.contact_sheet": ("Sheet", "sheet"),
+    "store.status": ("StoreStatus",),
+    "store.store": ("Store", "status"),
+    "timeline": ("Timeline", "Timing"),
+    "verification": ("VerifyReport",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
 registration.register_writer()
 
 
 def __getattr__(name: str) -> typing.Any:
-    """`FramepipeWriter`, whose base class is matplotlib's: loaded when it is asked for."""
-    if name == "FramepipeWriter":
-        from framepipe.adapters.writer import FramepipeWriter
+    """Load a public name."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    thing = getattr(importlib.import_module(f"framepipe.{_MODULE_OF[name]}"), name)
+    globals()[name] = thing
+    return thing
 
-        return FramepipeWriter
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    """All public names, for completion."""
+    return sorted({*globals(), *__all__})

@@ -1,41 +1,62 @@
-"""The whole way: render, assemble, verify, clean; and going on where it stopped."""
+"""`make` and `resume`: render, assemble, verify and clean; and continue where it stopped."""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from framepipe.building import carry_out, jobs_of
-from framepipe.clean import CleanupReport, delete_frames
-from framepipe.control import ProgressCallback, Stop
-from framepipe.encoders.tools import STALL_S
-from framepipe.engines import Engine, choose
+from framepipe.core.control import Control, ProgressCallback, Stop
+from framepipe.core.labels import VALUE, label_of
+from framepipe.core.progress_bar import controlled
+from framepipe.core.summary import Summary
 from framepipe.errors import StoreError, UsageError
-from framepipe.job import Job
-from framepipe.movie import Movie
-from framepipe.palette import given
-from framepipe.plan import open_store, plan_assembly
-from framepipe.recipes import PALETTES, PICTURES, PLAYER_LIMIT_MB, Options, format_of, html, profiles
-from framepipe.recipes.labels import VALUE, label_of
-from framepipe.render import render_job
-from framepipe.rendering import RenderReport
-from framepipe.request import SceneLike, default_store, make_job
-from framepipe.scenes.load import refuse_while_loading
-from framepipe.scenes.style import keep_rcparams
-from framepipe.store import Store, StoreStatus
-from framepipe.timeline import Timing
-from framepipe.trial import check_tools
+from framepipe.formats import format_of, targets
+from framepipe.formats.notebook import joined
+from framepipe.job.job import Job
+from framepipe.job.record import JobRecord
+from framepipe.movie.build import carry_out, jobs_of
+from framepipe.movie.cleanup import CleanupReport, delete_frames
+from framepipe.movie.plan import format_of_output, open_store, plan_assembly
+from framepipe.movie.probe import check_tools
+from framepipe.movie.result import Movie
+from framepipe.options import (
+    DrawKeywords,
+    DrawOptions,
+    EncodeKeywords,
+    EncodeOptions,
+    SceneKeywords,
+    SceneOptions,
+    ShardKeywords,
+    ShardOptions,
+    UseOptions,
+    split,
+    takes,
+)
+from framepipe.rendering.api import render_job
+from framepipe.rendering.engines import Engine, choose
+from framepipe.rendering.report import RenderReport
+from framepipe.rendering.request import Request, SceneLike, opened_job
+from framepipe.scenes.loading import refuse_while_loading
+from framepipe.scenes.rcparams import leave_rcparams
+from framepipe.store.store import Store
+from framepipe.timeline import Timing, TimingKeywords
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 PathLike = str | os.PathLike[str]
+#: Dots per inch of a preview: a figure of the default size is then 256 px wide.
+PREVIEW_DPI = 40
 
 
-@dataclass(frozen=True)
-class MakeReport:
-    """What `make` did, stage by stage.
+@dataclass(frozen=True, repr=False)
+class MakeReport(Summary):
+    """The result of `make`, stage by stage.
 
     Attributes
     ----------
@@ -43,14 +64,31 @@ class MakeReport:
     movies : tuple of Movie
     cleanup : CleanupReport or None
         None if the frames were kept.
+    films : int
+        The number of films that the script makes, of which this is one.
     """
 
     render: RenderReport
     movies: tuple[Movie, ...]
     cleanup: CleanupReport | None
+    films: int = 1
+
+    def summary(self) -> str:
+        """See `Summary`."""
+        stages = [self.render, *self.movies, *([self.cleanup] if self.cleanup else [])]
+        return "\n".join(stage.summary() for stage in stages)
+
+    def details(self) -> str:
+        """See `Summary`."""
+        stages = [self.render, *self.movies, *([self.cleanup] if self.cleanup else [])]
+        return "\n".join(stage.details() for stage in stages)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Return the movies for Jupyter's display."""
+        return joined([movie._repr_mimebundle_() for movie in self.movies], self.summary())
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Convert for JSON."""
         return {
             "render": self.render.to_dict(),
             "movies": [movie.to_dict() for movie in self.movies],
@@ -58,80 +96,105 @@ class MakeReport:
         }
 
 
-@keep_rcparams()  # a script may set a style when it is loaded
+@dataclass(frozen=True)
+class MakeGoal:
+    """The movies that `make` builds from the frames; the store's ``job.json`` keeps it for `resume`.
+
+    Attributes
+    ----------
+    outputs : tuple of Path
+        Absolute; ``{name}`` stands for the scene's name.
+    timing : Timing
+    encode : EncodeOptions
+    keep_frames : bool
+    """
+
+    outputs: tuple[Path, ...]
+    timing: Timing
+    encode: EncodeOptions
+    keep_frames: bool
+
+    def for_json(self) -> dict[str, Any]:
+        """Convert for ``job.json``."""
+        return {
+            "outputs": [str(path) for path in self.outputs],
+            "timing": self.timing.for_json(),
+            "options": asdict(self.encode),
+            "keep_frames": self.keep_frames,
+        }
+
+    @classmethod
+    def from_json(cls, goal: Mapping[str, Any], where: Path) -> MakeGoal:
+        """Read a goal from ``job.json``, which another version of framepipe may have written.
+
+        Raises
+        ------
+        StoreError
+        """
+        try:
+            return cls(
+                tuple(Path(path) for path in goal["outputs"]),
+                Timing(**goal["timing"]),
+                EncodeOptions(**goal["options"]),
+                goal.get("keep_frames", True) is not False,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreError(
+                f"{where}: job.json has a goal that this framepipe does not support "
+                f"({type(error).__name__}: {error}). Run the make command again: the frames are kept"
+            ) from None
+
+    @property
+    def label(self) -> Callable[[Any], str] | None:
+        """The function that makes a frame's label of its value, if requested."""
+        return label_of if self.encode.labels == VALUE else None
+
+    def completed_for(self, job: Job) -> MakeGoal:
+        """Return a copy completed with the name and the labels of a job."""
+        name = re.sub(r"[^\w-]+", "-", job.scene.name).strip("-")
+        outputs = tuple(Path(str(path).replace("{name}", name)) for path in self.outputs)
+        return replace(self, outputs=outputs, encode=_with_values(self.encode, job))
+
+
+class MakeKeywords(SceneKeywords, DrawKeywords, TimingKeywords, EncodeKeywords, total=False):
+    """The options of `make`."""
+
+
+@takes(SceneOptions, DrawOptions, Timing, EncodeOptions)
+@leave_rcparams()  # a script may set a style when it is loaded
 def make(
     scene: SceneLike | None,
     frames: Any = None,
     output: PathLike | Sequence[PathLike] = (),
     *,
     store: PathLike | None = None,
-    params: Mapping[str, Any] | None = None,
-    inputs: Iterable[PathLike] = (),
-    dpi: float | None = None,
-    tight: bool = False,
-    transparent: bool | None = None,
-    command: str | None = None,
-    retries: int = 0,
-    dim: str | int | None = None,
-    allow_pickle: bool = False,
-    engine: str | Engine = "local",
-    workers: int | None = None,
-    order: str = "auto",
-    stale: str = "draw",
-    frame_timeout_s: float | None = None,
-    recycle: int = 500,
-    max_failures: int | None = None,
-    fps: object | None = None,
-    hold_first_s: float = 0,
-    hold_last_s: float = 0,
-    pause_s: float = 0,
-    durations_s: Any = None,
-    speed: float = 1,
-    every: int = 1,
-    part: str | None = None,
-    reverse: bool = False,
-    bounce: bool = False,
-    loop: object = 0,
-    encoder: str = "auto",
-    palette: str = "global",
-    colors: int = 256,
-    dither: str = "none",
-    layers: str = "auto",
-    crf: int | None = None,
-    preset: str = "medium",
-    stall_s: float = STALL_S,
-    metadata: Mapping[str, str] | None = None,
-    codec: str | None = None,
-    quality: str = "good",
-    chroma: str = "420",
-    depth: int = 8,
-    codec_options: Mapping[str, str] | None = None,
-    labels: Any = "number",
-    player_limit_mb: float = PLAYER_LIMIT_MB,
-    html_assets: bool = False,
-    optimize: bool = False,
-    target: str | None = None,
     keep_frames: bool = False,
-    progress: ProgressCallback | None = None,
+    preview: bool = False,
+    progress: bool | ProgressCallback | None = None,
     stop: Stop | None = None,
+    **options: Unpack[MakeKeywords],
 ) -> MakeReport:
     """Draw frames, build movies from them, verify these, then delete the frames.
 
     Parameters
     ----------
-    scene, frames, store, params, inputs, dpi, tight, transparent, command, retries, dim, allow_pickle, \
-engine, workers, order, stale, frame_timeout_s, recycle, max_failures
-        See `render`.
+    scene : callable, Animation, str or None
+        What draws; see `render`.
+    frames : int, range, str, sequence or data, optional
+        Which frames; see `render`.
     output : path-like or sequence of path-like
-        Movies to build; the suffix is the format.
-    fps, hold_first_s, hold_last_s, pause_s, durations_s, speed, every, part, reverse, bounce, loop, \
-encoder, palette, colors, dither, layers, crf, preset, stall_s, metadata, codec, quality, chroma, depth, \
-codec_options, labels, player_limit_mb, html_assets, optimize, target
-        See `assemble`.
+        The movies to build; the suffix is the format.
+    store : path-like, optional
+        Folder of the frames. Default: ``frames/<script>-<name>``.
     keep_frames : bool
         Do not delete the frames.
-    progress, stop
-        See `render`.
+    preview : bool
+        A quick look: at most 24 frames, evenly spread, small, in a store of their own.
+    progress : bool or callable, optional
+        True shows it as the command line does; a function is called with a `Progress` after each frame, in
+        this thread. Default: True at a Python prompt and in a notebook.
+    stop : Stop, optional
+        To request a stop from a signal handler or another thread.
 
     Returns
     -------
@@ -141,249 +204,254 @@ codec_options, labels, player_limit_mb, html_assets, optimize, target
     ------
     FramepipeError
         Frames are deleted only when every movie has passed verification and has its name; until
-        then the same call goes on where it stopped.
+        then the same call continues where it stopped.
     """
-    told = locals()
     refuse_while_loading("make")
+    scene_options, draw, timing, encode = split(
+        options, SceneOptions, DrawOptions, Timing, EncodeOptions, verb="make"
+    )
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
-    job = make_job(
-        scene,
-        frames,
-        params=params,
-        inputs=inputs,
-        dpi=dpi,
-        tight=tight,
-        transparent=transparent,
-        command=command,
-        retries=retries,
-        dim=dim,
-        allow_pickle=allow_pickle,
-    )
-    timing, options = Timing.of(told), Options.of(told)
-    goal = {
-        "outputs": [os.path.abspath(path) for path in outputs],
-        "timing": timing.for_json(),
-        "options": asdict(options),
-        "keep_frames": keep_frames,
-    }
-    return _make_job(
-        job,
-        Store(store if store is not None else default_store(job)),
-        choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle),
-        goal,
-        order=order,
-        stale=stale,
-        max_failures=max_failures,
-        workers=workers,
-        progress=progress,
-        stop=stop,
-    )
+    goal = MakeGoal(tuple(Path(os.path.abspath(path)) for path in outputs), timing, encode, keep_frames)
+    _check_outputs(goal.outputs)
+    if preview and scene_options.dpi is None:
+        scene_options = replace(scene_options, dpi=PREVIEW_DPI)
+    request = Request.of(scene, frames, scene_options, preview=preview, label=goal.label)
+    engine = choose(draw)
+    with (
+        controlled(progress, stop) as control,
+        opened_job(request, store, engine, scene_options.seed, control.stop) as (job, where),
+    ):
+        return _make_job(job, where, engine, goal, draw, control)
 
 
 def _make_job(
     job: Job,
     store: Store,
     engine: Engine,
-    goal: Mapping[str, Any],
-    *,
-    order: str,
-    stale: str,
-    max_failures: int | None,
-    workers: int | None,
-    progress: ProgressCallback | None,
-    stop: Stop | None,
+    goal: MakeGoal,
+    draw: DrawOptions,
+    control: Control,
 ) -> MakeReport:
-    outputs = [Path(path) for path in goal["outputs"]]
-    timing, options = Timing(**goal["timing"]), _with_values(Options(**goal["options"]), job)
-    _check_before_drawing(outputs, job, options, timing)
-    drawn = render_job(
+    goal = goal.completed_for(job)
+    encode = goal.encode
+    if job.metadata and not encode.metadata:
+        encode = replace(encode, metadata=dict(job.metadata))
+    _check_before_drawing(goal.outputs, job, encode, goal.timing)
+    render_report = render_job(
         job,
         store,
         engine,
-        order=order,
-        stale=stale,
-        max_failures=max_failures,
-        progress=progress,
-        stop=stop,
-        record=job.record(goal),
+        draw,
+        ShardOptions(),
+        control=control,
+        record=job.record(goal.for_json()),
+        owner="make",
     )
-    record = drawn.record  # the script may have been edited while its frames were drawn
+    record = render_report.record  # the script may have been edited while its frames were drawn
     assert record is not None
-    kept = "keep" if stale == "keep" else "error"
-    found = store.scan(record, deep=True)
-    jobs = jobs_of(workers)
+    use = UseOptions(stale="keep" if draw.stale == "keep" else "error")
+    status = store.scan(record, deep=True, digests=store.file_digests())
+    jobs = jobs_of(draw.workers)
     plans = [
-        plan_assembly(
-            store, path, timing, options=options, stale=kept, record=record, status=found, jobs=jobs
-        )
-        for path in outputs
+        plan_assembly(store, path, goal.timing, encode, use, record=record, status=status, jobs=jobs)
+        for path in goal.outputs
     ]
-    movies = tuple(carry_out(plan, workers=jobs, progress=progress, stop=stop) for plan in plans)
-    fingerprints = {number: seen.fingerprint for plan in plans for number, seen in plan.seen.items()}
-    cleanup = None if goal["keep_frames"] else delete_frames(store, fingerprints)
-    return MakeReport(drawn, movies, cleanup)
+    movies = tuple(carry_out(plan, workers=jobs, control=control) for plan in plans)
+    fingerprints = {
+        number: state.fingerprint for plan in plans for number, state in plan.frame_states.items()
+    }
+    if record.owner != "make":  # frames that another verb drew here before stay
+        fingerprints = {
+            number: fingerprints[number] for number in render_report.drawn if number in fingerprints
+        }
+    cleanup = None if goal.keep_frames else delete_frames(store, fingerprints)
+    return MakeReport(render_report, movies, cleanup, job.films)
 
 
-def _with_values(options: Options, job: Job) -> Options:
-    """Labels of the frames' values, now, while they are known: a store keeps none."""
+def _with_values(options: EncodeOptions, job: Job) -> EncodeOptions:
+    """Return the options with labels from the frames' values while they are known: a store keeps none."""
     if options.labels != VALUE or job.frames.are_numbers:
         return options
-    if job.frames.extent != "fixed":
+    if job.labels is None:
         raise UsageError("labels 'value': this scene makes its frames as it goes; give labels as a list")
-    return replace(options, labels=tuple(label_of(value) for value in job.frames.values))
+    return replace(options, labels=job.labels)
 
 
-def _check_before_drawing(outputs: Sequence[Path], job: Job, options: Options, timing: Timing) -> None:
-    """Find out now what would otherwise fail after hours of drawing."""
+def _check_before_drawing(outputs: Sequence[Path], job: Job, options: EncodeOptions, timing: Timing) -> None:
+    """Check now what would otherwise fail after hours of drawing."""
+    formats = list(dict.fromkeys(format_of(path) for path in outputs))
+    for format_ in formats:
+        format_.check(options)
+        if job.frames.extent == "fixed":
+            timeline, numbers = timing.timeline(job.frames.numbers, job.fps), job.frames.numbers
+            format_.check_times(timeline)
+            format_.resolve_labels(options, numbers, (), "", values_are_numbers=True)
+            targets.check(options, format_, timeline)
+    check_tools(formats, options)
+
+
+def _check_outputs(outputs: Sequence[Path]) -> None:
+    """Refuse outputs that cannot be written, before anything is loaded."""
     if not outputs:
         raise UsageError("no output: name a movie, as in -o movie.mp4")
     if len(set(outputs)) < len(outputs):
         raise UsageError("the same output is named twice")
-    formats = [format_of(path) for path in outputs]
-    if job.frames.extent == "fixed":
-        timeline = timing.timeline(job.frames.numbers, job.fps)
-        if "gif" in formats:
-            timeline.gif_delays_cs()
-        if "html" in formats:
-            html.settle(options, job.frames.numbers, (), "", values_are_numbers=True)
-        if "mp4" in formats:
-            timeline.video_repeats()
-        if set(PICTURES) & set(formats):
-            timeline.picture_ticks()
-        for format_ in formats:
-            profiles.check(options, format_, timeline)
     for path in outputs:
-        if path.is_dir():
-            raise UsageError(f"output {path} is a folder")
+        format_of_output(path)
         if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise UsageError(f"output {path}: its folder does not exist or cannot be written")
-    if "gif" in formats and options.palette not in PALETTES:
-        given(options.palette)
-    check_tools(formats, options)
+            raise UsageError(f"output {path}: its folder cannot be written")
 
 
-@keep_rcparams()  # a script may set a style when it is loaded
+def make_all(scene: str, output: Sequence[PathLike], **options: Any) -> list[MakeReport]:
+    """Run `make` for each animation of a script, or each way in which it makes frames.
+
+    Parameters
+    ----------
+    scene : str
+        A script.
+    output : sequence of path-like
+        With ``{name}`` in each, which becomes the animation's name.
+    **options
+        See `make`.
+
+    Raises
+    ------
+    UsageError
+        ``{name}`` is missing in an output.
+    FramepipeError
+        See `make`; the movies built before stay.
+    """
+    for path in output:
+        if "{name}" not in os.fspath(path):
+            raise UsageError(f"output {path}: with --all it takes {{name}}, as in -o 'film-{{name}}.mp4'")
+    if options.pop("animation", None) is not None:
+        raise UsageError("give either --animation or --all")
+    reports = [make(scene, output=output, animation="1", **options)]
+    while len(reports) < reports[0].films:
+        reports.append(make(scene, output=output, animation=str(len(reports) + 1), **options))
+    return reports
+
+
+class ResumeKeywords(DrawKeywords, ShardKeywords, total=False):
+    """The options of `resume`."""
+
+
+@takes(DrawOptions, ShardOptions)
+@leave_rcparams()  # a script may set a style when it is loaded
 def resume(
     store: PathLike,
     *,
     scene: str | None = None,
     command: str | None = None,
-    engine: str | Engine = "local",
-    workers: int | None = None,
-    order: str = "auto",
-    shard: str | tuple[int, int] | None = None,
-    only: str | None = None,
-    stale: str = "draw",
-    frame_timeout_s: float | None = None,
-    recycle: int = 500,
-    max_failures: int | None = None,
     stall_s: float | None = None,
-    progress: ProgressCallback | None = None,
+    progress: bool | ProgressCallback | None = None,
     stop: Stop | None = None,
+    **options: Unpack[ResumeKeywords],
 ) -> RenderReport | MakeReport:
-    """Go on with the job of a store, in the working folder in which it was started.
+    """Continue the job of a store, in the working folder in which it was started.
 
     Parameters
     ----------
     store : path-like
         A folder with ``job.json``.
     scene : str, optional
-        The scene's address, needed where ``job.json`` was not written by this account: a file from
-        elsewhere does not decide what is run.
+        The scene's address, required if ``job.json`` was not written by this account: a file from
+        elsewhere must not choose what runs.
     command : str, optional
-        The command, needed in the same case where a command draws.
-    engine, workers, order, shard, only, stale, frame_timeout_s, recycle, max_failures, progress, stop
-        See `render`.
+        The command, required in the same case if a command draws.
     stall_s : float, optional
-        See `Options`. Default: as `make` was told.
+        Kill an encoder that makes no progress for this many seconds. Default: as in the call of `make`.
+    progress, stop
+        As for `render`.
 
     Returns
     -------
     MakeReport or RenderReport
-        The first if the job was started by `make` and all frames are seen to.
+        A `MakeReport` if `make` started the job and this call is not for a shard.
 
     Raises
     ------
     StoreError
-        No or a damaged ``job.json``, or one that does not say enough.
+        ``job.json`` is missing, damaged, or insufficient.
     FramepipeError
         See `render` and `make`.
     """
     refuse_while_loading("resume")
+    draw, part = split(options, DrawOptions, ShardOptions, verb="resume")
     where = open_store(store)
-    record, sealed = where.read_job()
-    if scene is None and command is None and not sealed:
+    record, is_signed = where.read_job()
+    goal = MakeGoal.from_json(record.goal, where.path) if is_signed and record.goal else None
+    if stall_s is not None:
+        checked = EncodeOptions(stall_s=stall_s).stall_s
+        goal = goal and replace(goal, encode=replace(goal.encode, stall_s=checked))
+    request = _request_again(record, is_signed, where, scene, command, goal)
+    engine = choose(draw)
+    with (
+        controlled(progress, stop) as control,
+        opened_job(request, store, engine, None, control.stop) as (job, _),
+    ):
+        if goal and part == ShardOptions():
+            return _make_job(job, where, engine, goal, draw, control)
+        job_record = job.record(goal.for_json() if goal else None)
+        return render_job(job, where, engine, draw, part, control=control, record=job_record)
+
+
+def _request_again(
+    record: JobRecord,
+    is_signed: bool,
+    where: Store,
+    scene: str | None,
+    command: str | None,
+    goal: MakeGoal | None,
+) -> Request:
+    """Make the request of a recorded job; what it names runs only if this account wrote the record."""
+    if scene is None and command is None and not is_signed:
         raise StoreError(
             f"{where.path}: job.json was not written by this account, so what it names is not run by "
             f"itself. Name it: framepipe resume {shlex.quote(str(where.path))} --scene SCRIPT.py:NAME "
             "(or --command)"
         )
-    told = {**record.told} if sealed else {}
-    told |= {"command": command} if command is not None else {}
-    ref = None if told.get("command") else scene or record.ref
-    if (ref is None and not told.get("command")) or record.params is None or record.spec is None:
+    extra = _known_keywords(record.told, where.path) if is_signed else {}
+    extra |= {"command": command} if command is not None else {}
+    ref = None if extra.get("command") else scene or record.ref
+    if (ref is None and not extra.get("command")) or record.params is None or record.spec is None:
         raise StoreError(
             f"{where.path} was started from Python with {record.name!r}, which has no address: "
             "run that program again, it goes on where it stopped"
         )
-    canvas = record.canvas
-    job = make_job(
+    return Request(
         ref,
         record.spec or None,
         params=record.params,
         inputs=record.inputs,
-        dpi=canvas.dpi,
-        tight=canvas.tight,
-        transparent=canvas.transparent,
-        **told,
-    )
-    crew = choose(engine, workers=workers, frame_timeout_s=frame_timeout_s, recycle=recycle)
-    goal = {**record.goal} if sealed and record.goal else None
-    if stall_s is not None:
-        checked = Options(stall_s=stall_s)
-        goal = {**goal, "options": {**goal["options"], "stall_s": checked.stall_s}} if goal else None
-    if goal is None or shard is not None or only is not None:
-        return render_job(
-            job,
-            where,
-            crew,
-            order=order,
-            shard=shard,
-            only=only,
-            stale=stale,
-            max_failures=max_failures,
-            progress=progress,
-            stop=stop,
-            record=job.record(goal),
-        )
-    return _make_job(
-        job,
-        where,
-        crew,
-        goal,
-        order=order,
-        stale=stale,
-        max_failures=max_failures,
-        workers=workers,
-        progress=progress,
-        stop=stop,
+        canvas=record.canvas,
+        label=goal.label if goal else None,
+        **extra,
     )
 
 
-def status(store: PathLike, *, deep: bool = False) -> StoreStatus:
-    """What is in a store: done, missing, broken, stale and why. Loads no scene.
+#: The keys of `JobRecord.told`, and the types of their values.
+_TOLD: Mapping[str, tuple[type, ...]] = {
+    "command": (str,),
+    "retries": (int,),
+    "dim": (str, int, type(None)),
+    "allow_pickle": (bool,),
+    "script_args": (list,),
+    "animation": (str,),
+    "first_call": (str,),
+    "env": (list,),
+}
 
-    Parameters
-    ----------
-    store : path-like
-    deep : bool
-        Also check every chunk's CRC.
 
-    Raises
-    ------
-    StoreError
-        No or a damaged ``job.json``.
-    """
-    where = open_store(store)
-    before = where.read_job()[0]
-    return where.scan(before.refreshed(), deep=deep, before=before)
+def _known_keywords(extra_args: Mapping[str, Any], where: Path) -> dict[str, Any]:
+    for name, value in extra_args.items():
+        if not isinstance(value, _TOLD.get(name, ())) or not _all_text(value):
+            raise StoreError(
+                f"{where}: job.json has a setting {name!r} that this framepipe does not support. "
+                "Run the command again that started it: the frames are kept"
+            )
+    return dict(extra_args)
+
+
+def _all_text(value: Any) -> bool:
+    return not isinstance(value, list) or all(isinstance(each, str) for each in value)

@@ -1,10 +1,10 @@
-"""When each frame is shown: rate, holds, order, exact; and what each container can make of it.
+"""When each frame is shown: exact rates, holds and order; and the times that each container can hold.
 
-GIF knows only centiseconds (GIF89a §23, Delay Time), so its delays are the differences of the
-rounded running time: the error never adds up, and 30 fps is 3, 3, 4 cs. Browsers show delays of
+GIF has only centiseconds (GIF89a §23, Delay Time), so its delays are the differences of the
+rounded running time: the error never accumulates, and 30 fps is 3, 3, 4 cs. Browsers show delays of
 1 cs and less as 10 cs, so more than 50 fps is refused for GIF. Video has one constant rate, a
 multiple of the nominal one; a held frame is repeated. It is at least 10 fps, since players do not show
-videos of 1 to 5 (VLC; matplotlib issue 8794).
+videos of 1 to 5 fps (VLC; matplotlib issue 8794).
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ import csv
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import lcm
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypedDict
 
 from framepipe.errors import UsageError
-from framepipe.frames import format_range, parse_range
+from framepipe.job.frames import format_range, parse_range
+from framepipe.options import DEFAULT_FPS, group, option
 
 FOREVER = 0
-DEFAULT_FPS = 25  # which GIF can keep exactly
 _NUMBER = re.compile(r"[+-]?[0-9.]{1,40}(e[+-]?[0-9]{1,2})?(/[0-9]{1,40})?", re.ASCII | re.IGNORECASE)
-_GIF_FASTEST_FPS = 50
-_GIF_LONGEST_CS = 65535
-_MOST_FPS = 1000
-_PICTURE_SHORTEST_MS, _PICTURE_LONGEST_S, _PICTURE_MOST_TICKS = 11, 16777, 60000
-_VIDEO_LEAST_FPS, _VIDEO_MOST_FPS = 10, 60
+_GIF_MAX_FPS = 50
+_GIF_MAX_DELAY_CS = 65535
+_MAX_FPS = 1000
+_PICTURE_MIN_MS, _PICTURE_MAX_S, _PICTURE_MAX_TICKS = 11, 16777, 60000
+_VIDEO_MIN_FPS, _VIDEO_MAX_FPS = 10, 60
 
 
 def parse_fps(value: object) -> Fraction:
-    """A rate in frames per second, exact.
+    """Parse a rate in frames per second, exactly.
 
     Parameters
     ----------
     value : int, float, str or Fraction
-        ``24``, ``29.97``, ``"30000/1001"``. A float is taken as the decimal that it prints as.
+        ``24``, ``29.97``, ``"30000/1001"``. A float counts as the decimal that it prints as.
 
     Raises
     ------
@@ -47,15 +47,15 @@ def parse_fps(value: object) -> Fraction:
         Not a number, or not above 0 and up to 1000.
     """
     fps = _fraction(value) or Fraction(0)
-    if not 0 < fps <= _MOST_FPS:
+    if not 0 < fps <= _MAX_FPS:
         raise UsageError(
-            f"fps {value!s} is not a rate above 0 and up to {_MOST_FPS}. Examples: 24  12.5  30000/1001"
+            f"fps {value!s} is not a rate above 0 and up to {_MAX_FPS}. Examples: 24  12.5  30000/1001"
         )
     return fps
 
 
 def parse_loop(value: object) -> int:
-    """How often a GIF plays: 0 for ever (also ``"forever"``), else that many times (at most 65536)."""
+    """Parse how often a GIF plays: 0 for ever (also ``"forever"``), else a count of at most 65536."""
     text = str(value).strip().lower()
     if text == "forever":
         return FOREVER
@@ -65,54 +65,80 @@ def parse_loop(value: object) -> int:
     return int(text)
 
 
-@dataclass(frozen=True)
+@group
+@dataclass(frozen=True, kw_only=True)
 class Timing:
-    """What a user asks for: which frames, in which order, how fast.
+    """The timing that a user requests: which frames, in which order, how fast."""
 
-    Attributes
-    ----------
-    fps : int, float, str, Fraction or None
-        Frames per second; None is the scene's own, else 25.
-    hold_first_s, hold_last_s : float
-        Seconds that the first and the last frame are shown in all; never less than their time.
-    pause_s : float
-        Seconds that the movie stands at its end before it loops: the last frame is shown so much longer.
-    durations_s : sequence, mapping, path or None
-        Seconds of each frame: as many as the plan has, or by frame number; or a CSV file of one or of two
-        columns. Default: 1/fps each.
-    speed : float
-        Plays so many times as fast. Holds and pause stay as they are.
-    every : int
-        Show every so many frames only.
-    part : str or None
-        A frame range: show these frames only.
-    reverse : bool
-        Backwards.
-    bounce : bool
-        Forwards, then backwards, without showing the first and the last frame twice.
-    loop : int or str
-        Plays of a looping format; 0 or ``"forever"`` is for ever.
-    """
+    heading: ClassVar[str] = "When each frame shows"
+    keyword: ClassVar[str] = "timing"
 
-    fps: object | None = None
-    hold_first_s: float = 0
-    hold_last_s: float = 0
-    pause_s: float = 0
-    durations_s: Any = None
-    speed: float = 1
-    every: int = 1
-    part: str | None = None
-    reverse: bool = False
-    bounce: bool = False
-    loop: object = FOREVER
+    fps: object | None = option(
+        None,
+        f"Frames per second: 24, 12.5, 30000/1001. Default: the animation's, else {DEFAULT_FPS}.",
+        metavar="RATE",
+        judged=True,
+    )
+    hold_first_s: float = option(
+        0.0,
+        "Seconds that the first frame is shown in all.",
+        more="Never less than its time.",
+        flag="--hold-first",
+        metavar="S",
+        judged=True,
+    )
+    hold_last_s: float = option(
+        0.0,
+        "Seconds that the last frame is shown in all.",
+        more="Never less than its time.",
+        flag="--hold-last",
+        metavar="S",
+        judged=True,
+    )
+    pause_s: float = option(
+        0.0,
+        "Seconds that the last frame is shown longer.",
+        more="The movie stands at its end before it loops.",
+        flag="--pause-between-loops",
+        metavar="S",
+        judged=True,
+    )
+    durations_s: Any = option(
+        None,
+        "Seconds of each frame: a line each, or lines of number,seconds.",
+        more="In Python a sequence, as many as the plan has; or a mapping by frame number; or such a file. "
+        "Default: 1/fps each.",
+        flag="--durations",
+        metavar="FILE.csv",
+        judged=True,
+    )
+    speed: float = option(
+        1.0, "Play so many times as fast.", more="Holds and pause stay as they are.", metavar="X", judged=True
+    )
+    every: int = option(1, "Every N-th frame only.", metavar="N", judged=True)
+    part: str | None = option(None, "Only these frames.", metavar="RANGE", judged=True)
+    reverse: bool = option(False, "Backwards.", judged=True)
+    bounce: bool = option(
+        False,
+        "Forwards, then backwards.",
+        more="The first and the last frame are not shown twice.",
+        judged=True,
+    )
+    loop: object = option(
+        FOREVER,
+        "How often a looping format plays; 0 or forever is for ever.",
+        metavar="N|forever",
+        judged=True,
+    )
 
-    @classmethod
-    def of(cls, keywords: Mapping[str, Any]) -> Timing:
-        """Those among a function's keywords."""
-        return cls(**{name: keywords[name] for name in cls.__dataclass_fields__})
+    def with_file_read(self) -> Timing:
+        """Return a copy with the durations themselves, if they are in a file."""
+        if not isinstance(self.durations_s, (str, os.PathLike)):
+            return self
+        return replace(self, durations_s=_read_durations(Path(self.durations_s)))
 
     def for_json(self) -> dict[str, Any]:
-        """The same, as JSON keeps it."""
+        """Convert for JSON."""
         durations = self.durations_s
         if isinstance(durations, Mapping):
             durations = {
@@ -125,15 +151,15 @@ class Timing:
         numbers = {
             name: str(getattr(self, name)) for name in ("hold_first_s", "hold_last_s", "pause_s", "speed")
         }
-        told = {
+        others = {
             "durations_s": durations,
             "fps": None if self.fps is None else str(self.fps),
             "loop": str(self.loop),
         }
-        return {**vars(self), **numbers, **told, "every": int(self.every)}
+        return {**vars(self), **numbers, **others, "every": int(self.every)}
 
     def timeline(self, numbers: Sequence[int], own_fps: object | None = None, shown: Any = None) -> Timeline:
-        """The timeline of a plan.
+        """Compute the timeline of a plan.
 
         Parameters
         ----------
@@ -142,7 +168,7 @@ class Timing:
         own_fps : optional
             The scene's own rate.
         shown : mapping of int to int, optional
-            For a frame that lacks, the one to show in its place; None to leave it out.
+            The frame to show for each frame of the plan; None to omit it.
 
         Raises
         ------
@@ -178,33 +204,33 @@ class Timing:
 def _part(numbers: Sequence[int], part: str | None) -> list[int]:
     if part is None:
         return list(numbers)
-    wanted = set(parse_range(part))
-    if unknown := wanted - set(numbers):
+    selected = set(parse_range(part))
+    if unknown := selected - set(numbers):
         raise UsageError(f"part {part}: frames {format_range(unknown)} are not in the plan")
-    return [number for number in numbers if number in wanted]
+    return [number for number in numbers if number in selected]
 
 
-def _durations(given: Any, numbers: Sequence[int], usual: Fraction) -> Mapping[int, Fraction]:
-    """Seconds of each frame by its number."""
-    if given is None:
+def _durations(durations_s: Any, numbers: Sequence[int], usual: Fraction) -> Mapping[int, Fraction]:
+    """Return the seconds of each frame by its number."""
+    if durations_s is None:
         return dict.fromkeys(numbers, usual)
-    if isinstance(given, (str, os.PathLike)):
-        given = _read_durations(Path(given))
-    if not isinstance(given, Mapping):
-        given = list(given)
-        if len(given) != len(numbers):
-            raise UsageError(f"durations_s has {len(given)} values for {len(numbers)} frames")
-        given = dict(zip(numbers, given))
-    found = {int(number): _seconds(each, "durations_s") for number, each in given.items()}
-    if unknown := set(found) - set(numbers):
+    if isinstance(durations_s, (str, os.PathLike)):
+        durations_s = _read_durations(Path(durations_s))
+    if not isinstance(durations_s, Mapping):
+        durations_s = list(durations_s)
+        if len(durations_s) != len(numbers):
+            raise UsageError(f"durations_s has {len(durations_s)} values for {len(numbers)} frames")
+        durations_s = dict(zip(numbers, durations_s))
+    by_number = {int(number): _seconds(each, "durations_s") for number, each in durations_s.items()}
+    if unknown := set(by_number) - set(numbers):
         raise UsageError(f"durations_s names frames {format_range(unknown)}, which are not in the plan")
-    if short := [number for number, each in found.items() if not each]:
+    if short := [number for number, each in by_number.items() if not each]:
         raise UsageError(f"durations_s: frames {format_range(short)} have no time; leave them out with part")
-    return {**dict.fromkeys(numbers, usual), **found}
+    return {**dict.fromkeys(numbers, usual), **by_number}
 
 
 def _read_durations(path: Path) -> list[str] | dict[int, str]:
-    """Seconds out of a CSV file: a value a line, or number and value; a first line of words is its head."""
+    """Read seconds from a CSV file: a value per line, or number and value; a header line is skipped."""
     try:
         rows = [row for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -223,6 +249,23 @@ def _read_durations(path: Path) -> list[str] | dict[int, str]:
         ) from None
 
 
+class TimingKeywords(TypedDict, total=False):
+    """`Timing` as keywords, or whole as ``timing``."""
+
+    timing: Timing
+    fps: object | None
+    hold_first_s: float
+    hold_last_s: float
+    pause_s: float
+    durations_s: Any
+    speed: float
+    every: int
+    part: str | None
+    reverse: bool
+    bounce: bool
+    loop: object
+
+
 @dataclass(frozen=True)
 class Timeline:
     """The ordered frames of a movie and how long each is shown.
@@ -230,9 +273,9 @@ class Timeline:
     Attributes
     ----------
     numbers : sequence of int
-        Frame numbers in the order of showing.
+        Frame numbers in the order in which they are shown.
     durations_s : tuple of Fraction
-        Seconds of each, all above 0.
+        Seconds of each frame, all above 0.
     fps : Fraction
         The nominal rate.
     loop : int
@@ -246,8 +289,13 @@ class Timeline:
 
     @classmethod
     def of(cls, numbers: Sequence[int], **timing: Any) -> Timeline:
-        """The timeline of a plan; keywords as `Timing` has them."""
+        """Compute the timeline of a plan; keywords as in `Timing`."""
         return Timing(**timing).timeline(numbers)
+
+    @property
+    def ends_s(self) -> list[float]:
+        """When each frame ends: exact sums of durations, each rounded once, so that no error adds up."""
+        return [float(end) for end in accumulate(self.durations_s)]
 
     @property
     def duration_s(self) -> Fraction:
@@ -255,70 +303,70 @@ class Timeline:
         return sum(self.durations_s, Fraction(0))
 
     def gif_delays_cs(self) -> tuple[int, ...]:
-        """Delay of each frame in centiseconds, the running time right to half of one.
+        """Return each frame's delay in centiseconds; the running time is right to half of one.
 
         Raises
         ------
         UsageError
             A frame is shorter than 2 cs (50 fps) or longer than 655.35 s.
         """
-        if any(duration * _GIF_FASTEST_FPS < 1 for duration in self.durations_s):
+        if any(duration * _GIF_MAX_FPS < 1 for duration in self.durations_s):
             raise UsageError(
-                f"asked {_rate(self.fps)} fps; GIF plays at {_GIF_FASTEST_FPS} at most "
-                f"(browsers slow shorter delays to 10 fps): use --fps {_GIF_FASTEST_FPS} or mp4"
+                f"{_rate(self.fps)} fps requested; GIF supports at most {_GIF_MAX_FPS} "
+                f"(browsers slow shorter delays to 10 fps): use --fps {_GIF_MAX_FPS} or mp4"
             )
         marks = _rounded_marks(self.durations_s, 100)
         delays = tuple(later - earlier for earlier, later in pairwise(marks))
-        if max(delays) > _GIF_LONGEST_CS:
+        if max(delays) > _GIF_MAX_DELAY_CS:
             raise UsageError(f"a frame is held {max(delays) / 100:g} s; GIF holds at most 655.35 s: use mp4")
         return delays
 
     def picture_ticks(self, rate: int | None = None) -> tuple[int, tuple[int, ...]]:
-        """Ticks a second, and the ticks of each frame, in formats that keep each frame's own time.
+        """Return ticks a second, and each frame's ticks, for formats that hold a duration per frame.
 
         Parameters
         ----------
         rate : int, optional
-            Ticks a second. Default: as many as keep all times exactly, if that is no more than 60 000, else
-            1000; the running time is then right to half a tick.
+            Ticks a second. Default: the least number that makes all times exact, if it is at most 60 000,
+            else 1000; the running time is then right to half a tick.
 
         Raises
         ------
         UsageError
             A frame is shorter than 11 ms, or longer than 16777 s (24 bits of milliseconds, WebP).
         """
-        if min(self.durations_s) * 1000 < _PICTURE_SHORTEST_MS:
+        if min(self.durations_s) * 1000 < _PICTURE_MIN_MS:
             raise UsageError(
-                f"asked {_rate(self.fps)} fps; browsers show pictures of 10 ms and less for 100 ms: use "
+                f"{_rate(self.fps)} fps requested; browsers show pictures of 10 ms and less for 100 ms: use "
                 "--fps 90 or less, or mp4"
             )
-        if max(self.durations_s) > _PICTURE_LONGEST_S:
+        if max(self.durations_s) > _PICTURE_MAX_S:
             raise UsageError(f"a frame is held {float(max(self.durations_s)):g} s; give at most 16777 s")
         if rate is None:
             rate = lcm(*(duration.denominator for duration in self.durations_s))
-            rate = rate if rate <= _PICTURE_MOST_TICKS else 1000
+            rate = rate if rate <= _PICTURE_MAX_TICKS else 1000
         marks = _rounded_marks(self.durations_s, rate)
         return rate, tuple(later - earlier for earlier, later in pairwise(marks))
 
     @property
     def video_fps(self) -> Fraction:
-        """The rate of a video: the least multiple of the nominal one that keeps all times but the holds."""
-        least = int(-(-_VIDEO_LEAST_FPS // self.fps))
-        most = max(least, int(_VIDEO_MOST_FPS // self.fps))
+        """The rate of a video: the least multiple of the nominal one that makes all times but holds exact."""
+        least = int(-(-_VIDEO_MIN_FPS // self.fps))
+        most = max(least, int(_VIDEO_MAX_FPS // self.fps))
         inner = set(self.durations_s[1:-1])
-        for times_as_many in range(least, most + 1):
-            rate = self.fps * times_as_many
+        for factor in range(least, most + 1):
+            rate = self.fps * factor
             if all((each * rate).denominator == 1 for each in inner):
                 return rate
         return self.fps * most
 
     def video_repeats(self) -> tuple[int, ...]:
-        """How many ticks of ``1 / video_fps`` each frame fills, the running time right to half of one.
+        """Return each frame's ticks of ``1 / video_fps``; the running time is right to half a tick.
 
         Raises
         ------
         UsageError
-            A frame is too short to fill one.
+            A frame is shorter than a tick.
         """
         rate = self.video_fps
         repeats = [later - earlier for earlier, later in pairwise(_rounded_marks(self.durations_s, rate))]
@@ -331,7 +379,7 @@ class Timeline:
         return tuple(repeats)
 
     def gif_note(self) -> str:
-        """What GIF makes of the rate, if that is worth a word; else empty."""
+        """Describe GIF's delays if they are not all equal; else empty."""
         steps = sorted(set(self.gif_delays_cs()[1:-1] or self.gif_delays_cs()))
         if len(steps) < 2:
             return ""
@@ -352,7 +400,7 @@ def _rounded_marks(durations_s: Sequence[Fraction], ticks_per_s: int | Fraction)
 
 
 def _fraction(value: object) -> Fraction | None:
-    """A number as people write it, exact; None for anything else."""
+    """Parse a number as people write it, exactly; None for anything else."""
     text = str(value).strip()
     try:
         return Fraction(text) if _NUMBER.fullmatch(text) else None

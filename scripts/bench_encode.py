@@ -276,7 +276,7 @@ def main() -> None:
         WAYS.setdefault("webm", {"framepipe": lambda store, output: by_framepipe(store, output)})
         one(*sys.argv[2:])
         return
-    from framepipe.trial import decoder
+    from framepipe.movie.probe import decoder
 
     tool = decoder("mp4")
     assert tool is not None

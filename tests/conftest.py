@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.command_line import run_here
+from tests.support.forked import run_python
+from tests.support.processes import start_with_default_signals
+from tests.support.sizes import LONG
 
 os.environ["MPLBACKEND"] = "Agg"
 
@@ -34,6 +38,35 @@ SCENE = """
 """
 
 
+def pytest_configure() -> None:
+    """Before anything is started."""
+    start_with_default_signals()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked `long`, unless it is asked for."""
+    if LONG or "long" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The bundled ffmpeg comes first on PATH: it starts in a sixth of the time that the system's takes.
+
+    With `LONG` the system's does it all, as for most users.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if not LONG:
+            folder = tmp_path_factory.mktemp("bin")
+            (folder / "ffmpeg").symlink_to(bundled_ffmpeg())
+            patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_account(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key to seal job.json with that is not the user's."""
@@ -53,31 +86,42 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def cli(folder: Path) -> Cli:
-    """The command line in a process of its own, in ``folder``; says what it printed if it must succeed."""
+    """The command line in this process, in ``folder``, for verbs that load no user code; much the faster.
+
+    Says what it printed if it must succeed.
+    """
 
     def run(
         *args: object, ok: bool = False, cwd: Path = folder, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "framepipe", *map(str, args)],
-            cwd=cwd,
-            env={**os.environ, **env},
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=240,
-        )
+        done = run_here(args, cwd, env)
         assert not ok or done.returncode == 0, done.stdout + done.stderr
         return done
 
     return run
 
 
+@pytest.fixture
+def cli_process(folder: Path) -> Cli:
+    """The same in a process of its own, for all that loads user code, and where the process is a subject."""
+
+    def run(
+        *args: object, ok: bool = False, cwd: Path = folder, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = run_python(["-m", "framepipe", *args], cwd, env)
+        assert not ok or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+_ON_PATH = shutil.which("ffmpeg")
+
+
 def debian_ffmpeg() -> str:
     """The system's ffmpeg, which the tests require (`scripts/test` installs it)."""
-    found = shutil.which("ffmpeg")
-    assert found, "no ffmpeg on PATH: run scripts/test, which installs it"
-    return found
+    assert _ON_PATH, "no ffmpeg on PATH: run scripts/test, which installs it"
+    return _ON_PATH
 
 
 def bundled_ffmpeg() -> str:
@@ -87,9 +131,32 @@ def bundled_ffmpeg() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-@pytest.fixture(params=[debian_ffmpeg, bundled_ffmpeg], ids=["system-ffmpeg", "bundled-ffmpeg"])
-def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+FFMPEGS = {"system-ffmpeg": debian_ffmpeg, "bundled-ffmpeg": bundled_ffmpeg}
+
+
+@pytest.fixture(params=FFMPEGS.values(), ids=FFMPEGS.keys())
+def both_ffmpegs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the test with the system's ffmpeg and with the bundled one."""
-    path: str = request.param()
+    return _only(request.param(), monkeypatch)
+
+
+@pytest.fixture(
+    params=[pytest.param(debian_ffmpeg, marks=pytest.mark.long), bundled_ffmpeg], ids=FFMPEGS.keys()
+)
+def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the test with the bundled ffmpeg, and with the system's where there is time for it.
+
+    `test_format_matrix` uses both in turn, and `test_segments` always.
+    """
+    return _only(request.param(), monkeypatch)
+
+
+@pytest.fixture
+def systems_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The system's, on which what is expected of the test was found out; others choose other colours."""
+    return _only(debian_ffmpeg(), monkeypatch)
+
+
+def _only(path: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("FRAMEPIPE_FFMPEG", path)
     return path

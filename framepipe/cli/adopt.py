@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from framepipe.adopt import AdoptReport, adopt
+import framepipe as fp
 from framepipe.cli import options
-from framepipe.foreign import NUMBERS
-from framepipe.frames import format_range
+from framepipe.core.image_files import NUMBERS
 
 
 @click.command("adopt")
@@ -22,23 +21,9 @@ from framepipe.frames import format_range
 )
 @options.AS_JSON
 def command(pictures: tuple[str, ...], store: str, numbers: str, as_json: bool) -> None:
-    """Make a store of pictures that something else drew: 'old/img_*.png'.
+    """Make a store of existing pictures, drawn by another program: 'old/img_*.png'.
 
-    Nothing is copied where a hard link will do; the pictures stay as they are.
+    PNGs are hard-linked where possible, other formats are decoded; the pictures themselves do not change.
     """
-    report = adopt(pictures[0] if len(pictures) == 1 else pictures, store, numbers=numbers)  # type: ignore[arg-type]
-    options.print_json(report.to_dict()) if as_json else print(_text(report))
-
-
-def _text(report: AdoptReport) -> str:
-    ways = {
-        "linked": report.linked,
-        "copied": report.copied,
-        "decoded": report.decoded,
-        "there before": report.kept,
-    }
-    told = ", ".join(f"{count} {way}" for way, count in ways.items() if count)
-    return (
-        f"{options.shown(report.store)}: {len(report.numbers)} frames, {format_range(report.numbers)}, "
-        f"{report.shape} ({told})"
-    )
+    report = fp.adopt(pictures[0] if len(pictures) == 1 else pictures, store, numbers=numbers)  # type: ignore[arg-type]
+    options.print_json(report.to_dict()) if as_json else print(report.details())

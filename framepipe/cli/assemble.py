@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
-from framepipe.assemble import assemble_several, encode_share
-from framepipe.building import jobs_of
+import framepipe as fp
 from framepipe.cli import options
-from framepipe.cli.reports import movie_text, share_text
-from framepipe.cli.session import at_work
-from framepipe.movie import Movie, ShareReport
-from framepipe.plan import plan_assembly
-from framepipe.recipes import Options
+from framepipe.cli.session import progress_and_stop
+from framepipe.options import EncodeOptions, UseOptions, split
 from framepipe.timeline import Timing
 
 
-@click.command("assemble")
+@click.command("assemble", cls=options.Verb)
 @click.argument("store", metavar="STORE")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    multiple=True,
-    metavar="FILE",
-    help="Movie to build: .gif, .mp4, .html … Repeatable.",
-)
-@options.timing()
-@options.ENCODING
-@options.LENIENT
+@options.OUTPUT
+@options.flags(Timing, EncodeOptions, UseOptions)
 @click.option(
     "-j", "--workers", type=int, help="Encoders at once. Default: as many as there are processors, 8 at most."
 )
@@ -53,24 +42,37 @@ def command(
 ) -> None:
     """Build movies from a store's frames and verify them. Deletes nothing."""
     if dry_run:
-        print("# to read, not to run: each has its lists in a work folder beside the movie", file=sys.stderr)
-        for path in output:
-            print("\n".join(_commands(store, path, keywords)))
+        print(
+            "# for reading only: the files that they name are written to a work folder first", file=sys.stderr
+        )
+        print("\n".join(_commands(store, output, keywords)))
         return
-    done: list[Movie | ShareReport]
-    with at_work(quiet) as watch:
+    reports: Sequence[fp.Movie | fp.ShareReport]
+    with progress_and_stop(quiet) as callbacks:
         if shard is None:
-            done = [*assemble_several(store, output, **keywords, **watch)]
+            reports = fp.assemble_several(store, output, **keywords, **callbacks)
         else:
-            done = [encode_share(store, path, shard, **keywords, **watch) for path in output]
+            reports = [fp.encode_share(store, path, shard, **keywords, **callbacks) for path in output]
     if as_json:
-        options.print_json([each.to_dict() for each in done])
+        options.print_json([report.to_dict() for report in reports])
     else:
-        print("\n".join(movie_text(each) if isinstance(each, Movie) else share_text(each) for each in done))
+        print("\n".join(report.details() for report in reports))
 
 
-def _commands(store: str, output: str, keywords: dict[str, Any]) -> list[str]:
-    timing, options = Timing.of(keywords), Options.of(keywords)
-    lenient = {name: keywords[name] for name in ("missing", "stale")}
-    jobs = jobs_of(keywords["workers"])
-    return plan_assembly(store, output, timing, options=options, jobs=jobs, **lenient).commands()
+def _commands(store: str, outputs: Sequence[str], keywords: dict[str, Any]) -> list[str]:
+    """Return the commands that would run for all outputs; the frames are scanned once."""
+    from framepipe.formats import format_of
+    from framepipe.movie.build import jobs_of
+    from framepipe.movie.plan import open_store, plan_assembly, scan_store
+
+    jobs = jobs_of(keywords.pop("workers"))
+    timing, encode, use = split(keywords, Timing, EncodeOptions, UseOptions, verb="assemble")
+    for path in outputs:
+        format_of(Path(path))
+    job_store = open_store(store)
+    record, status = scan_store(job_store)
+    plans = [
+        plan_assembly(job_store, path, timing, encode, use, record=record, status=status, jobs=jobs)
+        for path in outputs
+    ]
+    return [command for plan in plans for command in plan.commands()]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
+import framepipe as fp
 from framepipe.cli import options
-from framepipe.cli.reports import cleanup_text
-from framepipe.proof import clean
 
 
 @click.command("clean")
@@ -16,5 +15,5 @@ from framepipe.proof import clean
 @options.AS_JSON
 def command(store: str, movie: str | None, force: bool, as_json: bool) -> None:
     """Delete the frames that a verified movie was built from."""
-    report = clean(store, movie=movie, force=force)
-    options.print_json(report.to_dict()) if as_json else print(cleanup_text(report))
+    report = fp.clean(store, movie=movie, force=force)
+    options.print_json(report.to_dict()) if as_json else print(report.details())

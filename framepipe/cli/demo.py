@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
+import framepipe as fp
 from framepipe.cli import options
-from framepipe.cli.make import make_text
-from framepipe.cli.session import at_work
-from framepipe.pipeline import make
+from framepipe.cli.session import progress_and_stop
 from framepipe.scenes.demo import FRAMES
 
 
@@ -20,6 +19,6 @@ def command(folder: str, as_json: bool) -> None:
     """Draw a small movie in parallel and leave demo.mp4 and demo.gif, verified."""
     options.import_from_here()
     outputs = [Path(folder) / name for name in ("demo.mp4", "demo.gif")]
-    with at_work() as watch:
-        report = make("framepipe.scenes.demo:waves", FRAMES, outputs, **watch)
-    options.print_json(report.to_dict()) if as_json else print(make_text(report))
+    with progress_and_stop() as callbacks:
+        report = fp.make("framepipe.scenes.demo:waves", FRAMES, outputs, **callbacks)
+    options.print_json(report.to_dict()) if as_json else print(report.details())

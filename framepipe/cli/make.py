@@ -6,40 +6,41 @@ from typing import Any
 
 import click
 
+import framepipe as fp
 from framepipe.cli import options
-from framepipe.cli.reports import cleanup_text, movie_text, render_text
-from framepipe.cli.session import at_work
-from framepipe.pipeline import MakeReport, make
+from framepipe.cli.session import progress_and_stop
+from framepipe.options import DrawOptions, EncodeOptions
+from framepipe.timeline import Timing
 
 
-@click.command("make")
-@options.SCENE
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    multiple=True,
-    metavar="FILE",
-    help="Movie to build: .gif, .mp4, .html … Repeatable.",
-)
-@options.DRAWING
-@options.timing()
-@options.ENCODING
+@click.command("make", cls=options.Verb)
+@options.scene
+@options.OUTPUT
+@options.flags(DrawOptions, Timing, EncodeOptions)
 @click.option("--keep-frames", is_flag=True, help="Do not delete the frames afterwards.")
+@click.option("--preview", is_flag=True, help="A quick look: few frames, small, in a store of their own.")
+@click.option("--all", "all_films", is_flag=True, help="Each film of a script; {name} in -o is its name.")
 @options.QUIET
 @options.AS_JSON
-def command(quiet: bool, as_json: bool, **keywords: Any) -> None:
+def command(quiet: bool, as_json: bool, all_films: bool, **keywords: Any) -> None:
     """Draw frames, build movies, verify them, then delete the frames.
+
+    SCRIPT.py alone is run as Python would run it: its animation, or the frames that it shows or saves in a
+    loop, are the movie. SCRIPT.py:NAME is a function of one frame, an animation, a generator of figures, or a
+    function without parameters that returns an animation.
 
     Killed at any moment, the same command goes on where it stopped.
     """
     options.import_from_here()
-    with at_work(quiet) as watch:
-        report = make(**keywords, **watch)
-    options.print_json(report.to_dict()) if as_json else print(make_text(report))
+    with progress_and_stop(quiet) as callbacks:
+        if all_films:
+            from framepipe.pipeline import make_all
 
-
-def make_text(report: MakeReport) -> str:
-    """All stages, for people."""
-    parts = [render_text(report.render), *map(movie_text, report.movies)]
-    return "\n".join([*parts, *([cleanup_text(report.cleanup)] if report.cleanup else [])])
+            reports = make_all(keywords.pop("scene"), keywords.pop("output"), **keywords, **callbacks)
+        else:
+            reports = [fp.make(**keywords, **callbacks)]
+    if as_json:
+        dicts = [report.to_dict() for report in reports]
+        options.print_json(dicts if all_films else dicts[0])
+    else:
+        print("\n".join(report.details() for report in reports))

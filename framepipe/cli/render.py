@@ -6,21 +6,20 @@ from typing import Any
 
 import click
 
+import framepipe as fp
 from framepipe.cli import options
-from framepipe.cli.reports import render_text
-from framepipe.cli.session import at_work
-from framepipe.render import render
+from framepipe.cli.session import progress_and_stop
+from framepipe.options import DrawOptions, ShardOptions
 
 
-@click.command("render")
-@options.SCENE
-@options.DRAWING
-@options.PARTIAL
+@click.command("render", cls=options.Verb)
+@options.scene
+@options.flags(DrawOptions, ShardOptions)
 @options.QUIET
 @options.AS_JSON
 def command(quiet: bool, as_json: bool, **keywords: Any) -> None:
     """Draw the frames that are not in the store yet. Deletes nothing."""
     options.import_from_here()
-    with at_work(quiet) as watch:
-        report = render(**keywords, **watch)
-    options.print_json(report.to_dict()) if as_json else print(render_text(report))
+    with progress_and_stop(quiet) as callbacks:
+        report = fp.render(**keywords, **callbacks)
+    options.print_json(report.to_dict()) if as_json else print(report.details())

@@ -8,32 +8,29 @@ from typing import Any
 
 import click
 
+import framepipe as fp
 from framepipe.cli import options
-from framepipe.cli.make import make_text
-from framepipe.cli.reports import render_text
-from framepipe.cli.session import at_work
+from framepipe.cli.session import progress_and_stop
 from framepipe.errors import StoreError
-from framepipe.pipeline import MakeReport, resume
-from framepipe.store import Store
+from framepipe.options import DrawOptions, ShardOptions
 
 
-@click.command("resume")
+@click.command("resume", cls=options.Verb)
 @click.argument("store", metavar="STORE")
 @click.option(
     "--scene",
     metavar="SCRIPT.py:NAME",
-    help="Needed where job.json was written by another account.",
+    help="Needed if another account wrote job.json.",
 )
-@click.option("--command", metavar="TEXT", help="Needed in the same case where a command draws.")
-@options.DRAWING
-@options.PARTIAL
-@click.option("--encoder-timeout", "stall_s", type=float, metavar="S", help="Default: as make was told.")
+@click.option("--command", metavar="TEXT", help="Needed in the same case if a command draws.")
+@options.flags(DrawOptions, ShardOptions)
+@click.option("--encoder-timeout", "stall_s", type=float, metavar="S", help="Default: as given to make.")
 @options.QUIET
 @options.AS_JSON
 def command(store: str, quiet: bool, as_json: bool, **keywords: Any) -> None:
-    """Go on with a job that was stopped; job.json knows what it was.
+    """Continue a job that was stopped; job.json describes it.
 
-    What `make` started is finished as `make` would: movies, verification, cleaning.
+    A job of `make` is finished as `make` would: movies, verification, cleaning.
     """
     store = os.path.abspath(store)
     if scene := keywords["scene"]:
@@ -41,19 +38,16 @@ def command(store: str, quiet: bool, as_json: bool, **keywords: Any) -> None:
         keywords["scene"] = f"{os.path.abspath(place)}:{name}" if Path(place).is_file() else scene
     _go_where_it_was_started(store)
     options.import_from_here()
-    with at_work(quiet) as watch:
-        report = resume(store, **keywords, **watch)
-    if as_json:
-        options.print_json(report.to_dict())
-    else:
-        print(make_text(report) if isinstance(report, MakeReport) else render_text(report))
+    with progress_and_stop(quiet) as callbacks:
+        report = fp.resume(store, **keywords, **callbacks)
+    options.print_json(report.to_dict()) if as_json else print(report.details())
 
 
 def _go_where_it_was_started(store: str) -> None:
-    """Relative paths in the user's script mean what they meant at the start."""
+    """Change to the job's first working folder, so that relative paths in the user's script still hold."""
     try:
-        record, sealed = Store(store).read_job()
+        record, sealed = fp.Store(store).read_job()
     except StoreError:
-        return  # resume says it
+        return  # resume reports it
     if sealed and Path(record.cwd).is_dir():
         os.chdir(record.cwd)

@@ -1,4 +1,4 @@
-"""What a verb gives a long-running call: progress on the terminal, and signals as a request to stop.
+"""Callbacks for a long-running call: progress on the terminal, and signals as a request to stop.
 
 The library itself prints nothing and installs no signal handlers.
 """
@@ -12,50 +12,92 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from framepipe.control import Stop
-from framepipe.progress import ProgressBar
+from framepipe.core.control import Progress, ProgressCallback, Stop
+from framepipe.core.progress_bar import controlled
+from framepipe.errors import Interrupted
 
-#: Seconds in which frames in hand may be finished. TERM is followed by KILL soon (Slurm's KillWait
+#: Seconds in which frames in progress may be finished. TERM is followed by KILL soon (Slurm's KillWait
 #: is 30 s, elsewhere 5 to 10); USR1 and USR2 are warnings that the user asked for, with time left.
 _GRACE_S = {"SIGTERM": 5.0, "SIGUSR1": 30.0, "SIGUSR2": 30.0}
+#: Seconds after which an unanswered request to stop interrupts the call wherever it is: it may wait
+#: for a file system or a named pipe, or scan a million frames.
+_PATIENCE_S = 3.0
+_AGAIN_S = 10.0
 
 
 @contextmanager
-def at_work(quiet: bool = False) -> Iterator[dict[str, Any]]:
-    """The keywords ``progress`` and ``stop`` of a library call."""
-    bar = None if quiet else ProgressBar()
-    with stop_on_signals() as stop:
-        try:
-            yield {"progress": bar, "stop": stop}
-        finally:
-            if bar:
-                bar.close()
+def progress_and_stop(quiet: bool = False) -> Iterator[dict[str, Any]]:
+    """Provide the keywords ``progress`` and ``stop`` of a library call."""
+    session = _Session()
+    with session.handling_signals(), controlled(not quiet) as control:
+        yield {"progress": lambda progress: session.note(progress, control.progress), "stop": session.stop}
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """A `Stop` that signals request: Ctrl-C once finishes the frames in hand, twice stops at once."""
-    stop = Stop()
+    """Provide a `Stop` that signals request: one Ctrl-C finishes frames in progress, two stop at once."""
+    session = _Session()
+    with session.handling_signals():
+        yield session.stop
 
-    def interrupt(number: int, _: FrameType | None) -> None:
-        if stop.requested:
+
+class _Session:
+    """Signals as a request to stop, and an interrupt if the call does not stop in time.
+
+    After Ctrl-C, drawing may take as long as the frames in progress need, all else `_PATIENCE_S`; after the
+    other signals, everything has `_GRACE_S` and `_PATIENCE_S`.
+    """
+
+    def __init__(self) -> None:
+        self.stop = Stop()
+        self._drawing = False
+
+    def note(self, progress: Progress, bar: ProgressCallback) -> None:
+        """Remember the stage of the call, and show its progress."""
+        over = progress.total is not None and progress.done >= progress.total
+        self._drawing = progress.stage == "draw" and not over
+        bar(progress)
+
+    @contextmanager
+    def handling_signals(self) -> Iterator[None]:
+        handlers = {"SIGINT": self._interrupt} | dict.fromkeys(_GRACE_S, self._terminate)
+        available = {getattr(signal, name): call for name, call in handlers.items() if hasattr(signal, name)}
+        previous = {number: signal.signal(number, call) for number, call in available.items()}
+        previous[signal.SIGALRM] = signal.getsignal(signal.SIGALRM)
+        try:
+            yield
+        except KeyboardInterrupt:
+            name = self.stop.signal_name
+            if name in ("", "SIGINT"):
+                raise
+            raise Interrupted(f"stopped by {name}. Run the same again to go on", signal_name=name) from None
+        finally:
+            if self.stop.requested:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _interrupt(self, number: int, _: FrameType | None) -> None:
+        if self.stop.requested:
             raise KeyboardInterrupt
-        print(
-            "\nframepipe: finishing the frames in hand; Ctrl-C again stops at once",
-            file=sys.stderr,
-            flush=True,
-        )
-        stop.request("SIGINT")
+        activity = "finishing frames in progress" if self._drawing else "stopping"
+        print(f"\nframepipe: {activity}; Ctrl-C again stops at once", file=sys.stderr, flush=True)
+        self.stop.request("SIGINT")
+        self._stop_within(_PATIENCE_S)
 
-    def terminate(number: int, _: FrameType | None) -> None:
+    def _terminate(self, number: int, _: FrameType | None) -> None:
         name = signal.Signals(number).name
-        stop.request(name, _GRACE_S.get(name, 5.0))
+        grace_s = _GRACE_S.get(name, 5.0)
+        self.stop.request(name, grace_s)
+        self._stop_within(grace_s + _PATIENCE_S)
 
-    handlers = {"SIGINT": interrupt} | dict.fromkeys(_GRACE_S, terminate)
-    known = {getattr(signal, name): call for name, call in handlers.items() if hasattr(signal, name)}
-    before = {number: signal.signal(number, call) for number, call in known.items()}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _stop_within(self, seconds: float) -> None:
+        """Set a system timer: a signal handler must not start a thread (it may have interrupted a start)."""
+        signal.signal(signal.SIGALRM, self._stop_now)
+        signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+
+    def _stop_now(self, number: int, _: FrameType | None) -> None:
+        if self._drawing and self.stop.signal_name == "SIGINT":
+            return
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)  # cleaning up may take a while
+        raise KeyboardInterrupt

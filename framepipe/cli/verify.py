@@ -6,28 +6,24 @@ from typing import Any
 
 import click
 
+import framepipe as fp
 from framepipe.cli import options
-from framepipe.cli.session import stop_on_signals
+from framepipe.cli.session import progress_and_stop
 from framepipe.errors import VerificationFailed
-from framepipe.proof import verify
-from framepipe.recipes import CHROMAS, CODECS, QUALITIES
+from framepipe.options import EncodeOptions
+from framepipe.timeline import Timing
 
 
-@click.command("verify")
+@click.command("verify", cls=options.Verb)
 @click.argument("movie", metavar="MOVIE")
-@click.option("--store", required=True, metavar="DIR", help="The frames that it was built from.")
-@options.timing(as_assembled=True)
-@click.option("--colors", type=int)
-@click.option("--crf", type=int)
-@click.option("--codec", type=click.Choice(CODECS))
-@click.option("--quality", type=click.Choice(QUALITIES))
-@click.option("--chroma", type=click.Choice(CHROMAS))
-@click.option("--depth", type=int)
+@click.option("--store", required=True, metavar="DIR", help="Folder of the frames that it was built from.")
+@options.flags(Timing, EncodeOptions, as_assembled=True)
+@options.QUIET
 @options.AS_JSON
-def command(as_json: bool, **keywords: Any) -> None:
-    """Measure a movie against a store's frames: count, times, size, loop, pictures."""
-    with stop_on_signals() as stop:
-        report = verify(**keywords, stop=stop)
-    print(report.to_json() if as_json else report.table())
+def command(quiet: bool, as_json: bool, **keywords: Any) -> None:
+    """Measure a movie against its frames: count, times, size, loop, pictures."""
+    with progress_and_stop(quiet) as callbacks:
+        report = fp.verify(**keywords, **callbacks)
+    print(report.to_json() if as_json else report.details())
     if not report.passed:
-        raise VerificationFailed(f"{keywords['movie']} is not what it should be", report=report)
+        raise VerificationFailed(f"{keywords['movie']} failed verification", report=report)

@@ -1,1 +1,1 @@
-"""The programs that build movies: finding them, running them, not believing them."""
+"""The programs that build movies: find them, run them, check what they did."""

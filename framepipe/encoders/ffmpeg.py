@@ -1,8 +1,8 @@
-"""ffmpeg: where it may be, what it is, and running it so that its success can be believed.
+"""Find ffmpeg, check that it works, and run it so that its success is certain.
 
-Exit code 0 is not enough (ENOSPC on WebM, a torn frame, a gap: all exit 0). A step has done its
-work only if ffmpeg also printed no error, wrote as many frames as were asked for, and neither
-duplicated nor dropped one (``-progress``, ffmpeg manual "Generic options").
+Exit code 0 is not enough (ENOSPC on WebM, a torn frame, a gap: all exit 0). A step has succeeded
+only if ffmpeg also printed no error, wrote the requested number of frames, and neither duplicated
+nor dropped one (``-progress``, ffmpeg manual "Generic options").
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from framepipe.control import Stop
-from framepipe.encoders.tools import STALL_S, Tool, answer, run
+from framepipe.core.control import NO_CONTROL, STALL_S, Control
+from framepipe.core.process import Tool, query, run
 from framepipe.errors import EncoderFailed, ToolMissing
 
 VARIABLE = "FRAMEPIPE_FFMPEG"
-#: On every command: silent but for errors, no terminal, progress for machines.
+#: Arguments of every command: errors only, no terminal, progress for machines.
 GLOBAL_ARGS = ("-hide_banner", "-v", "error", "-nostdin", "-y", "-xerror")
 PROGRESS_ARGS = ("-progress", "pipe:1", "-stats_period", "0.5")
-#: What changes while work is done; ffmpeg prints progress also while it waits for ever.
-_MOVES = ("frame", "out_time_us", "total_size", "progress")
+#: Fields that change while work is done; ffmpeg prints progress also while it waits for ever.
+_ADVANCING = ("frame", "out_time_us", "total_size", "progress")
 _VERSION = re.compile(r"ffmpeg version (\S+)")
 GET_FFMPEG = "pip install imageio-ffmpeg   (or: apt install ffmpeg, conda install ffmpeg)"
 
 
 def candidates() -> Iterator[tuple[str, str]]:
-    """Where an ffmpeg may be, best first, with where that comes from.
+    """Yield the paths where an ffmpeg may be, best first, each with its origin.
 
     ``FRAMEPIPE_FFMPEG``, every ``ffmpeg`` on ``PATH``, the one that imageio-ffmpeg ships.
     """
-    if named := os.environ.get(VARIABLE):
-        yield shutil.which(named) or named, VARIABLE
-    seen = set()
+    if configured := os.environ.get(VARIABLE):
+        yield shutil.which(configured) or configured, VARIABLE
+    real_paths = set()
     for folder in os.get_exec_path():
-        found = shutil.which("ffmpeg", path=folder)
-        if found and (real := os.path.realpath(found)) not in seen:
-            seen.add(real)
-            yield found, "PATH"
+        path = shutil.which("ffmpeg", path=folder)
+        if path and (real_path := os.path.realpath(path)) not in real_paths:
+            real_paths.add(real_path)
+            yield path, "PATH"
     if shipped := _shipped():
         yield shipped, "imageio-ffmpeg"
 
 
 def _shipped() -> str | None:
-    """The program that imageio-ffmpeg's wheel carries."""
+    """Return the program in imageio-ffmpeg's wheel."""
     try:
         import imageio_ffmpeg
 
@@ -57,61 +57,61 @@ def _shipped() -> str | None:
 
 @cache
 def version_of(path: str) -> str | None:
-    """What ``path -version`` says, None if that is no ffmpeg."""
-    code, text = answer([path, "-version"])
-    found = _VERSION.match(text)
-    return found[1] if found and code == 0 else None
+    """Return the version that ``path -version`` prints, None if it is not an ffmpeg."""
+    code, text = query([path, "-version"])
+    match = _VERSION.match(text)
+    return match[1] if match and code == 0 else None
 
 
-_found: dict[tuple[str, str, str], Tool] = {}
+_tools: dict[tuple[str, str, str], Tool] = {}
 
 
-def find_ffmpeg(what: str, trial: Callable[[Tool], None], cure: str = f"To get one: {GET_FFMPEG}") -> Tool:
-    """The first ffmpeg that really does what is wanted.
+def find_ffmpeg(what: str, probe: Callable[[Tool], None], hint: str = f"To get one: {GET_FFMPEG}") -> Tool:
+    """Find the first ffmpeg that can do what is required.
 
     Parameters
     ----------
     what : str
-        What is tried, for the message: ``"mp4"``.
-    trial : callable
-        Does it on something tiny; raises `EncoderFailed` where it fails.
-    cure : str
-        What to do where none does.
+        What is probed, for the message: ``"mp4"``.
+    probe : callable
+        Does it with tiny input; raises `EncoderFailed` if it fails.
+    hint : str
+        What to do if no ffmpeg can.
 
     Raises
     ------
     ToolMissing
-        None does; says what was tried and how to get one.
+        No ffmpeg can; the message lists the candidates and how to get one.
     """
     key = (what, os.environ.get(VARIABLE, ""), os.environ.get("PATH", ""))
-    if key not in _found:
-        _found[key] = _search(what, trial, cure)
-    return _found[key]
+    if key not in _tools:
+        _tools[key] = _search(what, probe, hint)
+    return _tools[key]
 
 
-def _search(what: str, trial: Callable[[Tool], None], cure: str) -> Tool:
-    passed_over: dict[str, str] = {}
+def _search(what: str, probe: Callable[[Tool], None], hint: str) -> Tool:
+    rejected: dict[str, str] = {}
     for path, origin in candidates():
-        if path in passed_over:
+        if path in rejected:
             continue
         version = version_of(path)
         if version is None:
-            passed_over[path] = f"{path} ({origin}) is no working ffmpeg"
+            rejected[path] = f"{path} ({origin}) is no working ffmpeg"
             continue
-        notes = tuple(f"{reason}; used {path}" for reason in passed_over.values())
+        notes = tuple(f"{reason}; used {path}" for reason in rejected.values())
         tool = Tool("ffmpeg", path, version, notes)
         try:
-            trial(tool)
+            probe(tool)
             return tool
         except EncoderFailed as error:
             reason = _first_words(str(error))
-            passed_over[path] = f"{path} ({origin}, {version}) cannot build {what}: {reason}"
-    tried = "".join(f"\n  {reason}" for reason in passed_over.values()) or "\n  there is none"
-    raise ToolMissing(f"no ffmpeg that can build {what}:{tried}\n{cure}")
+            rejected[path] = f"{path} ({origin}, {version}) cannot build {what}: {reason}"
+    reasons = "".join(f"\n  {reason}" for reason in rejected.values()) or "\n  there is none"
+    raise ToolMissing(f"no ffmpeg that can build {what}:{reasons}\n{hint}")
 
 
 def _first_words(text: str) -> str:
-    """The first line, with the next one if it only announces that; without addresses in memory."""
+    """Return the first line, with the next one if it ends in a colon; without memory addresses."""
     first, *rest = re.sub(r" @ 0x[0-9a-f]+(?=\])", "", text).splitlines()
     return f"{first} {rest[0].strip()[:160]}" if first.endswith(":") and rest else first
 
@@ -124,9 +124,9 @@ def run_ffmpeg(
     frames: int | None = None,
     on_frame: Callable[[int], None] | None = None,
     stall_s: float = STALL_S,
-    stop: Stop | None = None,
+    control: Control = NO_CONTROL,
 ) -> None:
-    """Run one ffmpeg command and believe it only on evidence.
+    """Run one ffmpeg command, and check that it succeeded.
 
     Parameters
     ----------
@@ -138,40 +138,40 @@ def run_ffmpeg(
         Frames that it must write.
     on_frame : callable, optional
         Called with the number of frames written so far.
-    stall_s, stop
-        See `tools.run`.
+    stall_s, control
+        See `framepipe.core.process.run`.
 
     Raises
     ------
     EncoderFailed
-        With the end of its ``stderr``.
+        The command failed; the message has the end of its ``stderr``.
     """
-    seen = {"frame": "0", "dup_frames": "0", "drop_frames": "0"}
+    progress = {"frame": "0", "dup_frames": "0", "drop_frames": "0"}
 
     def read(lines: str) -> bool:
-        before = {name: seen.get(name) for name in _MOVES}
-        seen.update(re.findall(r"^(\w+)= *(\S*)", lines, re.MULTILINE))
-        if on_frame and seen["frame"].isdigit():
-            on_frame(int(seen["frame"]))
-        return before != {name: seen.get(name) for name in _MOVES}
+        before = {name: progress.get(name) for name in _ADVANCING}
+        progress.update(re.findall(r"^(\w+)= *(\S*)", lines, re.MULTILINE))
+        if on_frame and progress["frame"].isdigit():
+            on_frame(int(progress["frame"]))
+        return before != {name: progress.get(name) for name in _ADVANCING}
 
-    # SVT-AV1 and libva talk on stderr unless they are told not to
+    # by default SVT-AV1 and libva print information on stderr
     env = {"SVT_LOG": "1", "LIBVA_MESSAGING_LEVEL": "1"}
-    done = run([tool.path, *args], cwd=cwd, on_lines=read, stall_s=stall_s, stop=stop, env=env)
-    problem = done.verdict()
+    result = run([tool.path, *args], cwd=cwd, on_lines=read, stall_s=stall_s, control=control, env=env)
+    problem = result.verdict()
     if not problem and frames is not None:
-        if (seen["frame"], seen.get("progress")) != (str(frames), "end"):
-            problem = f"wrote {seen['frame']} of {frames} frames and said that all was well"
-        elif seen["dup_frames"] != "0" or seen["drop_frames"] != "0":
-            problem = f"duplicated {seen['dup_frames']} and dropped {seen['drop_frames']} frames"
-    if "No space left" in done.stderr:
+        if (progress["frame"], progress.get("progress")) != (str(frames), "end"):
+            problem = f"wrote {progress['frame']} of {frames} frames although it exited with status 0"
+        elif progress["dup_frames"] != "0" or progress["drop_frames"] != "0":
+            problem = f"duplicated {progress['dup_frames']} and dropped {progress['drop_frames']} frames"
+    if "No space left" in result.stderr:
         problem = f"found no space left on the disk ({problem})"
     if problem:
-        raise EncoderFailed(f"ffmpeg {problem}{_last_words(done.stderr)}", stderr=done.stderr, tool=tool)
+        raise EncoderFailed(f"ffmpeg {problem}{_last_words(result.stderr)}", stderr=result.stderr, tool=tool)
 
 
 def _last_words(stderr: str) -> str:
-    """The first line, often the cause that the others follow from (ffmpeg 9 has eight more), and the last."""
+    """Return the first line, often the cause of the others (ffmpeg 9 has eight more), and the last ones."""
     lines = [line for line in stderr.splitlines() if line.strip()]
-    told = [*lines[:1], *lines[1:][-7:]]
-    return ":\n  " + "\n  ".join(line[:300] for line in told) if told else ""
+    ends = [*lines[:1], *lines[1:][-7:]]
+    return ":\n  " + "\n  ".join(line[:300] for line in ends) if ends else ""

@@ -1,7 +1,7 @@
-"""ImageMagick: what there is of it, and running it in a child process.
+"""Find ImageMagick, and run it in a child process.
 
 Encoding goes through Wand (MagickWand, by ctypes) in ``magick_child``, so that a crash or a policy
-limit of ImageMagick is an error and not the end of the caller.
+limit of ImageMagick is an error and does not end the caller.
 """
 
 from __future__ import annotations
@@ -16,63 +16,62 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from framepipe.control import Stop
-from framepipe.encoders.tools import STALL_S, Tool, answer, run
+from framepipe.core.control import NO_CONTROL, STALL_S, Control
+from framepipe.core.process import Tool, query, run
 from framepipe.errors import EncoderFailed, ToolMissing
 
 GET_IMAGEMAGICK = "apt install libmagickwand-6.q16-6   (or: conda install imagemagick)"
-_CHILD = "framepipe.encoders.magick_child"
 _VERSION = re.compile(r"Version: ImageMagick (\S+)")
 _NO_LIBRARY = 4
 
 
 @cache
 def library() -> Tool | None:
-    """The MagickWand library that Wand finds; asked for in a child process."""
-    asked = (
+    """Find the MagickWand library that Wand loads, in a child process."""
+    script = (
         "import wand.version as v; print(v.MAGICK_VERSION); import wand.api as a; print(a.libmagick._name)"
     )
-    code, text = answer([sys.executable, "-c", asked], 60.0)
+    code, text = query([sys.executable, "-c", script], 60.0)
     lines = text.splitlines()
     if code or len(lines) < 2:
         return None
-    found = re.match(r"ImageMagick (\S+)", lines[0])
-    return Tool("imagemagick", lines[1], found[1] if found else lines[0])
+    match = re.match(r"ImageMagick (\S+)", lines[0])
+    return Tool("imagemagick", lines[1], match[1] if match else lines[0])
 
 
 def programs() -> list[tuple[str, str | None]]:
-    """Every ``magick`` and ``convert`` on ``PATH`` with its version, None if it is another program.
+    """List every ``magick`` and ``convert`` on ``PATH`` with its version, None if it is another program.
 
     A name proves nothing: ``convert.exe`` of Windows converts file systems.
     """
-    found: dict[str, tuple[str, str | None]] = {}
+    by_real_path: dict[str, tuple[str, str | None]] = {}
     for name in ("magick", "convert"):
         for folder in os.get_exec_path():
             path = shutil.which(name, path=folder)
-            if path and (real := os.path.realpath(path)) not in found:
-                found[real] = (path, _version_of(path))
-    return list(found.values())
+            if path and (real_path := os.path.realpath(path)) not in by_real_path:
+                by_real_path[real_path] = (path, _version_of(path))
+    return list(by_real_path.values())
 
 
 @cache
 def _version_of(path: str) -> str | None:
-    _, text = answer([path, "-version"])
-    found = _VERSION.search(text)
-    return found[1] if found else None
+    _, text = query([path, "-version"])
+    match = _VERSION.search(text)
+    return match[1] if match else None
 
 
 def find_imagemagick() -> Tool:
-    """The MagickWand library.
+    """Return the MagickWand library.
 
     Raises
     ------
     ToolMissing
-        There is none; says how to get it.
+        There is none; the message says how to get it.
     """
     tool = library()
     if tool is None:
         raise ToolMissing(
-            "ImageMagick's MagickWand library is not here (Wand could not load it). "
+            "ImageMagick's MagickWand library is missing (Wand could not load it). "
             f"To get it: {GET_IMAGEMAGICK}. Without it: --encoder ffmpeg"
         )
     return tool
@@ -80,19 +79,35 @@ def find_imagemagick() -> Tool:
 
 def run_imagemagick(
     tool: Tool,
+    child: str,
     spec: Mapping[str, Any],
     *,
     cwd: Path,
     on_frame: Callable[[int], None] | None = None,
     stall_s: float = STALL_S,
-    stop: Stop | None = None,
+    control: Control = NO_CONTROL,
 ) -> None:
-    """Build a movie as ``spec`` says (see ``magick_child``) in a child process.
+    """Build a movie in a child process, since MagickWand can end the process that it is loaded in.
+
+    Parameters
+    ----------
+    tool : Tool
+    child : str
+        The module to run, with the path of ``spec`` as its argument.
+    spec : mapping
+        The movie to build, as JSON.
+    cwd : Path
+        The work folder.
+    on_frame : callable, optional
+        Called with the number of frames so far, which the child prints as ``frame=12``.
+    stall_s : float
+        See `framepipe.core.process.run`.
+    control : Control, optional
 
     Raises
     ------
     EncoderFailed
-        With what it printed.
+        The child failed; the message has what it printed.
     """
     path = cwd / "spec.json"
     path.write_text(json.dumps(spec), encoding="ascii")
@@ -104,19 +119,21 @@ def run_imagemagick(
                 on_frame(int(value))
         return True
 
-    done = run(command(path), cwd=cwd, on_lines=read, stall_s=stall_s, stop=stop, env=_import_path())
-    if done.returncode == _NO_LIBRARY:
-        raise ToolMissing(f"ImageMagick: {done.stderr.strip()}. To get it: {GET_IMAGEMAGICK}")
-    if problem := done.verdict():
-        words = done.stderr.strip()[-2000:]
-        raise EncoderFailed(f"ImageMagick {problem}: {words}", stderr=done.stderr, tool=tool)
+    result = run(
+        command(child, path), cwd=cwd, on_lines=read, stall_s=stall_s, control=control, env=_import_path()
+    )
+    if result.returncode == _NO_LIBRARY:
+        raise ToolMissing(f"ImageMagick: {result.stderr.strip()}. To get it: {GET_IMAGEMAGICK}")
+    if problem := result.verdict():
+        words = result.stderr.strip()[-2000:]
+        raise EncoderFailed(f"ImageMagick {problem}: {words}", stderr=result.stderr, tool=tool)
 
 
-def command(spec: Path | str) -> list[str]:
-    """The command that reads ``spec``."""
-    return [sys.executable, "-m", _CHILD, str(spec)]
+def command(child: str, spec: Path | str) -> list[str]:
+    """Return the command that runs the module ``child`` with ``spec``."""
+    return [sys.executable, "-m", child, str(spec)]
 
 
 def _import_path() -> dict[str, str]:
-    """Lets the child import what we can, also from a checkout that is not installed."""
+    """Return the environment in which the child can import what we can, also from an uninstalled checkout."""
     return {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

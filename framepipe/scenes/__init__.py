@@ -1,1 +1,1 @@
-"""What can draw a frame. The only rooms, with ``live``, that know matplotlib."""
+"""Scenes: they draw frames. Apart from ``integrations``, only this package uses matplotlib."""

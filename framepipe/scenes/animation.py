@@ -1,4 +1,4 @@
-"""A scene that is a matplotlib animation: FuncAnimation, ArtistAnimation, or a class of one's own.
+"""A scene that is a matplotlib animation: FuncAnimation, ArtistAnimation, or a user's class.
 
 Frames are drawn as ``Animation.save`` draws them (matplotlib 3.8 to 3.11, ``animation.py``): the
 initial draw, then for each frame the update and ``savefig``. Two things are left out. Between update
@@ -13,6 +13,7 @@ import functools
 import inspect
 import itertools
 import operator
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,134 +21,142 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 from framepipe.errors import UsageError
-from framepipe.fingerprint import digest_code, digest_function, digest_value
-from framepipe.frames import MOST, Frames, Unknowns
-from framepipe.scenes.base import Player, SceneEnded, Shot
-from framepipe.scenes.canvas import Fit, Picture, rasterise
+from framepipe.job.fingerprint import digest_code, digest_function, digest_value, state_digests
+from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
+from framepipe.scenes import matplotlib_private
+from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded
 from framepipe.scenes.figures import digest_figure
 from framepipe.scenes.function import closing_figures
-from framepipe.scenes.load import Loaded, is_animation, name_of, origin_of
-from framepipe.scenes.style import all_rcparams, style_texts
+from framepipe.scenes.incremental import Incremental
+from framepipe.scenes.loading import Loaded, is_animation, name_of, origin_of
+from framepipe.scenes.rasterize import FrameGeometry, Picture
+from framepipe.scenes.rcparams import all_rcparams
 
 if TYPE_CHECKING:
     from matplotlib.animation import Animation
 
-    from framepipe.job import Canvas
-
-#: What ties an animation to a window, to a timer, or to frames that were shown before.
-_OF_THE_SCREEN = ("event_source", "frame_seq", "_first_draw_id", "_close_id", "_resize_id")
-_OF_THE_FRAMES = ("_iter_gen", "_tee_from", "_save_seq", "_blit_cache")
+    from framepipe.job.canvas import Canvas
 
 
-class AnimationScene:
+class AnimationScene(BaseScene):
     """A matplotlib animation.
 
     Parameters
     ----------
     source : Animation or callable
-        The animation, or a function that makes it; then every process calls it for its own.
+        The animation, or a function that makes it, which every process calls for itself.
     params : mapping, optional
         Keyword arguments of that function.
     loaded : Loaded, optional
-        Where it was loaded from, if it has an address.
+        The address that it was loaded from, if it has one.
+    extra : sequence of Animation
+        Other animations of the same figure, as ``extra_anim`` of ``Animation.save``.
+    first_call_twice : bool
+        Call the update function twice for the first frame, as ``save`` does without an ``init_func``.
 
     Raises
     ------
     UsageError
-        The function made no animation, or parameters were given to an animation.
+        The function returned no animation, or parameters were given for an animation.
     """
 
-    keeps_state = True
+    keeps_state = runs_updates = True
 
     def __init__(
         self,
         source: Animation | Callable[..., Animation],
         params: Mapping[str, Any] | None = None,
         loaded: Loaded | None = None,
+        *,
+        extra: Sequence[Animation] = (),
+        first_call_twice: bool = False,
     ) -> None:
         self.params: Mapping[str, Any] = dict(params or {})
+        self._extra, self._first_call_twice = tuple(extra), first_call_twice
         self._build: Any = None if is_animation(source) else source
         if self._build is None and self.params:
             raise UsageError(f"an animation takes no parameters ({', '.join(self.params)})")
         self.animation: Any = source
         if self._build is not None:
-            self.animation = self._built(cast(Callable[..., Any], source))
-        self.animation._draw_was_started = True  # else it warns when it is deleted
+            self.animation = self._build_animation(cast(Callable[..., Any], source))
+        matplotlib_private.mark_as_drawn(self.animation)
         self._supply = _supply_of(self.animation)
-        what = self._build or getattr(self.animation, "_func", None) or type(self.animation)
-        origin = origin_of(self._build or self.animation, loaded, what)
+        update_function = self._build or matplotlib_private.update_of(self.animation) or type(self.animation)
+        origin = origin_of(self._build or self.animation, loaded, update_function)
         self.name, self.sources, self.stem, self.ref = origin.name, origin.sources, origin.stem, origin.ref
+        function_names = [name_of(each) for each in matplotlib_private.functions_of(self.animation)]
+        self.roots = (self.name, *function_names, type(self.animation).__name__)
 
-    def _built(self, build: Callable[..., Any]) -> Any:
-        made = build(**self.params)
-        made = made[0] if isinstance(made, (tuple, list)) and len(made) == 1 else made
-        if not is_animation(made):
+    def _build_animation(self, build: Callable[..., Any]) -> Any:
+        result = build(**self.params)
+        animation = result[0] if isinstance(result, (tuple, list)) and len(result) == 1 else result
+        if not is_animation(animation):
             raise UsageError(
-                f"{name_of(build)}() takes no frame and returned a {type(made).__name__}: it must take one "
-                "frame's value and return a Figure, or take nothing and return a matplotlib animation"
+                f"{name_of(build)}() takes no frame and returned a {type(animation).__name__}: it must take "
+                "one frame's value and return a Figure, or take nothing and return a matplotlib animation"
             )
-        return made
+        return animation
 
     @property
     def fps(self) -> Fraction | None:
         """Frames per second, from the animation's interval."""
-        interval_ms = getattr(self.animation, "_interval", None)
+        interval_ms = matplotlib_private.interval_ms_of(self.animation)
         return Fraction(1000) / Fraction(str(interval_ms)) if interval_ms else None
 
-    def frames(self, asked: Any = None) -> Frames:
-        """The plan: all frames, or those asked for by their place in the animation, from 0.
+    def frames(self, selection: Any = None) -> Frames:
+        """Return the plan: all frames, or a selection by index in the animation, from 0.
 
         Raises
         ------
         UsageError
-            It has no frames, or no end and no count was asked for.
+            It has no frames, or no end and no count was requested.
         """
         supply = self._supply
-        if asked is not None:
-            return _chosen(asked, supply, self.name)
+        if selection is not None:
+            return _select(selection, supply, self.name)
         if supply.count == 0:
             raise UsageError(f"animation {self.name} has no frames: give FuncAnimation frames=…")
         if supply.count is not None:
             values = range(supply.count) if supply.values is None else supply.values
             return Frames(values if supply.values is None else range(supply.count), values, "")
         if supply.limit is None and supply.endless:
-            raise UsageError(f"animation {self.name} has no end: say how many frames, as in --frames 300")
-        limit = supply.limit or MOST
+            raise UsageError(
+                f"animation {self.name} has no end: give the number of frames, as in --frames 300"
+            )
+        limit = supply.limit or MAX_FRAMES
         return Frames(range(limit), Unknowns(limit), "", extent="growing")
 
     def code_digest(self) -> str:
-        """Digest of the update function, its kin and the class."""
-        parts = [getattr(self.animation, "_func", None), getattr(self.animation, "_init_func", None)]
-        codes = [
-            digest_code(part) for part in [self._build, *parts, type(self.animation)] if part is not None
-        ]
-        return digest_value(codes)
+        """Return the digest of the update function, of ``init_func``, of the builder and of the class."""
+        build = [] if self._build is None else [self._build]
+        parts = [*build, *matplotlib_private.functions_of(self.animation), type(self.animation)]
+        return digest_value([digest_code(part) for part in parts])
 
     def data(self) -> Mapping[str, str]:
-        """Digests of the figure as it is before the first frame, and of what the functions refer to."""
+        """Return digests of the figure before the first frame, and of what the functions refer to."""
         animation = self.animation
-        found = {
-            "figure": digest_figure(animation._fig),
-            "fargs": digest_value(getattr(animation, "_args", ())),
+        digests = {
+            "figure": digest_figure(matplotlib_private.figure_of(animation)),
+            "fargs": digest_value(matplotlib_private.arguments_of(animation)),
         }
-        functions = [self._build, getattr(animation, "_func", None), getattr(animation, "_init_func", None)]
-        for function in [*functions, self._supply.make]:
-            found |= digest_function(function) if function is not None else {}
-        return found
-
-    def style(self) -> Mapping[str, str]:
-        """RcParams that differ from matplotlib's defaults, as text."""
-        return style_texts()
+        for function in [self._build, *matplotlib_private.functions_of(animation), self._supply.make]:
+            digests |= digest_function(function) if function is not None else {}
+        return digests
 
     def player(self, earlier: Mapping[int, Any] | Sequence[Any] = ()) -> Player:
         """See `Scene`."""
         if self._build is not None and self.animation is None:  # in another process
-            self.animation = self._built(self._build)
+            self.animation = self._build_animation(self._build)
             self._supply = _supply_of(self.animation)
-        return _AnimationPlayer(self.animation, self._supply)
+        parts = [(self.animation, self._supply), *((each, _supply_of(each)) for each in self._extra)]
+        return _AnimationPlayer(parts, self._first_call_twice)
+
+    def state(self) -> Mapping[str, str]:
+        """Return digests of what the functions refer to, without the figure, and of the random generators."""
+        return state_digests(*matplotlib_private.functions_of(self.animation))
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process: the animation without window and timer, or what makes it anew."""
+        """Return the state for another process: the animation without window and timer, or its builder."""
         state = {**self.__dict__, "animation": None, "_number": _pyplot_number(self.animation)}
         if self._build is None:
             state["_kind"], state["_parts"] = (
@@ -166,32 +175,30 @@ class AnimationScene:
             self.animation.__dict__.update(
                 parts, event_source=_NoTimer(), _blit_cache={}, _draw_was_started=True
             )
-            _give_pyplot_number(self.animation._fig, number)
+            _give_pyplot_number(matplotlib_private.figure_of(self.animation), number)
 
 
 def _pyplot_number(animation: Any) -> int | None:
-    manager = animation._fig.canvas.manager if animation is not None else None
+    manager = matplotlib_private.figure_of(animation).canvas.manager if animation is not None else None
     return None if manager is None else manager.num
 
 
 def _give_pyplot_number(figure: Any, number: int | None) -> None:
-    """Let pyplot know an unpickled figure by its old number, as ``plt.figure(2)`` in an update needs."""
-    from matplotlib._pylab_helpers import Gcf
-
+    """Register an unpickled figure with pyplot under its old number, for ``plt.figure(2)`` in an update."""
     manager = figure.canvas.manager
     if manager is None or number is None or manager.num == number:
         return
-    managers: Any = Gcf.figs
-    other, old = managers.pop(number, None), manager.num
+    managers = matplotlib_private.managers()
+    other_manager, old = managers.pop(number, None), manager.num
     del managers[old]
-    for each, its in ((other, old), (manager, number)):
+    for each, its in ((other_manager, old), (manager, number)):
         if each is not None:
             each.num = its
-            Gcf._set_new_active_manager(each)
+            matplotlib_private.make_active(each)
 
 
 class _NoTimer:
-    """Stands for the timer: update functions may stop it."""
+    """Replaces the timer, which update functions may stop."""
 
     interval = 0
 
@@ -202,27 +209,29 @@ class _NoTimer:
 
 
 def _without_screen(animation: Animation, supply: _Supply) -> dict[str, Any]:
-    parts = {name: value for name, value in vars(animation).items() if name not in _OF_THE_SCREEN}
+    parts = {
+        name: value for name, value in vars(animation).items() if name not in matplotlib_private.OF_THE_SCREEN
+    }
     if supply.make is not None:  # frames are made anew from it
-        parts = {name: value for name, value in parts.items() if name not in _OF_THE_FRAMES}
+        parts = {name: value for name, value in parts.items() if name not in matplotlib_private.OF_THE_FRAMES}
         parts["_save_seq"] = deque()
     return parts
 
 
 @dataclass(frozen=True)
 class _Supply:
-    """Where an animation's frame data come from.
+    """The source of an animation's frame data.
 
     Attributes
     ----------
     make : callable or None
-        Gives a new iterator over the frame data; None where only the animation itself can.
+        Returns a new iterator over the frame data; None if only the animation itself can.
     count : int or None
-        How many there are, if that is known.
+        Number of frames, if known.
     values : sequence or None
-        All of them, if they are known and are not the numbers from 0.
+        All frame data, if they are known and not the numbers from 0.
     limit : int or None
-        At most so many of an unknown number.
+        Maximum number of frames, if their number is unknown.
     endless : bool
     """
 
@@ -234,18 +243,18 @@ class _Supply:
 
 
 def _supply_of(animation: Any) -> _Supply:
-    """How `FuncAnimation.__init__` was told the frames, from what it made of it."""
+    """Reconstruct the ``frames`` argument of an animation from its attributes."""
     from matplotlib.animation import ArtistAnimation, FuncAnimation
 
-    kind, limit = type(animation), getattr(animation, "_save_count", None)
+    kind, limit = type(animation), matplotlib_private.count_of(animation)
     base = next((each for each in (FuncAnimation, ArtistAnimation) if isinstance(animation, each)), None)
     ways = ("new_frame_seq", "new_saved_frame_seq")
     if base is None or any(getattr(kind, way) is not getattr(base, way) for way in ways):
         return _Supply(None, limit=limit)
     if base is ArtistAnimation:
-        artists = animation._framedata
-        return _sequence(artists, known=False) if hasattr(artists, "__len__") else _Supply(None)
-    make = animation._iter_gen
+        artists = matplotlib_private.artists_of(animation)
+        return _sequence(artists, are_known=False) if hasattr(artists, "__len__") else _Supply(None)
+    make = matplotlib_private.maker_of(animation)
     if make is itertools.count:
         return _Supply(itertools.count, endless=True) if limit is None else _supply_of_count(limit)
     if getattr(make, "__module__", "") != "matplotlib.animation":
@@ -253,11 +262,11 @@ def _supply_of(animation: Any) -> _Supply:
     frames = _captured(make)
     with contextlib.suppress(TypeError):
         return _supply_of_count(operator.index(frames))
-    if hasattr(frames, "keys"):  # a dict, a Series, a table: what they are run through for
-        return _sequence(list(frames), known=True)
+    if hasattr(frames, "keys"):  # a dict, a Series, a table: the frames are what iterating gives
+        return _sequence(list(frames), are_known=True)
     if hasattr(frames, "__len__") and hasattr(frames, "__getitem__"):
-        return _sequence(frames, known=True)
-    if iter(frames) is frames:  # an iterator that can be run through only once, by the animation itself
+        return _sequence(frames, are_known=True)
+    if iter(frames) is frames:  # an iterator, which only the animation itself can consume
         return _Supply(None, limit=limit)
     return _Supply(functools.partial(_iterate, frames), limit=limit)
 
@@ -270,30 +279,28 @@ def _iterate(frames: Any) -> Iterator[Any]:
     return iter(frames() if callable(frames) else frames)
 
 
-def _sequence(frames: Any, *, known: bool) -> _Supply:
+def _sequence(frames: Any, *, are_known: bool) -> _Supply:
     count = len(frames)
     numbers = isinstance(frames, range) and frames == range(count)
-    values = None if numbers else frames if known else Unknowns(count)
+    values = None if numbers else frames if are_known else Unknowns(count)
     return _Supply(functools.partial(_iterate, frames), count, values)
 
 
 def _captured(make: Any) -> Any:
-    """The ``frames`` that matplotlib's own little function holds on to."""
+    """Return the ``frames`` that matplotlib's own function refers to."""
     if make.__defaults__:
         return make.__defaults__[0]
     return inspect.getclosurevars(make).nonlocals["frames"]
 
 
-def _chosen(asked: Any, supply: _Supply, name: str) -> Frames:
-    """Frames by their place in the animation."""
-    plan = Frames.of(asked)
+def _select(selection: Any, supply: _Supply, name: str) -> Frames:
+    """Return the frames of a selection by index."""
+    plan = Frames.of(selection)
     if not plan.are_numbers or min(plan.numbers) < 0:
-        raise UsageError(
-            f"frames of animation {name} are chosen by their place in it, from 0: a count or a range"
-        )
+        raise UsageError(f"frames of animation {name} are selected by index, from 0: give a count or a range")
     end = supply.count if supply.count is not None else supply.limit
     if end is not None and max(plan.numbers) >= end:
-        raise UsageError(f"animation {name} has {end} frames, 0 to {end - 1}; asked for {max(plan.numbers)}")
+        raise UsageError(f"frame {max(plan.numbers)} requested; animation {name} has frames 0 to {end - 1}")
     values: Any = plan.numbers
     if supply.values is not None:
         values = [supply.values[number] for number in plan.numbers]
@@ -303,32 +310,51 @@ def _chosen(asked: Any, supply: _Supply, name: str) -> Frames:
 
 
 class _AnimationPlayer:
-    """Plays an animation in this process, as ``Animation.save`` does."""
+    """Plays animations of one figure in this process, as ``Animation.save`` does.
 
-    def __init__(self, animation: Any, supply: _Supply) -> None:
-        self._animation, self._supply = animation, supply
+    Parameters
+    ----------
+    parts : sequence of (Animation, _Supply)
+        The animation, and others in the same figure.
+    first_call_twice : bool
+    """
+
+    stands_in_script = False
+
+    def __init__(self, parts: Sequence[tuple[Any, _Supply]], first_call_twice: bool) -> None:
+        self._parts, self._first_call_twice = parts, first_call_twice
+        self._figure = matplotlib_private.figure_of(parts[0][0])
         self._data: Iterator[Any] | None = None
         self._next = 0
-        self._size_in = animation._fig.get_size_inches().copy()
+        self._incremental = Incremental(self._figure)
+        self._size_in = self._figure.get_size_inches().copy()
         self._before = all_rcparams()
         self._rcparams: dict[str, Any] = {"savefig.bbox": None}
+        self.update_s = 0.0
 
-    def picture(self, shot: Shot, canvas: Canvas, fit: Fit | None) -> Picture:
+    def advance(self, index: int) -> None:
         """See `Player`."""
-        figure = self._animation._fig
-        with self._own_rcparams(), _as_when_saving(figure), closing_figures():
-            data = self._go_to(shot.index, shot.replay)
+        with self._own_rcparams(), matplotlib_private.as_when_saving(self._figure), closing_figures():
+            self._come_to(index, run=True)
+
+    def picture(self, request: FrameRequest, canvas: Canvas, geometry: FrameGeometry | None) -> Picture:
+        """See `Player`."""
+        with self._own_rcparams(), matplotlib_private.as_when_saving(self._figure), closing_figures():
+            self._come_to(request.index, run=request.replay)
+            assert self._data is not None
+            if (data := next(self._data, None)) is None:
+                raise SceneEnded
+            self._next += 1
+            began = time.perf_counter()
             self._update(data)
+            self.update_s = time.perf_counter() - began
             self._lay_out()
-            figure.set_size_inches(self._size_in)
-            return rasterise(figure, canvas, fit)
+            self._figure.set_size_inches(self._size_in)
+            return self._incremental.rasterise(self._figure, canvas, geometry, request.redraw)
 
     @contextlib.contextmanager
     def _own_rcparams(self) -> Iterator[None]:
-        """Those that the updates so far have left, as in ``save``, which does not heed a tight box.
-
-        That would change sizes.
-        """
+        """Set rcParams as the updates so far have left them, but without a tight box, as ``save`` does."""
         import matplotlib
 
         with matplotlib.rc_context(self._rcparams):  # type: ignore[arg-type]
@@ -338,49 +364,36 @@ class _AnimationPlayer:
                 now = all_rcparams()
                 self._rcparams = {name: now[name] for name in now if now[name] != self._before[name]}
 
-    def _go_to(self, index: int, replay: bool) -> Any:
-        """Frame data of this index, after the updates of those before it if they are to be replayed."""
+    def _come_to(self, index: int, run: bool) -> None:
+        """Advance to frame ``index``: run the updates before it, or only skip their data."""
         if self._data is None or index < self._next:
             self._begin()
         assert self._data is not None
-        for data in itertools.islice(self._data, index - self._next + 1):
+        for data in itertools.islice(self._data, index - self._next):
             self._next += 1
-            if self._next > index:
-                return data
-            if replay:
-                with contextlib.suppress(Exception):  # its own frame's failure, not this one's
+            if run:
+                with contextlib.suppress(Exception, SystemExit):  # reported with its own frame
                     self._update(data)
                     self._lay_out(2)
-        raise SceneEnded
+        if self._next < index:
+            raise SceneEnded
 
     def _begin(self) -> None:
-        from matplotlib.animation import FuncAnimation
-
-        animation = self._animation
-        usual = type(animation)._init_draw is FuncAnimation._init_draw  # type: ignore[attr-defined]
-        if not usual or animation._init_func is not None:  # else it would draw the first frame twice
-            animation._init_draw()
-        self._data = self._supply.make() if self._supply.make else animation.new_saved_frame_seq()
+        for animation, _ in self._parts:
+            if not matplotlib_private.has_usual_init(animation) or self._first_call_twice:
+                matplotlib_private.init_draw(animation)
+        supplies = (
+            supply.make() if supply.make else animation.new_saved_frame_seq()
+            for animation, supply in self._parts
+        )
+        self._data = zip(*supplies)
         self._next = 0
 
-    def _update(self, data: Any) -> None:
-        self._animation._pre_draw(data, False)
-        self._animation._draw_frame(data)
+    def _update(self, data: Sequence[Any]) -> None:
+        for (animation, _), its_data in zip(self._parts, data):
+            matplotlib_private.step(animation, its_data)
 
     def _lay_out(self, times: int = 1) -> None:
-        """Let a layout, which goes on from where it came to, come as far as two draws a frame in ``save``."""
-        figure = self._animation._fig
-        for _ in range(times if figure.get_layout_engine() is not None else 0):
-            figure.draw_without_rendering()
-
-
-@contextlib.contextmanager
-def _as_when_saving(figure: Any) -> Iterator[None]:
-    """As in ``Animation.save``: drawing starts no timer, and animated artists are drawn."""
-    canvas = figure.canvas
-    before = canvas._is_saving, canvas.manager
-    canvas._is_saving, canvas.manager = True, None
-    try:
-        yield
-    finally:
-        canvas._is_saving, canvas.manager = before
+        """Run an incremental layout as often as ``save``, which draws twice per frame."""
+        for _ in range(times if self._figure.get_layout_engine() is not None else 0):
+            self._figure.draw_without_rendering()

@@ -1,4 +1,4 @@
-"""A scene that is another program: one run writes one frame's picture."""
+"""A scene that is an external program: one run writes one frame's picture."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framepipe import files, foreign
+from framepipe.core import files, image_files
+from framepipe.core.frame_program import ProcessResult, last_lines, run
+from framepipe.core.shape import Shape
 from framepipe.errors import FrameSizeError, RenderError, UsageError
-from framepipe.fingerprint import digest_value
-from framepipe.frames import file_name
-from framepipe.scenes.canvas import Fit, Picture
-from framepipe.scenes.program import Finished, last_lines, run
+from framepipe.job.fingerprint import digest_value
+from framepipe.job.frames import file_name
+from framepipe.scenes.base import BaseScene
+from framepipe.scenes.rasterize import FrameGeometry, Picture
 from framepipe.scenes.template import fill, names, split
-from framepipe.store import Shape
 
 if TYPE_CHECKING:
-    from framepipe.job import Canvas
-    from framepipe.scenes.base import Shot
+    from framepipe.job.canvas import Canvas
+    from framepipe.scenes.base import FrameRequest
 
 
-class CommandScene:
+class CommandScene(BaseScene):
     """A program that writes one picture for each frame.
 
     Parameters
@@ -46,16 +47,15 @@ class CommandScene:
     Attributes
     ----------
     words : tuple of str
-        The command before it is filled in.
+        The command, with its placeholders.
 
     Raises
     ------
     UsageError
-        The command does not parse, has no ``{output}``, or its program is not there.
+        The command does not parse, has no ``{output}``, or its program is missing.
     """
 
     ref: None = None
-    keeps_state = False  # every frame is a process of its own
 
     def __init__(self, command: str, *, retries: int = 0) -> None:
         self.words = split(command)
@@ -63,7 +63,7 @@ class CommandScene:
             raise UsageError(f"retries is {retries}; give 0 or more")
         if shutil.which(self.words[0]) is None:
             raise UsageError(
-                f"{self.words[0]!r} is no program on PATH: install it, load its module, or give its path"
+                f"{self.words[0]!r} is not a program on PATH: install it, load its module, or give its path"
             )
         self.retries = retries
         self.name = Path(self.words[0]).name
@@ -72,19 +72,23 @@ class CommandScene:
         self.sources: tuple[Path, ...] = ()
 
     def code_digest(self) -> str:
-        """Digest of the command's words; files that it reads are inputs of the job."""
+        """Return the digest of the command's words; files that it reads are inputs of the job."""
         return digest_value(list(self.words))
 
     def data(self) -> Mapping[str, str]:
-        """Nothing: a command refers to no Python data."""
+        """Return nothing: a command refers to no Python data."""
         return {}
 
     def style(self) -> Mapping[str, str]:
-        """Nothing: rcParams do not matter."""
+        """Return nothing: rcParams do not matter."""
+        return {}
+
+    def versions(self, sources: Sequence[Path]) -> Mapping[str, str]:
+        """Return nothing: no package of this Python draws."""
         return {}
 
     def player(self, values: Mapping[int, Any] | Sequence[Any] | None = None) -> CommandPlayer:
-        """What draws in this process; sweeps up after processes that were killed."""
+        """Return a player for this process; delete the temporary folders of killed processes."""
         temporary = _temporary()
         for leftover in files.leftover_temporaries(temporary.parent, of=temporary):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -92,78 +96,84 @@ class CommandScene:
 
 
 def _stem(words: Sequence[str]) -> str:
-    """The script's, as in ``state`` of ``pvbatch state.py``."""
+    """Return the stem of the script among the words, as ``state`` for ``pvbatch state.py``."""
     files_ = (Path(word) for word in words[1:] if Path(word).suffix and Path(word).is_file())
     return next((path.stem for path in files_), "command")
 
 
 class CommandPlayer:
-    """Runs the program for one frame after the other.
+    """Runs the program once for each frame.
 
     Parameters
     ----------
     name : str
-        The program's, for messages.
+        The program's name, for messages.
     words : sequence of str
     retries : int
     """
 
+    stands_in_script = False
+
     def __init__(self, name: str, words: Sequence[str], retries: int) -> None:
         self._name, self._words, self._retries = name, tuple(words), retries
+        self.update_s = 0.0
 
-    def picture(self, task: Shot, canvas: Canvas, fit: Fit | None) -> Picture:
+    def advance(self, index: int) -> None:
+        """Do nothing: the program is started with the frame's number."""
+
+    def picture(self, task: FrameRequest, canvas: Canvas, geometry: FrameGeometry | None) -> Picture:
         """Draw one frame.
 
         The program runs in our working folder, with nothing on its standard input and in our
-        process group, so that it ends with us. What it writes is read by its content; an 8-bit RGB
-        or RGBA PNG that is not interlaced is kept byte for byte.
+        process group, so that it ends with us. The format of its output is detected by content; an
+        8-bit RGB or RGBA PNG that is not interlaced is kept byte for byte.
 
         Parameters
         ----------
-        task : Shot
+        task : FrameRequest
         canvas : Canvas
-            Does not matter to a program.
-        fit : Fit or None
-            What the first frame fixed.
+            Not used.
+        geometry : FrameGeometry or None
+            The geometry of the first frame.
 
         Raises
         ------
         RenderError
-            The program failed or wrote no picture. Its ``log`` (bytes) has what it printed: the
-            first and the last 32 kB.
+            The program failed or wrote no picture. ``log`` (bytes) holds the first and the last 32 kB of
+            its output.
         FrameSizeError
-            The picture has another size than the first frame; with ``log`` too.
+            The picture has another size than the first frame; has ``log`` too.
         UsageError
             The frame's value cannot be written as an argument.
         """
         values = {"number": task.number, "index": task.index}
         if any("value" in names(word) for word in self._words[1:]):
             values["value"] = _as_argument(task.value, task.number)
-        for left in range(self._retries, -1, -1):
+        for attempts_left in range(self._retries, -1, -1):
             try:
-                return self._attempt(values, fit)
-            except _Unlucky as unlucky:
-                if not left:
-                    tried = f" (tried {self._retries + 1} times)" if self._retries else ""
-                    raise RenderError(unlucky.told(tried), log=unlucky.log) from None
+                return self._attempt(values, geometry)
+            except _AttemptFailed as failure:
+                if not attempts_left:
+                    attempts = f" (tried {self._retries + 1} times)" if self._retries else ""
+                    raise RenderError(failure.message(attempts), log=failure.log) from None
         raise AssertionError("unreachable")
 
-    def _attempt(self, values: Mapping[str, Any], fit: Fit | None) -> Picture:
+    def _attempt(self, values: Mapping[str, Any], geometry: FrameGeometry | None) -> Picture:
         file = file_name(values["number"])
-        by_hand = shlex.join(self._argv({**values, "output": file}))
-        with _own_folder() as folder:
+        command_line = shlex.join(self._argv({**values, "output": file}))
+        with _private_folder() as folder:
             output = folder / file
-            finished = run(self._argv({**values, "output": str(output)}))
+            process_result = run(self._argv({**values, "output": str(output)}))
             try:
-                if verdict := finished.verdict() or _what_is_missing(output):
-                    raise foreign.BadPicture(verdict)
-                picture = _read(output.read_bytes(), fit)
-            except foreign.BadPicture as error:
-                raise _Unlucky(f"{self._name} {error}", by_hand, finished, file) from None
-        if fit and picture.fit.shape != fit.shape:
-            verdict = f"{self._name} {_misfit(picture.fit.shape, fit.shape)}"
-            odd = _Unlucky(verdict, by_hand, finished, file)
-            raise FrameSizeError(odd.told(), log=odd.log)
+                if verdict := process_result.verdict() or _why_no_output(output):
+                    raise image_files.InvalidImage(verdict)
+                picture = _read(output.read_bytes(), geometry)
+            except image_files.InvalidImage as error:
+                raise _AttemptFailed(f"{self._name} {error}", command_line, process_result, file) from None
+        if geometry and picture.geometry.shape != geometry.shape:
+            verdict = f"{self._name} {_size_mismatch(picture.geometry.shape, geometry.shape)}"
+            failure = _AttemptFailed(verdict, command_line, process_result, file)
+            raise FrameSizeError(failure.message(), log=failure.log)
         return picture
 
     def _argv(self, values: Mapping[str, Any]) -> list[str]:
@@ -172,26 +182,28 @@ class CommandPlayer:
         except (ValueError, TypeError) as error:
             raise UsageError(f"frame {values['number']}: {error} in {shlex.join(self._words)}") from None
         if any("\0" in word for word in argv):
-            raise UsageError(f"frame {values['number']}: its value has a NUL, which no argument can hold")
+            raise UsageError(
+                f"frame {values['number']}: its value has a NUL byte, which no argument can hold"
+            )
         return argv
 
 
-class _Unlucky(Exception):
-    """An attempt that failed: what is to be said about it."""
+class _AttemptFailed(Exception):
+    """A failed attempt, with its message and log."""
 
-    def __init__(self, verdict: str, by_hand: str, finished: Finished, file: str) -> None:
+    def __init__(self, verdict: str, command_line: str, process_result: ProcessResult, file: str) -> None:
         super().__init__(verdict)
-        self._verdict, self._by_hand, self._printed = verdict, by_hand, finished.printed
+        self._verdict, self._command_line, self._printed = verdict, command_line, process_result.printed
         self._log_path = Path("logs", file).with_suffix(".log")
 
     @property
     def log(self) -> bytes:
-        head = f"# {self._verdict}\n# {self._by_hand}\n"
+        head = f"# {self._verdict}\n# {self._command_line}\n"
         return head.encode(errors="surrogateescape") + self._printed
 
-    def told(self, tried: str = "") -> str:
-        """The message: verdict, next step, where the log lies, the last lines of it."""
-        lines = [f"{self._verdict}{tried}", f"  run it by hand: {self._by_hand}"]
+    def message(self, attempts: str = "") -> str:
+        """Return the message: verdict, next step, path of the log and its last lines."""
+        lines = [f"{self._verdict}{attempts}", f"  run it by hand: {self._command_line}"]
         last = last_lines(self._printed)
         if not last:
             return "\n".join([*lines, "  it printed nothing"])
@@ -199,7 +211,7 @@ class _Unlucky(Exception):
 
 
 def _as_argument(value: Any, number: int) -> Any:
-    """A frame's value as an argument: text and numbers as they are, lists and dictionaries as JSON."""
+    """Convert a frame's value to an argument: text and numbers stay, lists and dictionaries become JSON."""
     if isinstance(value, (str, Number, np.bool_)):
         return value
     if isinstance(value, os.PathLike):
@@ -222,8 +234,8 @@ def _temporary() -> Path:
 
 
 @contextmanager
-def _own_folder() -> Iterator[Path]:
-    """A folder that only this account can look into; its name tells later runs whose it was."""
+def _private_folder() -> Iterator[Path]:
+    """Make a temporary folder that only this account can read; later runs recognise it by its name."""
     folder = files.temporary_beside(_temporary())
     try:
         folder.mkdir(mode=0o700)
@@ -235,36 +247,36 @@ def _own_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _what_is_missing(output: Path) -> str:
-    """Why there is no file to read; programs that number their output themselves miss the name."""
+def _why_no_output(output: Path) -> str:
+    """Return why there is no output file, "" if there is one; list the files that were written instead."""
     if output.is_file():
         return ""
-    beside = sorted(path.name for path in output.parent.iterdir())
-    instead = f"; it wrote {', '.join(beside[:3])} instead" if beside else ""
+    other_files = sorted(path.name for path in output.parent.iterdir())
+    instead = f"; it wrote {', '.join(other_files[:3])} instead" if other_files else ""
     return f"exited with code 0 but wrote nothing to {{output}} ({output.name}){instead}"
 
 
-def _read(data: bytes, fit: Fit | None) -> Picture:
-    """The picture in a file, with or without alpha as the movie has it where that loses nothing."""
+def _read(data: bytes, geometry: FrameGeometry | None) -> Picture:
+    """Decode a picture; add or drop an opaque alpha channel to match the movie."""
     try:
-        found = foreign.decode(data)
-    except foreign.BadPicture as error:
-        raise foreign.BadPicture(f"exited with code 0 but wrote {error}") from None
-    pixels, kept = found.pixels, data if foreign.plain_png(data) else None
+        image = image_files.decode(data)
+    except image_files.InvalidImage as error:
+        raise image_files.InvalidImage(f"exited with code 0 but wrote {error}") from None
+    pixels, png_bytes = image.pixels, data if image_files.plain_png(data) else None
     with_alpha = pixels.shape[2] == 4
-    if fit and fit.shape.mode == "RGB" and with_alpha and bool((pixels[..., 3] == 255).all()):
-        pixels, kept = pixels[..., :3], None
-    elif fit and fit.shape.mode == "RGBA" and not with_alpha:
-        pixels, kept = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)]), None
+    if geometry and geometry.shape.mode == "RGB" and with_alpha and bool((pixels[..., 3] == 255).all()):
+        pixels, png_bytes = pixels[..., :3], None
+    elif geometry and geometry.shape.mode == "RGBA" and not with_alpha:
+        pixels, png_bytes = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)]), None
     height, width, channels = pixels.shape
     shape = Shape(width, height, "RGBA" if channels == 4 else "RGB")
-    return Picture(pixels, Fit(shape), found.dpi, None, kept)
+    return Picture(pixels, FrameGeometry(shape), image.dpi, None, png_bytes)
 
 
-def _misfit(shape: Shape, first: Shape) -> str:
+def _size_mismatch(shape: Shape, first: Shape) -> str:
     if (shape.width, shape.height) == (first.width, first.height):
-        return "wrote a picture with transparent pixels, the first frame has none: let it write all alike"
+        return "wrote a picture with transparent pixels; the first frame has none: let it write all alike"
     return (
-        f"wrote {shape.width}x{shape.height} px, the first frame has {first.width}x{first.height}: "
+        f"wrote {shape.width}x{shape.height} px; the first frame has {first.width}x{first.height}: "
         "let it write one size"
     )

@@ -12,7 +12,7 @@ _WAVELENGTH, _SOURCES = 1.6, ((-2.5, 0.0), (2.5, 0.0))
 
 
 def waves(index: int, frames: int = FRAMES) -> Figure:
-    """Frame ``index`` of ``frames``, which together are one period of the waves: they loop."""
+    """Draw frame ``index`` of ``frames``, which loop: together they show whole periods of the waves."""
     import numpy as np
     from matplotlib import pyplot as plt
 

@@ -1,4 +1,4 @@
-"""What a figure is, apart from how it is drawn: a digest of its artists, and all that is to be pickled."""
+"""Digests of figures by their artists, and pickling figures with their callbacks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from framepipe.fingerprint import digest_value
+from framepipe.job.fingerprint import digest_value
 
-#: Of the drawing, the window or the counting of objects, not of the picture.
-_PASSING = (
+#: Attributes that belong to drawing, to a window or to counting objects, not to the picture.
+_NOT_PICTURE = (
     "stale",
     "_stale",
     "number",
@@ -29,7 +29,7 @@ _PASSING = (
     "_parents",
     "_invalid",
 )
-#: Classes and modules of what artists hold that is nothing but style, by the beginning of their names.
+#: Beginnings of the names of classes that hold only the style of artists.
 _STYLE = (
     "matplotlib.axis.Ticker",
     "matplotlib.colorizer.",
@@ -43,15 +43,15 @@ _STYLE = (
     "matplotlib.ticker.",
 )
 _PARTS_OF_TEXT = ("_bbox_patch", "arrow_patch")  # artists that are nobody's children
-_DEPTH = 8
+_MAX_DEPTH = 8
 
 
 def digest_figure(figure: Any) -> str:
-    """SHA-256, in hex, over the plain attributes of all artists of a figure, in their order.
+    """Return the SHA-256, in hex, of the plain attributes of all artists of a figure, in their order.
 
-    Numbers, text, arrays and what is made of them count, so do paths, view limits, the matrices of
+    Numbers, text, arrays and their containers count, so do paths, view limits, the matrices of
     transforms, and style: markers, fonts, colour maps, norms, scales, tickers. Layout and callbacks do
-    not. The same for the same figure in another process; it changes when the figure is drawn.
+    not. The digest is the same in another process; it changes when the figure is drawn.
     """
     sha = hashlib.sha256()
     for artist in _artists(figure):
@@ -67,30 +67,30 @@ def _artists(artist: Any) -> Iterator[Any]:
         yield from _artists(child)
 
 
-def _plain_items(thing: Any, depth: int = _DEPTH) -> list[Any]:
-    """Names and plain values of attributes."""
-    items = [(name, _plain(value, depth)) for name, value in vars(thing).items() if name not in _PASSING]
-    return sorted((item for item in items if item[1] is not _NOT), key=lambda item: item[0])
+def _plain_items(thing: Any, depth: int = _MAX_DEPTH) -> list[Any]:
+    """Return the names and plain values of attributes, sorted."""
+    items = [(name, _plain(value, depth)) for name, value in vars(thing).items() if name not in _NOT_PICTURE]
+    return sorted((item for item in items if item[1] is not _OMIT), key=lambda item: item[0])
 
 
-_NOT = object()
+_OMIT = object()
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """What tells a figure by its ``repr``: numbers, text, lists, digests of arrays; else ``_NOT``."""
+    """Return a value whose ``repr`` identifies it: number, text, list or digest of an array; or ``_OMIT``."""
     if isinstance(value, enum.Enum):
         return value.name
     if value is None or isinstance(value, (bool, int, float, complex, str, np.generic)):
         return value
     if isinstance(value, np.ndarray):
         return digest_value(value)
-    if not depth:  # as deep as this only what refers to itself goes
-        return _NOT
+    if not depth:  # only objects that refer to themselves are this deep
+        return _OMIT
     if isinstance(value, dict):
         value = [item for pair in value.items() for item in pair]
     if isinstance(value, (list, tuple)):
         parts = [_plain(part, depth - 1) for part in value]
-        return _NOT if any(part is _NOT for part in parts) else parts
+        return _OMIT if any(part is _OMIT for part in parts) else parts
     if hasattr(value, "vertices") and hasattr(value, "codes"):  # a Path
         return [digest_value(value.vertices), digest_value(value.codes)]
     if hasattr(value, "get_points") and hasattr(value, "intervalx"):  # a Bbox, as view and data limits
@@ -102,21 +102,25 @@ def _plain_style(value: Any, depth: int) -> Any:
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     if kind == "matplotlib.transforms.Affine2D":
         return value.get_matrix().tolist()
-    if kind.startswith("matplotlib.transforms.Composite"):  # an artist's own turn, then that of its axes
-        return [part for part in (_plain(value._a, depth), _plain(value._b, depth)) if part is not _NOT]
-    if hasattr(value, "get_under") and hasattr(value, "N"):  # a colour map, which makes its table late
+    if kind.startswith(
+        "matplotlib.transforms.Composite"
+    ):  # the artist's own transform, then that of its axes
+        return [part for part in (_plain(value._a, depth), _plain(value._b, depth)) if part is not _OMIT]
+    if hasattr(value, "get_under") and hasattr(
+        value, "N"
+    ):  # a colour map, which builds its table on first use
         return digest_value([value(np.arange(-1, value.N + 1)), value.get_bad()])
     if kind.startswith(_STYLE) and not hasattr(value, "get_children"):
         return [kind, *_plain_items(value, depth)]
-    return _NOT
+    return _OMIT
 
 
-_one_at_a_time = threading.Lock()
+_pickle_lock = threading.Lock()
 
 
 def _unlock_in_child() -> None:
-    global _one_at_a_time
-    _one_at_a_time = threading.Lock()  # the thread that held it is not there
+    global _pickle_lock
+    _pickle_lock = threading.Lock()  # the thread that held it does not exist in the child
 
 
 if hasattr(os, "register_at_fork"):
@@ -124,17 +128,17 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def callbacks_too() -> Iterator[None]:
-    """Figures are pickled with what connects their artists.
+def pickling_callbacks() -> Iterator[None]:
+    """Pickle figures together with the callbacks between their artists.
 
-    matplotlib leaves that out: a colour bar would no longer follow its image, nor an image its norm.
+    matplotlib omits them: a colour bar would no longer follow its image, nor an image its norm.
     """
     cbook = sys.modules.get("matplotlib.cbook")
     if cbook is None:
         yield
         return
     kind = cbook.CallbackRegistry
-    with _one_at_a_time:  # the table is the whole process's, and a recorder's thread pickles too
+    with _pickle_lock:  # the table is the whole process's, and a recorder's thread pickles too
         copyreg.pickle(kind, _registry_parts)
         try:
             yield
@@ -143,11 +147,11 @@ def callbacks_too() -> Iterator[None]:
 
 
 def _registry_parts(registry: Any) -> tuple[Any, ...]:
-    kept = registry._pickled_cids
+    previous_cids = registry._pickled_cids
     of_a_window = "draw_event" in (registry._signals or ())
     if not of_a_window:
         registry._pickled_cids = {cid for each in registry.callbacks.values() for cid in each}
     try:
         return copyreg.__newobj__, (type(registry),), registry.__getstate__()  # type: ignore[attr-defined]
     finally:
-        registry._pickled_cids = kept
+        registry._pickled_cids = previous_cids

@@ -3,45 +3,48 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from framepipe.data import Slice
 from framepipe.errors import RenderError, UsageError
-from framepipe.fingerprint import digest_code, digest_function
-from framepipe.scenes.base import Player, Shot
-from framepipe.scenes.canvas import Fit, Picture, rasterise
-from framepipe.scenes.load import Loaded, check_call, name_of, origin_of
-from framepipe.scenes.style import keep_rcparams, style_texts
+from framepipe.job.data import Slice
+from framepipe.job.fingerprint import digest_code, digest_function, state_digests
+from framepipe.scenes.base import BaseScene, FrameRequest, Player
+from framepipe.scenes.incremental import Incremental
+from framepipe.scenes.loading import Loaded, check_call, name_of, origin_of
+from framepipe.scenes.rasterize import FrameGeometry, Picture, is_picture, picture_of, pixels_of
+from framepipe.scenes.rcparams import keep_rcparams
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from framepipe.job import Canvas
+    from framepipe.job.canvas import Canvas
 
 
-class FunctionScene:
+class FunctionScene(BaseScene):
     """A function of one frame.
 
     Parameters
     ----------
     function : callable
         Called with the frame's value and ``params``. Returns a Figure, an Axes or another Artist
-        (or a sequence that begins with one, as ``plt.subplots`` and ``plt.plot`` give), or nothing
-        after drawing on pyplot's current figure.
+        (or a sequence that begins with one, as ``plt.subplots`` and ``plt.plot`` return), or nothing
+        after drawing on pyplot's current figure; or a picture, which is stored unchanged: a Pillow
+        image, or an array of uint8 of shape (height, width, 3 or 4).
     params : mapping, optional
         Keyword arguments for every frame.
     loaded : Loaded, optional
-        Where the function was loaded from, if it has an address.
+        The address that the function was loaded from, if it has one.
 
     Raises
     ------
     UsageError
-        It is no function, or does not take the frame's value and these parameters.
+        It is not a function, or does not take the frame's value and these parameters.
     """
 
-    keeps_state = True  # it may: that is checked, not believed
+    keeps_state = True  # it may, which is checked
 
     def __init__(
         self,
@@ -59,67 +62,88 @@ class FunctionScene:
         self.name, self.sources, self.stem, self.ref = origin.name, origin.sources, origin.stem, origin.ref
 
     def code_digest(self) -> str:
-        """Digest of the function's own source."""
+        """Return the digest of the function's own source."""
         return digest_code(self.function)
 
     def data(self) -> Mapping[str, str]:
-        """Digests of closure variables, defaults and global variables that the function uses."""
+        """Return digests of the closure variables, defaults and global variables that the function uses."""
         return digest_function(self.function)
 
-    def style(self) -> Mapping[str, str]:
-        """RcParams that differ from matplotlib's defaults, as text."""
-        return style_texts()
+    def state(self) -> Mapping[str, str]:
+        """Return digests of the objects that the function refers to, and of the global random generators."""
+        return state_digests(self.function)
 
     def player(self, earlier: Mapping[int, Any] | Sequence[Any] = ()) -> Player:
         """See `Scene`."""
         return _FunctionPlayer(self, earlier)
 
     @contextmanager
-    def figure(self, value: Any) -> Iterator[Figure]:
-        """Draw one frame; its Figure, and everything else that drawing opened, is closed after."""
+    def figure(self, value: Any) -> Iterator[Any]:
+        """Draw one frame and yield its Figure or picture; figures that this opened are closed afterwards."""
         with closing_figures():
             loaded = value.load() if isinstance(value, Slice) else value
-            yield figure_in(self.function(loaded, **self.params), self.name)
+            returned = self.function(loaded, **self.params)
+            yield returned if is_picture(returned) else figure_in(returned, self.name)
 
     def update(self, value: Any) -> None:
-        """Run a frame and do not draw it."""
+        """Call the function for a frame without rasterising the result."""
         with self.figure(value):
             pass
 
 
 class _FunctionPlayer:
+    stands_in_script = False
+
     def __init__(self, scene: FunctionScene, earlier: Mapping[int, Any] | Sequence[Any]) -> None:
         self._scene, self._earlier = scene, earlier
         self._next = 0
+        self._incremental = Incremental()
+        self.update_s = 0.0
 
-    def picture(self, shot: Shot, canvas: Canvas, fit: Fit | None) -> Picture:
+    def advance(self, index: int) -> None:
         """See `Player`."""
-        if shot.replay:
-            for index in range(self._next, shot.index):
-                with keep_rcparams(), contextlib.suppress(Exception):  # its own failure, not this frame's
-                    self._scene.update(self._earlier[index])
-        self._next = shot.index + 1
+        for earlier_index in range(self._next, index):
+            with keep_rcparams(), contextlib.suppress(Exception, SystemExit):  # reported with its own frame
+                self._scene.update(self._earlier[earlier_index])
+        self._next = max(self._next, index)
+
+    def picture(self, request: FrameRequest, canvas: Canvas, geometry: FrameGeometry | None) -> Picture:
+        """See `Player`."""
+        if request.replay:
+            self.advance(request.index)
+        self._next = request.index + 1
         # values that frames change in place are the same object here, as in one process
-        value = self._earlier[shot.index] if shot.replay else shot.value
-        with self._scene.figure(value) as figure:
-            return rasterise(figure, canvas, fit)
+        value = self._earlier[request.index] if request.replay else request.value
+        began = time.perf_counter()
+        with keep_rcparams(), self._scene.figure(value) as figure:
+            self.update_s = time.perf_counter() - began
+            return picture_in(figure, canvas, geometry, self._incremental, request.redraw)
+
+
+def picture_in(
+    thing: Any, canvas: Canvas, geometry: FrameGeometry | None, incremental: Incremental, redraw: str
+) -> Picture:
+    """Return the picture of a Figure, of an array or of an image."""
+    if is_picture(thing):
+        return picture_of(pixels_of(thing), geometry)
+    return incremental.rasterise(thing, canvas, geometry, redraw)
 
 
 @contextmanager
 def closing_figures() -> Iterator[None]:
-    """Figures that are opened meanwhile are closed after."""
+    """Close the pyplot figures that the block opens."""
     from matplotlib import pyplot as plt
 
-    before = set(plt.get_fignums())
+    open_numbers = set(plt.get_fignums())
     try:
         yield
     finally:
-        for number in set(plt.get_fignums()) - before:
+        for number in set(plt.get_fignums()) - open_numbers:
             plt.close(number)
 
 
 def figure_in(returned: Any, name: str) -> Figure:
-    """The Figure that is meant by what a user's function returned.
+    """Return the Figure that a user's function returned or drew on.
 
     Raises
     ------
@@ -143,7 +167,7 @@ def figure_in(returned: Any, name: str) -> Figure:
         thing = parent
     if not isinstance(thing, FigureBase):
         raise RenderError(
-            f"{name}() returned a {type(returned).__name__}: return a Figure or an Axes, "
-            "or draw on pyplot's current figure and return nothing"
+            f"{name}() returned a {type(returned).__name__}: return a Figure, an Axes, a Pillow image or an "
+            "array of pixels, or draw on pyplot's current figure and return nothing"
         )
     return thing  # type: ignore[return-value]

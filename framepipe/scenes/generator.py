@@ -1,26 +1,31 @@
-"""A scene that is a generator: a simulation that evolves and yields Figures."""
+"""A scene that is a generator: a simulation that yields Figures."""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from framepipe.errors import RenderError, UsageError
-from framepipe.fingerprint import digest_code, digest_function
-from framepipe.frames import MOST, Frames, Unknowns
-from framepipe.scenes.base import Player, SceneEnded, why_failed
-from framepipe.scenes.function import closing_figures
-from framepipe.scenes.load import Loaded, check_call, origin_of
+from framepipe.job.fingerprint import digest_code, digest_function
+from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
+from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded, describe_failure
+from framepipe.scenes.function import closing_figures, figure_in, picture_in
+from framepipe.scenes.incremental import Incremental
+from framepipe.scenes.loading import Loaded, check_call, origin_of
+from framepipe.scenes.rasterize import FrameGeometry, Picture, is_picture
 from framepipe.scenes.snapshot import Snapshot, SnapshotScene
-from framepipe.scenes.style import style_texts
+
+if TYPE_CHECKING:
+    from framepipe.job.canvas import Canvas
 
 
-class GeneratorScene:
-    """A generator function that yields a Figure a frame.
+class GeneratorScene(BaseScene):
+    """A generator function that yields one Figure per frame.
 
-    It runs in this process, in order and once; its figures are drawn by the engine meanwhile. What
-    is drawn already is run through and not drawn.
+    It runs once and in order, in this process, while the engine draws its figures. It runs through frames
+    that are done without drawing them.
 
     Parameters
     ----------
@@ -28,10 +33,11 @@ class GeneratorScene:
     params : mapping, optional
         Its keyword arguments.
     loaded : Loaded, optional
-        Where it was loaded from, if it has an address.
+        The address that it was loaded from, if it has one.
     """
 
-    keeps_state = False  # of no concern: it is always run in order
+    keeps_state = False  # irrelevant: it always runs in order
+    runs_updates = streams = True
 
     def __init__(
         self,
@@ -44,42 +50,77 @@ class GeneratorScene:
         self.name, self.sources, self.stem, self.ref = origin.name, origin.sources, origin.stem, origin.ref
         check_call(function, self.name, (), self.params)
 
-    def frames(self, asked: Any = None) -> Frames:
-        """The plan: all that it yields, or those asked for by their place, from 0."""
-        if asked is None:
-            return Frames(range(MOST), Unknowns(MOST), "", extent="growing")
-        plan = Frames.of(asked)
+    def frames(self, selection: Any = None) -> Frames:
+        """Return the plan: all frames, or a selection by index, from 0."""
+        if selection is None:
+            return Frames(range(MAX_FRAMES), Unknowns(MAX_FRAMES), "", extent="growing")
+        plan = Frames.of(selection)
         in_order = list(plan.numbers) == sorted(plan.numbers)
         if not plan.are_numbers or min(plan.numbers) < 0 or not in_order:
             raise UsageError(
-                f"frames of generator {self.name} are chosen by place, rising from 0: a count or a range"
+                f"frames of generator {self.name} are selected by index, rising from 0: "
+                "give a count or a range"
             )
         return Frames(plan.numbers, Unknowns(len(plan)), plan.spec, indices=plan.numbers)
 
     def code_digest(self) -> str:
-        """Digest of the function's own source."""
+        """Return the digest of the function's own source."""
         return digest_code(self.function)
 
     def data(self) -> Mapping[str, str]:
-        """Digests of closure variables, defaults and global variables that the function uses."""
+        """Return digests of the closure variables, defaults and global variables that the function uses."""
         return digest_function(self.function)
 
-    def style(self) -> Mapping[str, str]:
-        """RcParams that differ from matplotlib's defaults, as text."""
-        return style_texts()
-
     def player(self, earlier: Mapping[int, Any] | Sequence[Any] = ()) -> Player:
-        """How its figures are drawn."""
-        return SnapshotScene(self.name).player()
+        """See `Scene`."""
+        return _GeneratorPlayer(self)
 
-    def run(self) -> tuple[SnapshotScene, Mapping[int, Snapshot]]:
-        """Start it: what draws its figures, and the figures by number, to be asked for in rising order."""
+    def for_workers(self, values: Mapping[int, Any]) -> tuple[SnapshotScene, Mapping[int, Snapshot]]:
+        """Start the generator; return a scene that draws its figures, and the figures by number.
+
+        The figures must be requested in rising order.
+        """
         scene = SnapshotScene(self.name, self.stem)
         return scene, _Figures(self, scene)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For other processes, which draw its figures and need no more."""
+        """Omit the function: other processes only draw the figures."""
         return {**self.__dict__, "function": None}
+
+
+class _GeneratorPlayer:
+    """Runs the generator in this process and draws the figure that it yielded last."""
+
+    stands_in_script = False
+
+    def __init__(self, scene: GeneratorScene) -> None:
+        self._scene = scene
+        self._running = scene.function(**scene.params)
+        self._next = 0
+        self._yielded: Any = None
+        self._open = contextlib.ExitStack()
+        self._incremental = Incremental()
+        self.update_s = 0.0
+
+    def advance(self, index: int) -> None:
+        """See `Player`; the figure of this frame exists afterwards."""
+        began = time.perf_counter()
+        while self._next <= index:
+            self._open.close()
+            self._open.enter_context(closing_figures())
+            try:
+                self._yielded = next(self._running)
+            except StopIteration:
+                raise SceneEnded from None
+            self._next += 1
+        self.update_s = time.perf_counter() - began
+
+    def picture(self, request: FrameRequest, canvas: Canvas, geometry: FrameGeometry | None) -> Picture:
+        """See `Player`."""
+        self.advance(request.index)
+        yielded = self._yielded
+        thing = yielded if is_picture(yielded) else figure_in(yielded, self._scene.name)
+        return picture_in(thing, canvas, geometry, self._incremental, request.redraw)
 
 
 class _Figures(Mapping[int, Snapshot]):
@@ -105,13 +146,13 @@ class _Figures(Mapping[int, Snapshot]):
                 except StopIteration:
                     raise SceneEnded from None
                 except Exception as error:
-                    message, where = why_failed(self._snapshots.name, error)
-                    raise RenderError(message, traceback=where) from error
+                    message, user_traceback = describe_failure(self._snapshots.name, error)
+                    raise RenderError(message, traceback=user_traceback) from error
                 self._next += 1
             return self._snapshots.take(yielded)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(MOST))
+        return iter(range(MAX_FRAMES))
 
     def __len__(self) -> int:
-        return MOST
+        return MAX_FRAMES

@@ -1,10 +1,11 @@
-"""A scene of figures that exist already: each is pickled where it was made and drawn elsewhere."""
+"""A scene of existing figures: each is pickled in the program that made it and drawn elsewhere."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,60 +14,76 @@ import numpy as np
 import numpy.typing as npt
 
 from framepipe.errors import RenderError
-from framepipe.frames import Digested
-from framepipe.scenes.base import Player, Shot
-from framepipe.scenes.canvas import Fit, Picture, picture_of, rasterise
-from framepipe.scenes.figures import callbacks_too
+from framepipe.job.frames import Digested
+from framepipe.job.stamp import RECORDED
+from framepipe.scenes.base import BaseScene, FrameRequest, Player
+from framepipe.scenes.figures import pickling_callbacks
 from framepipe.scenes.function import closing_figures, figure_in
-from framepipe.scenes.style import all_rcparams, apply_rcparams
+from framepipe.scenes.rasterize import FrameGeometry, Picture, is_picture, picture_of, pixels_of, rasterise
+from framepipe.scenes.rcparams import all_rcparams, apply_rcparams
 
 if TYPE_CHECKING:
-    from framepipe.job import Canvas
+    from matplotlib.figure import Figure
+
+    from framepipe.job.canvas import Canvas
+
+
+#: The limits of an Axes by axis name: x, y or z.
+Limits = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Snapshot(Digested):
-    """A figure as it was, or pixels.
+    """A figure at one moment, or pixels.
 
     Attributes
     ----------
     figure : bytes
-        Pickled; empty where there is something else.
-    here : Figure or None
+        The pickled figure; empty for pixels or a live figure.
+    live_figure : Figure or None
         To be drawn at once, in this process: it need not be picklable.
     rcparams : dict
-        Those that were changed since the snapshots began.
+        The rcParams that have changed since the scene was created.
     pixels : ndarray of uint8, shape (height, width, 3 or 4), or None
     state : str
-        What the figure was, for its fingerprint; empty where nobody asks.
+        The figure's state, for its fingerprint; empty if not needed.
     savefig : dict
         Keywords for ``savefig``.
+    recorded : str
+        The numbers that were recorded before this one (`framepipe.store.recorded`).
+    limits : sequence of dict
+        For each Axes, as returned by `view_limits`: the limits to draw it with instead of its own.
     """
 
     figure: bytes = b""
-    here: Any = None
+    live_figure: Any = None
     rcparams: Mapping[str, Any] = field(default_factory=dict)
     pixels: npt.NDArray[np.uint8] | None = None
     state: str = ""
     savefig: Mapping[str, Any] = field(default_factory=dict)
+    recorded: str = ""
+    limits: Sequence[Limits] = ()
 
     def digest(self) -> str:
         """See `Digested`."""
         return self.state
 
+    def notes(self) -> Mapping[str, str]:
+        """See `Digested`."""
+        return {RECORDED: self.recorded}
 
-class SnapshotScene:
-    """Figures that a running program made.
+
+class SnapshotScene(BaseScene):
+    """Figures of a running program.
 
     Parameters
     ----------
     name : str
-        What made them, for messages.
+        The call that takes them, for messages.
     stem : str
     """
 
     ref = None
-    keeps_state = False
 
     def __init__(self, name: str, stem: str = "recorded") -> None:
         self.name, self.stem = name, stem
@@ -74,33 +91,36 @@ class SnapshotScene:
         self.sources: tuple[Path, ...] = ()
         self._rcparams = all_rcparams()
 
-    def take(self, thing: Any, *, here: bool = False) -> Snapshot:
-        """A snapshot of a Figure (or what belongs to one), an array of pixels or a Pillow image.
+    def take(self, thing: Any, *, draw_now: bool = False) -> Snapshot:
+        """Return a snapshot of a Figure (or a part of one), an array of pixels or a Pillow image.
 
         Parameters
         ----------
         thing : object
-        here : bool
-            It is drawn in this process before the program goes on.
+            A `Snapshot` is returned unchanged.
+        draw_now : bool
+            The figure is drawn in this process before the program goes on, so it is not pickled.
 
         Raises
         ------
         RenderError
             It is none of these, or cannot be pickled.
         """
-        if hasattr(thing, "__array_interface__") or isinstance(thing, np.ndarray):
-            return Snapshot(pixels=_pixels(thing))
+        if isinstance(thing, Snapshot):
+            return thing
+        if is_picture(thing):
+            return Snapshot(pixels=pixels_of(thing))
         figure = self._figure_in(thing)
-        if here:
-            return Snapshot(here=figure)
+        if draw_now:
+            return Snapshot(live_figure=figure)
         rcparams = {name: value for name, value in all_rcparams().items() if self._rcparams[name] != value}
         try:
-            with callbacks_too():
+            with pickling_callbacks():
                 return Snapshot(cloudpickle.dumps(figure, protocol=5), rcparams=rcparams)
         except Exception as error:  # pickling runs the classes' own code
             raise RenderError(
-                f"the figure cannot be pickled: {type(error).__name__}: {error}. With workers=0 it need "
-                "not be: it is drawn in the program itself"
+                f"the figure cannot be pickled: {type(error).__name__}: {error}. Use workers=0, which draws "
+                "it in the program itself"
             ) from error
 
     @staticmethod
@@ -110,25 +130,29 @@ class SnapshotScene:
 
         first = thing[0] if isinstance(thing, (tuple, list)) and thing else thing
         if thing is None and not plt.get_fignums():
-            raise RenderError("there is nothing to take: give a Figure, or draw on pyplot's current one")
+            raise RenderError("there is no figure to record: give a Figure, or draw on pyplot's current one")
         if thing is not None and not isinstance(first, Artist):
             raise RenderError(
-                f"a {type(thing).__name__} cannot be taken: give a Figure, an Axes, a uint8 array of shape "
-                "(height, width, 3 or 4) or a Pillow image"
+                f"a {type(thing).__name__} cannot be recorded: give a Figure, an Axes, a uint8 array of "
+                "shape (height, width, 3 or 4) or a Pillow image"
             )
         return figure_in(thing, "snap")
 
     def code_digest(self) -> str:
-        """Nothing: what a program drew cannot be drawn again, so it never goes stale by its code."""
+        """Return nothing: recorded figures cannot be drawn again, so code never makes them stale."""
         return ""
 
     def data(self) -> Mapping[str, str]:
-        """Nothing, see `code_digest`."""
+        """Return nothing, see `code_digest`."""
         return {}
 
     def style(self) -> Mapping[str, str]:
-        """Nothing, see `code_digest`."""
+        """Return nothing, see `code_digest`."""
         return {}
+
+    def versions(self, sources: Sequence[Path]) -> Mapping[str, str]:
+        """Return the version of matplotlib alone: the rest of the program does not run again."""
+        return {"matplotlib": metadata.version("matplotlib")}
 
     def player(self, earlier: Mapping[int, Any] | Sequence[Any] = ()) -> Player:
         """See `Scene`."""
@@ -136,28 +160,42 @@ class SnapshotScene:
 
 
 class _SnapshotPlayer:
+    stands_in_script = False
+
     def __init__(self, rcparams: Mapping[str, Any]) -> None:
         self._rcparams = rcparams
+        self.update_s = 0.0
 
-    def picture(self, shot: Shot, canvas: Canvas, fit: Fit | None) -> Picture:
+    def advance(self, index: int) -> None:
+        """Do nothing: each figure exists already."""
+
+    def picture(self, request: FrameRequest, canvas: Canvas, geometry: FrameGeometry | None) -> Picture:
         """See `Player`."""
-        snapshot = shot.value
+        snapshot = request.value
         if snapshot.pixels is not None:
-            return picture_of(snapshot.pixels, fit)
-        if snapshot.here is not None:
-            return rasterise(snapshot.here, canvas, fit, **snapshot.savefig)
-        apply_rcparams({**self._rcparams, **snapshot.rcparams})  # whatever they were when this process began
+            return picture_of(snapshot.pixels, geometry)
+        if snapshot.live_figure is not None:
+            return rasterise(snapshot.live_figure, canvas, geometry, **snapshot.savefig)
+        apply_rcparams({**self._rcparams, **snapshot.rcparams})  # this process may have begun with others
         with closing_figures():
             figure = pickle.loads(snapshot.figure)  # from our own parent process
-            return rasterise(figure, canvas, fit, **snapshot.savefig)
+            set_view_limits(figure, snapshot.limits)
+            return rasterise(figure, canvas, geometry, **snapshot.savefig)
 
 
-def _pixels(thing: Any) -> npt.NDArray[np.uint8]:
-    if hasattr(thing, "convert") and thing.mode not in ("RGB", "RGBA"):  # a Pillow image
-        thing = thing.convert("RGBA" if "A" in thing.getbands() or "transparency" in thing.info else "RGB")
-    pixels = np.array(thing)  # a copy: the program goes on to change its own
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or not pixels.size:
-        raise RenderError(
-            f"a picture is uint8 of shape (height, width, 3 or 4); got {pixels.dtype} {pixels.shape}"
-        )
-    return pixels
+def view_limits(figure: Figure) -> list[Limits]:
+    """Return the limits of all Axes of a figure, in their order; empty for colour bars."""
+    return [{name: getattr(axes, f"get_{name}lim")() for name in _axis_names(axes)} for axes in figure.axes]
+
+
+def set_view_limits(figure: Figure, limits: Sequence[Limits]) -> None:
+    """Set the limits of a figure's Axes to those of `view_limits`, where both have them."""
+    for axes, ends in zip(figure.axes, limits):
+        for name in set(ends) & set(_axis_names(axes)):
+            getattr(axes, f"set_{name}lim")(ends[name])
+
+
+def _axis_names(axes: Any) -> list[str]:
+    if getattr(axes, "_colorbar", None) is not None:  # its limits are those of its norm
+        return []
+    return [name for name in "xyz" if hasattr(axes, f"get_{name}lim")]

@@ -1,4 +1,4 @@
-"""A command's text: its words, and the placeholders in them that each frame fills."""
+"""A command's text: its words, and their placeholders, which are filled for each frame."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _PLACEHOLDERS = ("number", "index", "value", "output")
 
 
 def split(command: str) -> tuple[str, ...]:
-    """The command's words, as a POSIX shell would split them; placeholders are left in them.
+    """Split a command into words as a POSIX shell would; placeholders remain.
 
     Raises
     ------
     UsageError
-        It cannot be split, has placeholders that are none of ours, or lacks ``{output}``.
+        It cannot be split, has unknown placeholders, or lacks ``{output}``.
     """
     try:
         words = tuple(shlex.split(command))
@@ -27,31 +27,31 @@ def split(command: str) -> tuple[str, ...]:
         raise UsageError(f"command {command!r} cannot be split into words: {error}") from None
     if not words or not words[0]:
         raise UsageError(f"the command is empty. Example: {EXAMPLE}")
-    used = [name for word in words for name in names(word)]
+    placeholders = [name for word in words for name in names(word)]
     if list(names(words[0])):
         raise UsageError(f"command {command!r}: the program itself has a placeholder. Example: {EXAMPLE}")
-    if "output" not in used:
+    if "output" not in placeholders:
         raise UsageError(
-            f"command {command!r} has no {{output}}, the picture that it is to write. Example: {EXAMPLE}"
+            f"command {command!r} has no {{output}}, the path of the picture to write. Example: {EXAMPLE}"
         )
     return (fill(words[0], {}), *words[1:])
 
 
 def names(word: str) -> Iterator[str]:
-    """Names of the placeholders in a word, each of which must be one of ours and nothing else."""
+    """Yield the names of the placeholders in a word; refuse unknown ones and conversions."""
     try:
         fields = list(string.Formatter().parse(word))
     except ValueError as error:
-        raise UsageError(f"{word!r}: {error}; a brace that is meant is written {{{{ or }}}}") from None
+        raise UsageError(f"{word!r}: {error}; write a literal brace as {{{{ or }}}}") from None
     for _, name, spec, conversion in fields:
         if name is None:
             continue
         if name not in _PLACEHOLDERS or conversion or "{" in (spec or ""):
-            known = " ".join(f"{{{each}}}" for each in _PLACEHOLDERS)
-            seen = f"{{{name}!{conversion}}}" if conversion else f"{{{name}}}"
+            valid = " ".join(f"{{{each}}}" for each in _PLACEHOLDERS)
+            placeholder = f"{{{name}!{conversion}}}" if conversion else f"{{{name}}}"
             raise UsageError(
-                f"{word!r}: placeholders are {known}, not {seen}; "
-                f"a brace that is meant is written {{{{ or }}}}. Example: {EXAMPLE}"
+                f"{word!r}: placeholders are {valid}, not {placeholder}; "
+                f"write a literal brace as {{{{ or }}}}. Example: {EXAMPLE}"
             )
         if name != "value":
             _try_spec(word, spec or "", "" if name == "output" else 0)
@@ -66,7 +66,7 @@ def _try_spec(word: str, spec: str, example: object) -> None:
 
 
 def fill(word: str, values: Mapping[str, Any]) -> str:
-    """A word with its placeholders filled; what is filled in is not looked at again."""
+    """Fill a word's placeholders; the inserted text is not parsed again."""
     parts = []
     for literal, name, spec, _ in string.Formatter().parse(word):
         parts.append(literal)

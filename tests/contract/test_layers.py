@@ -40,17 +40,21 @@ def test_only_these_rooms_start_programs():
     starts = {
         name
         for name, tree in modules()
-        if called(tree, "subprocess.Popen", "subprocess.run", "os.posix_spawnp", "os.system", "os.fork")
+        if called(tree, "subprocess.Popen", "subprocess.run", "os.posix_spawnp", "os.system")
     }
-    assert starts <= {
-        "encoders/ffmpeg.py",  # ffmpeg -version
-        "encoders/gifsicle.py",  # gifsicle --version
-        "encoders/imagemagick.py",  # convert -version, and looking for the library
-        "encoders/tools.py",
-        "encoders/watchdog.py",
-        "encoders/magick_child.py",
-        "engines/local.py",  # worker processes
-        "scenes/program.py",  # external renderers
+    assert starts == {
+        "core/process.py",  # ffmpeg, ImageMagick, gifsicle
+        "core/watchdog.py",
+        "rendering/engines/process.py",  # the stage, and what ends it
+        "core/frame_program.py",  # external renderers
+    }
+
+
+def test_only_these_rooms_fork():
+    forks = {name for name, tree in modules() if called(tree, "os.fork", "os.forkpty")}
+    assert forks == {
+        "rendering/engines/original.py",  # a copy of the user's program, which draws its first frames
+        "scenes/forking.py",  # all processes of the stage
     }
 
 
@@ -66,10 +70,9 @@ def test_the_library_prints_and_exits_nowhere():
     """The CLI does the talking; a child process of its own may too."""
     children = (
         "cli/",
-        "encoders/magick_child.py",
-        "encoders/watchdog.py",
-        "engines/worker.py",
-        "progress.py",
+        "formats/gif/magick_child.py",
+        "core/watchdog.py",
+        "core/progress_bar.py",
         "__main__.py",
     )
     for name, tree in modules():
@@ -82,6 +85,8 @@ def test_the_library_prints_and_exits_nowhere():
 
 def test_only_the_command_line_touches_signal_handlers_and_the_working_folder():
     for name, tree in modules():
-        if name.startswith(("cli/", "engines/worker.py", "encoders/magick_child.py", "encoders/watchdog.py")):
+        if name.startswith(
+            ("cli/", "rendering/engines/stage.py", "formats/gif/magick_child.py", "core/watchdog.py")
+        ):
             continue
         assert not called(tree, "signal.signal", "os.chdir", "os.umask"), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
@@ -16,7 +17,7 @@ import framepipe
 MODULES = sorted(
     each.name
     for each in pkgutil.walk_packages(framepipe.__path__, "framepipe.")
-    if each.name not in ("framepipe.__main__", "framepipe.encoders.magick_child")
+    if each.name not in ("framepipe.__main__", "framepipe.formats.gif.magick_child")
 )
 
 
@@ -25,6 +26,14 @@ def test_every_public_name_is_there():
         assert getattr(framepipe, name) is not None
     assert len(set(framepipe.__all__)) == len(framepipe.__all__)
     assert list(framepipe.__all__) == sorted(framepipe.__all__)
+
+
+def test_type_checkers_see_each_name_where_it_is_loaded_from():
+    (guarded,) = (node for node in ast.parse(inspect.getsource(framepipe)).body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in guarded.body for alias in node.names}
+    assert seen == {name: f"framepipe.{module}" for name, module in framepipe._MODULE_OF.items()}
+    assert set(seen) == set(framepipe.__all__) - {"__version__"}
+    assert set(dir(framepipe)) >= set(framepipe.__all__)
 
 
 def test_nothing_public_stands_outside_of_all():
@@ -36,9 +45,10 @@ def test_nothing_public_stands_outside_of_all():
     assert loose == set()
 
 
-def test_the_verbs_are_the_functions_and_not_modules_of_the_same_name():
-    for name in ("assemble", "clean", "make", "render", "resume", "status", "verify"):
-        assert inspect.isfunction(getattr(framepipe, name)), name
+def test_no_module_is_hidden_by_a_function_of_its_name():
+    for name in MODULES:
+        module, (room, _, leaf) = importlib.import_module(name), name.rpartition(".")
+        assert getattr(sys.modules[room], leaf) is module, name
 
 
 def loaded_by(*code):
@@ -48,22 +58,22 @@ def loaded_by(*code):
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-HEAVY = {"matplotlib", "scipy", "pandas", "wand", "imageio_ffmpeg", "PIL"}
+HEAVY = {"matplotlib", "numpy", "scipy", "pandas", "wand", "imageio_ffmpeg", "PIL", "tqdm"}
 
 
-def test_import_framepipe_loads_no_matplotlib():
+def test_import_framepipe_loads_no_library_that_is_slow_to_load():
     assert not loaded_by("import framepipe") & HEAVY
 
 
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], ["make", "--help"], ["render", "-h"]], ids=str
 )
-def test_help_loads_no_matplotlib(arguments):
+def test_help_loads_none_either(arguments):
     assert not loaded_by(f"from framepipe.cli import run; run({arguments!r})") & HEAVY
 
 
-def test_status_loads_no_matplotlib(cli, folder):
-    cli("render", "scene.py:draw", "--frames", 2, "--engine", "serial", "--store", "s", ok=True)
+def test_status_loads_none_either(cli_process, folder):
+    cli_process("render", "scene.py:draw", "--frames", 2, "--engine", "serial", "--store", "s", ok=True)
     names = loaded_by(f"from framepipe.cli import run; assert run(['status', {str(folder / 's')!r}]) == 0")
     assert not names & HEAVY
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from tests.conftest import Cli
 
 
-def test_one_command_draws_builds_verifies_and_cleans_up(cli: Cli, folder: Path) -> None:
-    done = cli("make", "scene.py:draw", "--frames", 6, "-o", "a.mp4", "-o", "a.gif", "--json", ok=True)
+def test_one_command_draws_builds_verifies_and_cleans_up(cli_process: Cli, folder: Path) -> None:
+    done = cli_process(
+        "make", "scene.py:draw", "--frames", 6, "-o", "a.mp4", "-o", "a.gif", "--json", ok=True
+    )
     report = json.loads(done.stdout)
     assert report["render"]["drawn_count"] == 6
     assert [movie["verified"]["passed"] for movie in report["movies"]] == [True, True]

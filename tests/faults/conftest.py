@@ -7,12 +7,10 @@ their caller are found in ``/proc``.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
@@ -24,9 +22,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-#: How many times the size of CI; scales the loops.
-FAULTS = max(1, int(os.environ.get("FRAMEPIPE_FAULTS", "1")))
+from tests.support.command_line import run_here
+from tests.support.forked import run_python
+from tests.support.processes import kill, living, none_left
+
 FRAMES = 10
+SEED = 1
 SCENE = """
     import os
     import time
@@ -39,6 +40,7 @@ SCENE = """
         time.sleep(float(os.environ.get("FB_SLEEP", "0")))
         figure = Figure(figsize=(2, 1.5), dpi=50)
         axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()  # all but a quarter of the time that a frame takes went into ticks beside it
         axes.plot([0, 1, 2], [value, amp, 10 - value], linewidth=8, color=f"C{value % 10}")
         axes.set(xlim=(0, 2), ylim=(-1, 11))
         return figure
@@ -47,6 +49,8 @@ _END_S = 15.0
 
 
 DRAWING_VERBS = ("make", "render", "resume")
+#: They load no user code: what is no matter of processes runs in that of the tests.
+VERBS_RUN_HERE = ("assemble", "verify", "clean", "status")
 
 
 class Bench:
@@ -67,16 +71,16 @@ class Bench:
         path.write_text(textwrap.dedent(text))
         return path
 
-    def start(self, *args: object, under: tuple[str, ...] = (), **env: str) -> subprocess.Popen[str]:
+    def start(
+        self, *args: object, under: tuple[str, ...] = (), seed: int | None = SEED, **env: str
+    ) -> subprocess.Popen[str]:
         """The command line, running; stderr and stdout are read with `communicate`.
 
         The order of frames is named, so that each is drawn just once; `test_order` kills while it is
-        found out.
+        found out. The seed is named, so that frames of two stores are the same bytes.
         """
-        if args[0] in DRAWING_VERBS and "--order" not in args:
-            args = (args[0], "--order", "free", *args[1:])
         process = subprocess.Popen(
-            [*under, sys.executable, "-m", "framepipe", *map(os.fspath, map(_text, args))],
+            [*under, sys.executable, "-m", "framepipe", *map(os.fspath, map(_text, _settled(args, seed)))],
             cwd=self.folder,
             env={**os.environ, **self.env, **env},
             stdin=subprocess.DEVNULL,
@@ -90,18 +94,40 @@ class Bench:
         return process
 
     def run(
-        self, *args: object, ok: bool = False, timeout: float = 90, **env: str
+        self,
+        *args: object,
+        ok: bool = False,
+        timeout: float = 90,
+        seed: int | None = SEED,
+        apart: bool = False,
+        **env: str,
     ) -> subprocess.CompletedProcess[str]:
-        """The command line, to its end; a hang is an error."""
-        process = self.start(*args, **env)
+        """The command line, to its end; a hang is an error.
+
+        In a process of its own if it draws or has more in its environment than an ffmpeg; in one that is
+        started as a shell would if it is to be apart.
+        """
+        if not apart and args[0] in VERBS_RUN_HERE and set(env) <= {"FRAMEPIPE_FFMPEG"}:
+            done = run_here(args, self.folder, {**self.env, **env})
+        else:
+            done = self._in_a_process(args, seed, timeout, apart, env)
+        assert "this is a bug in framepipe" not in done.stderr, done.stderr
+        assert not ok or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def _in_a_process(
+        self, args: tuple[object, ...], seed: int | None, timeout: float, apart: bool, env: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         try:
-            out, err = process.communicate(timeout=timeout)
+            if not apart:
+                command = ("-m", "framepipe", *_settled(args, seed))
+                return run_python(command, self.folder, {**self.env, **env}, timeout)
+            process = self.start(*args, seed=seed, **env)
+            said = process.communicate(timeout=timeout)
+            return subprocess.CompletedProcess(args, process.returncode, *said)
         except subprocess.TimeoutExpired:
             self.kill_all()
             raise AssertionError(f"framepipe {' '.join(map(str, args))} did not end in {timeout} s") from None
-        assert "this is a bug in framepipe" not in err, err
-        assert not ok or process.returncode == 0, out + err
-        return subprocess.CompletedProcess(args, process.returncode, out, err)
 
     def render(self, *args: object, **keywords: object) -> subprocess.CompletedProcess[str]:
         """``framepipe render`` of the usual frames into ``store``."""
@@ -117,19 +143,7 @@ class Bench:
 
     def processes(self) -> dict[int, str]:
         """All living processes that were started from here: pid and command line."""
-        found = {}
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
-            with contextlib.suppress(OSError):
-                if self.mark.encode() not in (entry / "environ").read_bytes().split(b"\0"):
-                    continue
-                if (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":
-                    continue
-                found[int(entry.name)] = (
-                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                )
-        return found
+        return living(self.mark)
 
     def orphans(self) -> dict[int, str]:
         """Those that are still there after a while in which they may end."""
@@ -140,13 +154,7 @@ class Bench:
 
     def kill_all(self) -> None:
         """End what was started from here, and nothing else."""
-        for _ in range(50):
-            if not (left := self.processes()):
-                return
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.02)
+        kill(self.mark)
 
     def close(self) -> None:
         """At the end of the test: nothing of it runs on."""
@@ -159,6 +167,14 @@ class Bench:
                 pipe.close()
 
 
+def _settled(args: tuple[object, ...], seed: int | None) -> tuple[object, ...]:
+    if args[0] in DRAWING_VERBS and "--order" not in args:
+        args = (args[0], "--order", "free", *args[1:])
+    if args[0] in ("make", "render") and seed is not None:
+        args = (args[0], "--seed", seed, *args[1:])
+    return args
+
+
 def _text(argument: object) -> str:
     return (
         argument
@@ -167,6 +183,12 @@ def _text(argument: object) -> str:
         if isinstance(argument, os.PathLike)
         else str(argument)
     )
+
+
+@pytest.fixture(autouse=True)
+def no_process_left() -> Iterator[None]:
+    with none_left():
+        yield
 
 
 @pytest.fixture
@@ -244,7 +266,7 @@ def pixels_of(movie: Path) -> str:
 
 
 def real_ffmpeg() -> str:
-    """The system's."""
+    """The first on PATH."""
     found = shutil.which("ffmpeg")
     assert found, "no ffmpeg on PATH: run scripts/test, which installs it"
     return found

@@ -126,7 +126,7 @@ def test_links_folders_and_foreign_files_stay(proven: Bench, verb: tuple[str, ..
     (proven.store / "frame_000004.png").unlink()
     (proven.store / "frame_000004.png").mkdir()
     (proven.store / "frame_000099.png").write_bytes(b"not framepipe's")
-    shutil.copy(outside, proven.store / "frame_000098.png")  # a passport that says another number
+    shutil.copy(outside, proven.store / "frame_000098.png")  # a stamp that says another number
     proven.run(*verb)
     assert outside.read_bytes() == data
     assert (proven.store / "notes.txt").read_text() == "mine"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import FAULTS, FRAMES, Bench, names_in, pixels_of
+from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of
+from tests.support.sizes import FAULTS
 
 Disk = Callable[[int], Path]
 

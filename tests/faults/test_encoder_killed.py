@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import FAULTS, Bench, names_in, wait_for
+from tests.faults.conftest import Bench, names_in, wait_for
+from tests.support.sizes import FAULTS
 
 #: Long enough for a kill to fall into the encoding, and short enough for one segment.
 SLOW = ("--hold-last", 8, "--preset", "veryslow", "--crf", 0)
@@ -42,7 +43,9 @@ BIG = """
 def big_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = Bench(tmp_path_factory.mktemp("big"))
     bench.scene(BIG)
-    bench.run("render", "tiny.py:draw", "--frames", 10, "--store", "store", "-j", 2, "-q", ok=True)
+    bench.run(
+        "render", "tiny.py:draw", "--frames", 10, "--store", "store", "--engine", "serial", "-q", ok=True
+    )
     bench.close()
     return bench.store
 

@@ -80,7 +80,7 @@ def test_working_folder_of_a_job_from_elsewhere_lends_no_modules(
     for name in MODULES:
         trace = pwn(foreign, f"{name}.py")
     edit(foreign, cwd="theirs" if relative else str(foreign.folder / "theirs"))
-    foreign.run("resume", "store", *scene, "-j", 1, "-q")
+    foreign.run("resume", "store", *scene, "-j", 1, "-q", apart=True)  # one that has loaded none of them yet
     assert not trace.exists(), "resume imported a module from the folder that a foreign job.json names"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import FAULTS, FRAMES, Bench, names_in, pixels_of, wait_for
+from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of, wait_for
+from tests.support.sizes import FAULTS
 
 MAKE = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-j", 2, "-o", "movie.gif", "-q")
 SLOW = {"FB_SLEEP": "0.08"}
@@ -20,8 +22,22 @@ SLOW = {"FB_SLEEP": "0.08"}
 SPAN_S = 2.0
 
 
+def stages_of(bench: Bench) -> dict[int, bool]:
+    """Ids of the stage and of what was forked from it, and whether they were forked: then they are workers."""
+    found = [
+        pid for pid, command in bench.processes().items() if "framepipe.rendering.engines.stage" in command
+    ]
+    return {pid: parent_of(pid) in found for pid in found}
+
+
+def parent_of(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
+
+
 def workers_of(bench: Bench) -> list[int]:
-    return [pid for pid, command in bench.processes().items() if "framepipe.engines.worker" in command]
+    return [pid for pid, is_forked in stages_of(bench).items() if is_forked]
 
 
 def check_what_is_there(bench: Bench, undisturbed: dict[str, bytes]) -> set[int]:
@@ -54,7 +70,7 @@ def go_on(bench: Bench, undisturbed: dict[str, bytes], movies: dict[str, str]) -
     assert names_in(bench.store) == sorted([*undisturbed, "job.json", "movies.json"])
 
 
-@pytest.mark.parametrize("whom", ["parent", "parent and workers"] * (7 * FAULTS))
+@pytest.mark.parametrize("whom", ["parent", "parent and workers"] * (2 * FAULTS))
 def test_killed_make_resumes_to_identical_frames_and_movie(
     bench: Bench,
     undisturbed: dict[str, bytes],
@@ -75,14 +91,15 @@ def test_killed_make_resumes_to_identical_frames_and_movie(
     go_on(bench, undisturbed, undisturbed_movies)
 
 
-@pytest.mark.parametrize("turn", range(6 * FAULTS))
-def test_killed_worker_costs_nothing(
-    bench: Bench, undisturbed_movies: dict[str, str], turn: int, dice: random.Random
+@pytest.mark.parametrize("whom", ["worker", "worker", "stage"] * FAULTS)
+def test_killed_worker_or_stage_costs_nothing(
+    bench: Bench, undisturbed_movies: dict[str, str], whom: str, dice: random.Random
 ) -> None:
     make = bench.start(*MAKE, **SLOW)
     wait_for(lambda: workers_of(bench) or make.poll() is not None)
     time.sleep(dice.uniform(0.0, 1.2))
-    for pid in dice.sample(found := workers_of(bench), min(1, len(found))):
+    found = [pid for pid, is_forked in stages_of(bench).items() if is_forked == (whom == "worker")]
+    for pid in dice.sample(found, min(1, len(found))):
         os.kill(pid, signal.SIGKILL)
     out, err = make.communicate(timeout=60)
     assert make.returncode == 0, out + err

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framepipe import png
-from framepipe.fingerprint import digest_value
-from framepipe.job import passport
+from framepipe.core import png
+from framepipe.job.fingerprint import digest_value
+from framepipe.job.stamp import stamp
 from tests.faults.conftest import Bench
 
 COUNT = 20_000
-MOST_KB = 300_000
+MAX_KB = 300_000
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,11 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench.close()
     info = png.inspect(bench.store / "frame_000000.png")
     assert info is not None
-    parts = json.loads(info.passport)["parts"]
+    parts = json.loads(info.stamp)["parts"]
     assert parts["value"] == digest_value(0)
     pixels = np.zeros((2, 2, 3), np.uint8)
     for number in range(COUNT):
-        data = png.encode(pixels, passport(number, {**parts, "value": digest_value(number)}))
+        data = png.encode(pixels, stamp(number, {**parts, "value": digest_value(number)}))
         (bench.store / f"frame_{number:06d}.png").write_bytes(data)
     return bench.folder
 
@@ -72,7 +72,7 @@ def test_status_of_20000_frames_needs_little_memory(many: Path) -> None:
         code, kilobytes, text = memory_of(many, "status", "store", *options)
         assert code == 0, text
         assert f"{COUNT}" in text or f"0-{COUNT - 1}" in text
-        assert kilobytes < MOST_KB
+        assert kilobytes < MAX_KB
 
 
 def test_render_of_20000_finished_frames_draws_none_and_needs_little_memory(many: Path) -> None:
@@ -83,7 +83,7 @@ def test_render_of_20000_finished_frames_draws_none_and_needs_little_memory(many
     )
     assert code == 0, text
     assert f"0 frames drawn, {COUNT} were done" in text
-    assert kilobytes < MOST_KB
+    assert kilobytes < MAX_KB
     assert frame.stat().st_ino == inode
 
 

@@ -78,24 +78,42 @@ def test_missing_input_leaves_frames_as_recorded_but_nothing_is_drawn_without_it
 
 
 CHANGES = {
-    "param": (("--param", "amp=2"), {}, "the parameters changed"),
-    "dpi": (("--dpi", "60"), {}, "dpi, tight or transparent changed"),
-    "transparent": (("--transparent",), {}, "dpi, tight or transparent changed"),
-    "rcParams": ((), {"MATPLOTLIBRC": "style.rc"}, "rcParams or style changed"),
+    "param": (("--param", "amp=2"), "the parameters changed", "other parameters"),
+    "dpi": (("--dpi", "60"), "dpi, tight or transparent changed", "another dpi"),
+    "transparent": (("--transparent",), "dpi, tight or transparent changed", "transparent"),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_changed_option_draws_all_frames_again_and_says_why(drawn: Bench, change: str) -> None:
-    options, env, reason = CHANGES[change]
-    (drawn.folder / "style.rc").write_text("axes.facecolor: 333333\n")
+def test_changed_option_draws_all_frames_again_if_it_is_told_so_and_says_why(
+    drawn: Bench, change: str
+) -> None:
+    options, reason, film = CHANGES[change]
     old = drawn.frames()
-    done = drawn.run(*RENDER, "--input", "table.csv", *options, **env, ok=True)
+    refused = drawn.run(*RENDER, "--input", "table.csv", *options)
+    assert refused.returncode == 3
+    assert f"{FRAMES} finished frames" in refused.stderr and film in refused.stderr
+    assert "another --store" in refused.stderr and "--stale draw" in refused.stderr
+    assert drawn.draws() == [] and drawn.frames() == old
+    draw = (*RENDER, "--input", "table.csv", "--stale", "draw")
+    done = drawn.run(*draw, *options, ok=True)
     assert f"{FRAMES} stale: {reason}" in done.stdout
     assert drawn.draws() == list(range(FRAMES))
     assert all(drawn.frames()[name] != old[name] for name in old)
-    back = drawn.run(*RENDER, "--input", "table.csv", ok=True)
+    back = drawn.run(*draw, ok=True)
     assert f"{FRAMES} stale: {reason}" in back.stdout
+    assert drawn.frames() == old
+
+
+def test_other_rcparams_draw_all_frames_again_and_say_why(drawn: Bench) -> None:
+    (drawn.folder / "style.rc").write_text("figure.facecolor: 333333\n")
+    old = drawn.frames()
+    done = drawn.run(*RENDER, "--input", "table.csv", MATPLOTLIBRC="style.rc", ok=True)
+    assert f"{FRAMES} stale: rcParams or style changed" in done.stdout
+    assert drawn.draws() == list(range(FRAMES))
+    assert all(drawn.frames()[name] != old[name] for name in old)
+    back = drawn.run(*RENDER, "--input", "table.csv", ok=True)
+    assert f"{FRAMES} stale: rcParams or style changed" in back.stdout
     assert drawn.frames() == old
 
 
@@ -120,6 +138,16 @@ def test_stale_keep_draws_only_what_is_missing(drawn: Bench) -> None:
     assert drawn.run("assemble", "store", "-o", "movie.gif", "-q").returncode == 3
     done = drawn.run("assemble", "store", "-o", "movie.gif", "--stale", "keep", "-q", ok=True)
     assert f"{FRAMES - 1} stale frames were used" in done.stdout
+
+
+def test_stale_frames_are_counted_only_if_the_movie_shows_them(drawn: Bench) -> None:
+    (drawn.store / "frame_000003.png").unlink()
+    drawn.scene(EDITED)
+    drawn.run(*RENDER, "--input", "table.csv", "--stale", "keep", ok=True)
+    movie = ("assemble", "store", "-o", "movie.gif", "-q", "--part")
+    assert "stale" not in drawn.run(*movie, "3", ok=True).stdout
+    assert "stale" not in drawn.run(*movie, "3", "--stale", "keep", ok=True).stdout
+    assert "2 stale frames were used" in drawn.run(*movie, "2-4", "--stale", "keep", ok=True).stdout
 
 
 def test_edit_undone_needs_no_drawing(drawn: Bench, undisturbed_movies: dict[str, str]) -> None:

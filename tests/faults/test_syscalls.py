@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import framepipe
-from framepipe import png
+from framepipe.core import png
 from tests.faults.conftest import Bench, names_in, wait_for
 
 OLD = png.encode(np.zeros((40, 50, 3), np.uint8), "old")

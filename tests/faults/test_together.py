@@ -6,12 +6,13 @@ import subprocess
 
 import pytest
 
-from tests.faults.conftest import FAULTS, FRAMES, Bench, names_in, pixels_of
+from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of
+from tests.support.sizes import FAULTS
 
 RENDER = ("render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-q")
 
 
-@pytest.mark.parametrize("turn", range(2 * FAULTS))
+@pytest.mark.parametrize("turn", range(FAULTS))
 def test_two_renders_of_one_store_at_once_both_end_well(
     bench: Bench, undisturbed: dict[str, bytes], turn: int
 ) -> None:

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from framepipe import png
+from framepipe.core import png
 from tests.faults.conftest import FRAMES, SCENE, Bench, names_in
 
 BAD = 4
@@ -35,7 +35,12 @@ FAULTY: dict[str, tuple[str, str, bool | None]] = {
     "killed for memory": ("os.kill(os.getpid(), 9)", "signal 9: usually out of memory); tried twice", False),
     "closes all files": ("os.closerange(3, 256)", "", False),
     "returns nothing": ("return None", "returned nothing", False),
-    "returns an array": ("import numpy; return numpy.zeros((3, 3))", "returned a ndarray", False),
+    "returns a number": ("return 3", "returned a int", False),
+    "returns an array that is no picture": (
+        "import numpy; return numpy.zeros((3, 3))",
+        "a picture is uint8 of shape (height, width, 3 or 4); got float64 (3, 3)",
+        False,
+    ),
     "other size": (
         "from matplotlib.figure import Figure as F; return F(figsize=(3, 3), dpi=50)",
         "150x150",
@@ -170,7 +175,7 @@ def test_frame_lost_once_is_drawn_at_the_second_try(
 
 
 def pixels(frames: dict[str, bytes]) -> dict[str, bytes]:
-    """What follows the passport."""
+    """What follows the stamp."""
     return {name: data[data.index(b"IDAT") :] for name, data in frames.items()}
 
 

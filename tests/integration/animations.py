@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.animation import AbstractMovieWriter
 
 import framepipe as fp
-from framepipe.pictures import read_png
+from framepipe.core.images import read_png
 
 
 class Lossless(AbstractMovieWriter):

@@ -1,10 +1,17 @@
-"""Small stores that several tests read."""
+"""Small stores that several tests read, and no process that stays."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.integration import movies
+from tests.support.processes import none_left
+
+
+@pytest.fixture(autouse=True)
+def no_process_left():
+    with none_left():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,12 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 import framepipe as fp
-from framepipe import containers
-from framepipe.frames import file_name
-from framepipe.recipes import Options, recipe
-from framepipe.store import Shape
+from framepipe.core.shape import Shape
+from framepipe.formats import format_of
+from framepipe.formats.animated import container
+from framepipe.formats.recipe import MovieSpec
+from framepipe.job.frames import file_name
+from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
 
 SIZE = {"figsize": (2, 1.5), "dpi": 50}
@@ -81,7 +83,7 @@ def stored(folder, scene, frames=6, **keywords):
     return fp.render(scene, frames, store=folder, engine="serial", **keywords).store
 
 
-def built_by_hand(output, store, order, fps=25, loop=0, program="/usr/bin/ffmpeg", **options):
+def built_by_hand(output, store, order, fps=25, loop=0, program="ffmpeg", **options):
     """A movie of the PNGs of ``store`` in any order, by ffmpeg without framepipe's checks.
 
     ``order`` has numbers of the store, or paths of other PNGs.
@@ -96,7 +98,7 @@ def built_by_hand(output, store, order, fps=25, loop=0, program="/usr/bin/ffmpeg
     with Image.open(work / "frames" / file_name(0)) as image:
         shape = Shape(*image.size, image.mode)
     timeline = Timeline.of(range(len(order)), fps=fps, loop=loop)
-    made = recipe(Path(output).suffix[1:], timeline, shape, (255, 255, 255), Options(**options))
+    made = format_of(Path(output)).recipe(MovieSpec(timeline, shape, EncodeOptions(**options)))
     for name, text in made.lists.items():
         (work / name).write_text(text)
     whole = [segment.step for segment in made.segments]
@@ -105,7 +107,7 @@ def built_by_hand(output, store, order, fps=25, loop=0, program="/usr/bin/ffmpeg
             [program, *step.args], cwd=work, check=True, capture_output=True, stdin=subprocess.DEVNULL
         )
     if made.format == "webp":
-        containers.finish_webp(work / made.output, **made.spec)
+        container.finish_webp(work / made.output, **made.spec)
     (work / made.output).rename(output)
     return output
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from framepipe.frames import file_name
+from framepipe.job.frames import file_name
+from tests.support.forked import run_python
 
 BEGIN = """
     import os, sys
@@ -29,10 +30,8 @@ BEGIN = """
 
 def start(folder, text, begin=BEGIN, name="program.py", **env):
     """A Python program, running; warnings are errors."""
-    path = Path(folder) / name
-    path.write_text(textwrap.dedent(begin) + textwrap.dedent(text))
     return subprocess.Popen(
-        [sys.executable, "-W", "error", path],
+        [sys.executable, "-W", "error", _written(folder, text, begin, name)],
         cwd=folder,
         env={**os.environ, **env},
         stdout=subprocess.PIPE,
@@ -41,12 +40,25 @@ def start(folder, text, begin=BEGIN, name="program.py", **env):
     )
 
 
-def run(folder, text, code=0, **keywords):
-    """What a program printed on standard output and standard error."""
+def run(folder, text, code=0, begin=BEGIN, name="program.py", **env):
+    """What a program printed on standard output and standard error; warnings are errors."""
+    done = run_python(["-W", "error", _written(folder, text, begin, name)], folder, env, 60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout, done.stderr
+
+
+def run_anew(folder, text, **keywords):
+    """The same in a process that has loaded nothing yet: where the loading is the subject."""
     with start(folder, text, **keywords) as process:
         out, err = process.communicate(timeout=60)
-    assert process.returncode == code, out + err
+    assert process.returncode == 0, out + err
     return out, err
+
+
+def _written(folder, text, begin, name):
+    path = Path(folder) / name
+    path.write_text(textwrap.dedent(begin) + textwrap.dedent(text))
+    return path
 
 
 def wait_for(what, seconds=30.0):
@@ -59,14 +71,24 @@ def wait_for(what, seconds=30.0):
 
 
 def workers(pid=None):
-    """Process ids of the workers of a process."""
+    """Process ids of the workers of a process: they are forked from its stages."""
+    return [worker for stage in _children(pid or os.getpid()) for worker in started(stage)]
+
+
+def started(pid=None):
+    """Process ids of all that was started to draw for a process: stages and their workers."""
+    found = _children(pid or os.getpid())
+    return found + [worker for stage in found for worker in started(stage)]
+
+
+def _children(pid):
     found = []
-    for task in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
+    for task in Path(f"/proc/{pid}/task").glob("*"):
         try:
             children = (task / "children").read_text().split()
         except OSError:  # the thread has ended
             continue
-        found += [int(child) for child in children if b"engines.worker" in _command(child)]
+        found += [int(child) for child in children if b"engines.stage" in _command(child)]
     return found
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from framepipe.frames import file_name
+from framepipe.job.frames import file_name
 from tests.conftest import bundled_ffmpeg, debian_ffmpeg
 
 VIDEOS = ("mp4", "webm", "mkv", "mov")

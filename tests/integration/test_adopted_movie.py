@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import framepipe as fp
-from framepipe.adopt import adopt
+from framepipe.store.adopt import adopt
 
 
 def put(path: Path, k: int) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import subprocess
-import sys
 import textwrap
 from fractions import Fraction
 
@@ -18,8 +16,9 @@ from matplotlib.animation import ArtistAnimation, FuncAnimation
 from PIL import Image
 
 import framepipe as fp
-from framepipe.frames import parse_range
+from framepipe.job.frames import parse_range
 from tests.integration.animations import assert_moves, assert_same, drawn, quietly, saved
+from tests.support.forked import run_python
 
 X = np.linspace(0, 6, 40)
 SCENES = {}
@@ -414,14 +413,14 @@ def sets_of_artists():
     return ArtistAnimation(fig, sets, interval=50, blit=True)
 
 
-#: Each frame of these depends on those before it, which is found out.
+#: Each frame of these depends on those before it: they are drawn as is usual, all others by jumping.
 WITH_STATE = {
     "constrained layout",
     "compressed layout",
     "tight layout in each update",
     "artists that pile up",
     "rc parameters that the update changes",
-    "lines",  # of all others: the one that is checked, and found to be free
+    "lines",  # of all others: the one that shows that all are drawn in this order by themselves
 }
 
 
@@ -437,7 +436,7 @@ def test_frames_are_those_that_matplotlib_would_save(tmp_path, name):
         expected = saved(SCENES[name]())
     assert_moves(expected)
     assert_same(drawn(report), expected)
-    assert (report.order == "free") == (name not in WITH_STATE or name == "lines")
+    assert report.order == ("replay" if name in WITH_STATE else "free")
 
 
 RC = {
@@ -511,7 +510,12 @@ def test_frames_of_every_kind_are_drawn(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["a list", "a generator function", "an iterator"])
 def test_an_animation_that_does_not_repeat_is_drawn(tmp_path, kind, engine):
     frames, expected = KINDS[kind]
-    report = fp.render(shades(frames(), repeat=False), store=tmp_path / "s", workers=2, engine=engine)
+    report = fp.render(
+        shades(frames(), repeat=False),
+        store=tmp_path / "s",
+        workers=2 if engine == "local" else None,
+        engine=engine,
+    )
     assert levels(report) == expected
 
 
@@ -528,9 +532,16 @@ def test_frames_of_unknown_number_are_not_cut_at_a_hundred(tmp_path, engine):
     def frames():
         yield from (k % 20 for k in range(130))
 
-    report = fp.render(shades(frames), store=tmp_path / "s", workers=2, engine=engine)
+    report = fp.render(
+        shades(frames), store=tmp_path / "s", workers=2 if engine == "local" else None, engine=engine
+    )
     assert levels(report) == [k % 20 for k in range(130)]
-    assert fp.render(shades(frames), store=tmp_path / "s", workers=2, engine=engine).kept == 130
+    assert (
+        fp.render(
+            shades(frames), store=tmp_path / "s", workers=2 if engine == "local" else None, engine=engine
+        ).kept
+        == 130
+    )
 
 
 @pytest.mark.parametrize("frames", [itertools.count, None], ids=["a function without end", "None"])
@@ -632,22 +643,22 @@ def script(folder):
 
 
 @pytest.mark.parametrize("address", ["scene.py:anim", "scene.py", "scene.py:build"])
-def test_an_animation_of_a_script_is_drawn_by_its_address_and_resumed(script, cli, address):
+def test_an_animation_of_a_script_is_drawn_by_its_address_and_resumed(script, cli_process, address):
     folder = script("" if address != "scene.py:build" else "def build(): return anim\n")
-    cli("render", address, "--store", "s", "-j", 2, "-q", ok=True)
+    cli_process("render", address, "--store", "s", "-j", 2, "-q", ok=True)
     (folder / "s" / "frame_000002.png").unlink()
-    said = cli("resume", "s", "-j", 2, ok=True)
+    said = cli_process("resume", "s", "-j", 2, ok=True)
     assert "1 frame" in said.stdout + said.stderr
     assert fp.status(folder / "s").complete
 
 
-def test_a_function_that_makes_an_animation_takes_parameters(script, cli):
+def test_a_function_that_makes_an_animation_takes_parameters(script, cli_process):
     folder = script("""
         def build(count=2, *, height=1):
             fig, ax = plt.subplots(figsize=(1, height), dpi=50)
             return FuncAnimation(fig, lambda k: ax.plot([0, k]), count)
     """)
-    cli(
+    cli_process(
         "render",
         "scene.py:build",
         "--param",
@@ -669,17 +680,15 @@ def test_a_function_that_makes_an_animation_takes_parameters(script, cli):
 @pytest.mark.parametrize(
     "end", ["plt.show()", 'anim.save("own.gif", writer="pillow")'], ids=["shows it", "saves it"]
 )
-def test_a_script_that_shows_or_saves_its_animation_by_itself_is_drawn(script, cli, end):
+def test_a_script_that_shows_or_saves_its_animation_by_itself_is_drawn(script, cli_process, end):
     folder = script(end)
-    cli("make", "scene.py", "-o", "m.gif", "-j", 2, "-q", ok=True)
+    cli_process("make", "scene.py", "-o", "m.gif", "-j", 2, "-q", ok=True)
     with Image.open(folder / "m.gif") as movie:
         assert (movie.n_frames, movie.info["duration"]) == (4, 50)
 
 
 def python(folder):
-    return subprocess.run(
-        [sys.executable, "-W", "error", "scene.py"], cwd=folder, capture_output=True, text=True, timeout=120
-    )
+    return run_python(["-W", "error", "scene.py"], folder, {}, 120)
 
 
 OWNED = {

@@ -14,7 +14,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 import framepipe as fp
-from tests.integration.programs import BEGIN, levels, run
+from tests.integration.programs import BEGIN, levels, run, run_anew
 
 KERAS = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
 MODEL = (
@@ -69,6 +69,7 @@ def test_keras_epochs_become_frames_and_a_killed_training_goes_on_counting(tmp_p
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fit(fp.keras_callback(draw, "frames"), epochs=9, initial_epoch=6)  # keeps its own count
+        assert plt.get_fignums() == []
     """
     assert keras(tmp_path, again) == [[4, 5, 6], [6, 7, 8]]
     assert levels(tmp_path / "frames") == {number: 10 + number for number in range(9)}
@@ -156,10 +157,27 @@ def test_lightnings_epochs_become_frames_and_a_training_that_died_goes_on(tmp_pa
     with pytest.raises(RuntimeError, match="died"):
         lightning.Trainer([fp.lightning_callback(draw, tmp_path / "s")], 9, dies_at=3).fit("module")
     assert levels(tmp_path / "s") == {0: 10, 1: 11, 2: 12}
-    lightning.Trainer([fp.lightning_callback(draw, tmp_path / "s")], 2).fit("module")
+    with pytest.warns(UserWarning, match="frames 0-2 of an earlier run; .* appended, from 3 on"):
+        lightning.Trainer([fp.lightning_callback(draw, tmp_path / "s")], 2).fit("module")
     assert sorted(levels(tmp_path / "s")) == [0, 1, 2, 3, 4]
     lightning.Trainer([fp.lightning_callback(draw, tmp_path / "s")], 7).fit("module", begin=5)
     assert levels(tmp_path / "s") == {number: 10 + number for number in range(7)}
+
+
+def test_figures_that_a_callback_draws_are_closed_and_others_are_not(tmp_path, lightning):
+    mine = plt.figure(figsize=(1, 1))
+    opened = []
+
+    def opens(epoch, metrics, module):
+        opened.extend(plt.figure(figsize=(0.4, 0.4), dpi=50).number for _ in range(2))
+        mine.set_facecolor(str((10 + epoch) / 255))
+        return plt.figure(opened[-1]) if epoch != 3 else 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        lightning.Trainer([fp.lightning_callback(opens, tmp_path / "s")], 4).fit("module")
+    assert len(opened) == 8
+    assert plt.get_fignums() == [mine.number]
+    assert sorted(levels(tmp_path / "s")) == [0, 1, 2]
 
 
 def test_only_lightnings_global_zero_draws(tmp_path, lightning):
@@ -183,7 +201,7 @@ def test_a_framework_that_is_not_installed_is_named_with_the_way_to_get_it(tmp_p
             try: make(print, "s")
             except fp.ToolMissing as error: print(error)
     """
-    out, _ = run(tmp_path, hidden, begin="")
+    out, _ = run_anew(tmp_path, hidden, begin="")
     assert "pip install keras" in out
     assert "pip install lightning" in out
 

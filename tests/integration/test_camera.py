@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import gc
-import io
+import html
+import itertools
 import os
 import re
 import tempfile
@@ -19,7 +19,7 @@ from PIL import Image
 
 import framepipe as fp
 from framepipe import Camera
-from tests.integration.programs import run, saved, stored, workers
+from tests.integration.programs import run, saved, started, stored
 
 X = np.linspace(0, 6, 30)
 SMALL = {"figsize": (1, 0.8), "dpi": 50}
@@ -105,7 +105,7 @@ def test_the_animation_has_the_methods_and_keywords_of_matplotlibs(tmp_path):
     assert (movie.frames, movie.width, movie.height) == (3, 50, 40)
     assert b"of a camera" in (tmp_path / "e.mp4").read_bytes()
     assert "<video" in anim.to_html5_video()
-    assert "<script" in anim.to_jshtml()
+    assert "<iframe" in anim.to_jshtml()
 
 
 def test_what_has_no_effect_is_said(tmp_path):
@@ -278,27 +278,45 @@ def test_dpi_is_that_of_savefig_unless_it_is_given(dpi, param):
 # --- in pages ---------------------------------------------------------------------------------------
 
 
-def pictures_in(page):
-    """The frames of a page of matplotlib's JavaScript player."""
-    found = re.findall(r'frames\[\d+\] = "data:image/png;base64,([^"]+)"', page)
-    pages = [base64.b64decode(text.replace("\\\n", "")) for text in found]
-    return [np.asarray(Image.open(io.BytesIO(data)).convert("RGBA")) for data in pages]
+def page_in(element, path):
+    """The page of framepipe's player that is framed in an element."""
+    path.write_text(html.unescape(re.search('srcdoc="([^"]*)"', element)[1]))
+    return path
 
 
-def test_the_javascript_player_has_all_frames_whatever_the_embed_limit():
+def noisy_camera():
     camera = Camera(plt.figure(**SMALL))
     noise = np.random.default_rng(4)
     for _ in range(5):
         plt.imshow(noise.random((30, 30)))
         camera.snap()
+    return camera
+
+
+def test_the_javascript_player_has_all_frames_whatever_the_embed_limit(tmp_path):
+    camera = noisy_camera()
     anim = camera.animate(interval=50)
     with matplotlib.rc_context({"animation.embed_limit": 0.001}):
-        page = anim.to_jshtml()
-    for found, wanted in zip(pictures_in(page), taken(camera), strict=True):
-        np.testing.assert_array_equal(found, wanted)
-    assert "new Animation(frames, img_id, slider_id, 50" in page
-    assert 'value="loop"' in page
-    assert "100" in anim.to_jshtml(fps=10, default_mode="once")
+        page = page_in(anim.to_jshtml(), tmp_path / "player.html")
+    assert fp.verify(page, anim.store, fps=20, loop=0).passed
+    assert fp.verify(page_in(anim.to_jshtml(fps=10), page), anim.store, fps=10, loop=0).passed
+
+
+@pytest.mark.parametrize(
+    ("mode", "timing"),
+    [("loop", {"loop": 0}), ("once", {"loop": 1}), ("reflect", {"loop": 0, "bounce": True})],
+)
+def test_the_javascript_player_plays_in_the_modes_of_matplotlibs(tmp_path, mode, timing):
+    anim = noisy_camera().animate(interval=50, repeat=mode == "once")
+    page = page_in(anim.to_jshtml(default_mode=mode), tmp_path / "player.html")
+    assert fp.verify(page, anim.store, fps=20, **timing).passed
+    assert not fp.verify(page, anim.store, fps=20, loop=3).passed
+
+
+@pytest.mark.parametrize("wrong", [{"embed_frames": False}, {"default_mode": "backwards"}])
+def test_what_the_javascript_player_cannot_do_is_refused(wrong):
+    with pytest.raises(fp.UsageError, match=next(iter(wrong))):
+        noisy_camera().animate().to_jshtml(**wrong)
 
 
 def test_a_video_beyond_the_embed_limit_is_refused_not_cut():
@@ -312,7 +330,7 @@ def test_a_video_beyond_the_embed_limit_is_refused_not_cut():
             anim.to_html5_video()
 
 
-@pytest.mark.parametrize(("html", "wanted"), [("none", "<video"), ("html5", "<video"), ("jshtml", "<script")])
+@pytest.mark.parametrize(("html", "wanted"), [("none", "<video"), ("html5", "<video"), ("jshtml", "<iframe")])
 def test_a_notebook_shows_it(html, wanted):
     camera = Camera(plt.figure(**SMALL))
     camera.snap()
@@ -336,7 +354,7 @@ def test_a_camera_that_is_gone_leaves_no_folder_and_no_process(own_temporary_fol
     del anim
     gc.collect()
     assert list(own_temporary_folder.iterdir()) == []
-    assert workers() == []
+    assert started() == []
 
 
 def test_a_camera_that_cannot_be_made_leaves_no_folder(own_temporary_folder):
@@ -399,3 +417,144 @@ def test_every_process_of_a_parallel_program_has_its_own_pictures(monkeypatch):
     camera.snap()
     assert len(taken(camera)) == 1
     assert os.environ["RANK"] == "1"
+
+
+# --- celluloid's insides, which programs use ------------------------------------------------------------
+
+
+def test_photos_hold_the_artists_of_each_picture_and_frame_seq_the_pictures():
+    camera, kept = Camera(plt.figure(**SMALL)), []
+    for number in range(4):
+        plt.plot(X, X)
+        plt.legend(plt.plot(X, -X), [f"line {number}"])
+        kept.append(camera.snap())
+    assert [len(photo) for photo in camera._photos] == [3, 3, 3, 3]
+    assert [photo[-1].texts[0].get_text() for photo in camera._photos] == [f"line {n}" for n in range(4)]
+    assert [list(photo) for photo in camera._photos] == kept
+    anim = camera.animate()
+    assert len(list(anim.frame_seq)) == len(list(anim.new_frame_seq())) == 4
+
+
+def test_an_artist_that_nobody_keeps_is_thrown_away_and_that_is_said():
+    camera = Camera(plt.figure(**SMALL))
+    plt.plot(X, X)
+    camera.snap()
+    gc.collect()
+    with pytest.raises(ReferenceError, match=r"artist 0 of picture 0 .* keep what snap\(\) returns"):
+        camera._photos[0][0]
+    assert repr(camera._photos) == "[<picture 0 of 1 artists>]"
+
+
+@pytest.mark.parametrize("limits", ["own", "last"])
+def test_pictures_that_a_program_rearranges_are_shown_as_it_says(tmp_path, limits):
+    camera = Camera(plt.figure(**SMALL), limits=limits)
+    for number in range(3):
+        plt.plot([0, 1], [0, number])
+        camera.snap()
+    plain = taken(camera)
+    camera._photos = [camera._photos[-1], *camera._photos]
+    again = taken(camera)
+    for picture, number in zip(again, [2, 0, 1, 2], strict=True):
+        np.testing.assert_array_equal(picture, plain[number])
+    camera._photos.clear()
+    with pytest.raises(fp.UsageError, match="taken no picture"):
+        camera.animate()
+    plt.plot([0, 1], [5, 5])
+    camera.snap()
+    assert camera.animate().save(tmp_path / "a.gif").frames == 1
+
+
+# --- limits="last": all pictures with the axes of the end, as celluloid has them --------------------------
+
+
+def growing_lines(fig, number):
+    fig.gca().plot(X, np.sin(X + number) * (number + 1), color="C0")
+
+
+def growing_bars(fig, number):
+    fig.gca().bar([0, 1, 2], [number, 2, number**2], color="g")
+
+
+def growing_twins(fig, number):
+    left, right = fig.axes or fig.subplots(2)
+    left.plot([0, number], [0, 1], color="b")
+    right.scatter([0, -number], [number, 1], color="k")
+
+
+def growing_3d(fig, number):
+    ax = fig.axes[0] if fig.axes else fig.add_subplot(projection="3d")
+    ax.plot(X, np.sin(X), X * number, color="b")
+
+
+def set_limits(fig, number):
+    fig.gca().plot([0, number], [0, number], color="b")
+    fig.gca().set_xlim(-number, number + 3)
+
+
+def all_at_once(fig, plot, count):
+    """The pictures of celluloid: everything is plotted, then only a frame's artists are visible."""
+    groups = []
+    for number in range(count):
+        before = {id(each) for ax in fig.axes for each in ax.get_children()}
+        plot(fig, number)
+        children = [each for ax in fig.axes for each in (*ax.lines, *ax.patches, *ax.collections)]
+        groups.append([each for each in children if id(each) not in before])
+    for group in groups:
+        for artist in itertools.chain(*groups):
+            artist.set_visible(any(artist is each for each in group))
+        yield saved(fig)
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [growing_lines, growing_bars, growing_twins, growing_3d, set_limits],
+    ids=lambda plot: plot.__name__,
+)
+def test_the_last_limits_are_those_of_all_pictures(plot):
+    size = {"figsize": (2, 1.5), "dpi": 50}
+    fig = plt.figure(**size)
+    camera = Camera(fig, limits="last")
+    for number in range(4):
+        plot(fig, number)
+        camera.snap()
+    expected = all_at_once(plt.figure(**size), plot, 4)
+    for picture, wanted in zip(taken(camera), expected, strict=True):
+        np.testing.assert_array_equal(picture, wanted)
+
+
+def test_limits_that_are_set_after_the_last_picture_count_and_pictures_are_drawn_again_for_others():
+    fig, ax = plt.subplots(**SMALL)
+    camera, plain = Camera(fig, limits="last"), Camera(fig)
+    for number in range(3):
+        ax.plot([0, 1], [0, number], color="C0")
+        camera.snap()
+    ax.set_ylim(-5, 5)
+    low = taken(camera)
+    ax.set_ylim(-50, 50)
+    wide = taken(camera)
+    for number, picture in enumerate(wide):
+        ax.set_ylim(-50, 50)
+        ax.plot([0, 1], [0, number], color="C0")
+        plain.snap()
+        assert not np.array_equal(picture, low[number]) or number == 0
+    for picture, wanted in zip(wide, taken(plain), strict=True):
+        np.testing.assert_array_equal(picture, wanted)
+
+
+def test_waiting_pictures_keep_the_style_of_their_time_and_go_with_the_camera(own_temporary_folder):
+    with matplotlib.rc_context({"lines.linewidth": 5, "path.simplify": False, "axes.unicode_minus": False}):
+        fig, ax = plt.subplots(**SMALL)
+        camera = Camera(fig, limits="last")
+        ax.plot([0, 1], [-3, 0])
+        wanted = saved(fig)
+        camera.snap()
+    np.testing.assert_array_equal(taken(camera)[0], wanted)
+    assert list(own_temporary_folder.iterdir())
+    del camera
+    gc.collect()
+    assert list(own_temporary_folder.iterdir()) == []
+
+
+def test_other_limits_are_refused():
+    with pytest.raises(fp.UsageError, match="limits is 'first'; give one of own, last"):
+        Camera(plt.figure(**SMALL), limits="first")

@@ -14,7 +14,7 @@ FRAMES, SIDE = 10_000, 500  # of float32: 10 GB, of which the disk holds nothing
 READ = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-from framepipe.data import open_data
+from framepipe.job.data import open_data
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 part = open_data(sys.argv[1])[7777].load()
 grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -72,7 +72,7 @@ def test_importing_it_imports_no_library_that_reads_data():
     code = (
         "import sys; sys.modules['framepipe'] = type(sys)('framepipe');"
         "sys.modules['framepipe'].__path__ = [sys.argv[1]];"  # the module alone, not the whole package
-        "import framepipe.data; print({'h5py', 'zarr', 'xarray', 'matplotlib'} & set(sys.modules))"
+        "import framepipe.job.data; print({'h5py', 'zarr', 'xarray', 'matplotlib'} & set(sys.modules))"
     )
     import framepipe
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import pytest
 
 import framepipe as fp
+from tests.conftest import FFMPEGS
 from tests.integration.read_back import (
     FORMATS,
     VIDEOS,
@@ -20,7 +22,7 @@ from tests.integration.read_back import (
     source,
 )
 
-MANY = 500
+MANY = 260  # two segments
 SIZE, ODD = (80, 64), (81, 67)
 KEPT_EXACTLY = ("mkv", "webp", "apng", "html")
 LIMIT = 20  # of 255, in the mean of 8x8 px; another frame is off by 25 in the square, 255 in its number
@@ -47,14 +49,14 @@ KINDS = {
     "two-frames": Kind(
         clear, SIZE, range(2), [100, 300], {"fps": 10, "durations_s": {0: 0.1, 1: 0.3}, "loop": 2}
     ),
-    "500-frames": Kind(numbered, SIZE, range(MANY), [40] * MANY, {"fps": 25, "loop": 0}),
-    "500-transparent": Kind(clear, SIZE, range(MANY), [20] * MANY, {"fps": 50, "loop": 5}),
+    "two-segments": Kind(numbered, SIZE, range(MANY), [40] * MANY, {"fps": 25, "loop": 0}),
+    "two-segments-transparent": Kind(clear, SIZE, range(MANY), [20] * MANY, {"fps": 50, "loop": 5}),
 }
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """A maker of stores, drawn once: of 500 frames, of 24 of an odd size."""
+    """A maker of stores, drawn once: of 260 frames, of 24 of an odd size."""
     made = {}
 
     def get(kind):
@@ -76,9 +78,23 @@ def drawn(tmp_path_factory):
     return get
 
 
-@pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("format_", FORMATS)
-def test_another_reader_finds_the_right_frames_times_and_plays(drawn, tmp_path, format_, name):
+def cases():
+    """Every kind of every format by the bundled ffmpeg, by the system's half of them in turn, and in the long run all.
+
+    Joins of segments by both are for `test_segments`, and pages need none.
+    """
+    for (row, format_), (column, name) in itertools.product(enumerate(FORMATS), enumerate(KINDS)):
+        by_both = (row + column) % 2 and format_ != "html" and not name.startswith("two-segments")
+        for id_, program in FFMPEGS.items():
+            marks = () if by_both or id_ == "bundled-ffmpeg" else pytest.mark.long
+            yield pytest.param(format_, name, program, id=f"{format_}-{id_}-{name}", marks=marks)
+
+
+@pytest.mark.parametrize(("format_", "name", "program"), [*cases()])
+def test_another_reader_finds_the_right_frames_times_and_plays(
+    drawn, tmp_path, monkeypatch, format_, name, program
+):
+    monkeypatch.setenv("FRAMEPIPE_FFMPEG", program())
     kind = KINDS[name]
     store = drawn(kind)
     first, last = kind.numbers[0], kind.numbers[-1]

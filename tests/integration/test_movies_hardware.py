@@ -12,10 +12,11 @@ import sys
 import pytest
 
 import framepipe as fp
-from framepipe.recipes import CODECS, Options
-from framepipe.recipes.codecs import CODECS as TABLE
-from framepipe.recipes.codecs import kind_of
-from framepipe.trial import check_tools
+from framepipe.formats import FORMATS
+from framepipe.formats.video.codecs import CODECS as TABLE
+from framepipe.formats.video.codecs import codec_family
+from framepipe.movie.probe import check_tools
+from framepipe.options import CODECS, EncodeOptions
 from tests.conftest import debian_ffmpeg
 from tests.integration.movies import moving
 from tests.unit.test_find_ffmpeg import program
@@ -47,16 +48,16 @@ os.execv(REAL, [REAL, *args])
 @pytest.mark.parametrize("codec", HARDWARE)
 def test_hardware_that_is_not_here_is_a_clear_error_before_anything_is_drawn(codec, each_ffmpeg):
     with pytest.raises(fp.ToolMissing) as caught:
-        check_tools(["mp4"], Options(codec=codec))
-    first, *tried, cure = str(caught.value).splitlines()
+        check_tools([FORMATS["mp4"]], EncodeOptions(codec=codec))
+    first, *tried, hint = str(caught.value).splitlines()
     assert first == f"no ffmpeg that can build mp4 (codec {codec}):"
     assert any(each_ffmpeg in line for line in tried)
     for line in tried:
         reason = line.partition("ffmpeg exit code ")[2].partition(": ")[2]
         assert len(reason) > 20, line
         assert "0x" not in reason
-    assert cure.startswith(f"{codec} needs ")
-    assert cure.endswith(f"Without: --codec {kind_of(codec)}")
+    assert hint.startswith(f"{codec} needs ")
+    assert hint.endswith(f"Without: --codec {codec_family(codec)}")
 
 
 @pytest.mark.parametrize(
@@ -70,13 +71,13 @@ def test_hardware_that_is_not_here_is_a_clear_error_before_anything_is_drawn(cod
 )
 def test_the_cause_is_told_in_ffmpegs_own_words(codec, cause, each_ffmpeg):
     with pytest.raises(fp.ToolMissing) as caught:
-        check_tools(["mp4"], Options(codec=codec))
+        check_tools([FORMATS["mp4"]], EncodeOptions(codec=codec))
     (line,) = [each for each in str(caught.value).splitlines() if each_ffmpeg in each][:1]
     assert cause in line
 
 
-def test_on_the_command_line_no_frame_is_drawn(folder, cli):
-    done = cli("make", "scene.py:draw", "--frames", 3, "-o", "a.mp4", "--codec", "hevc_nvenc")
+def test_on_the_command_line_no_frame_is_drawn(folder, cli_process):
+    done = cli_process("make", "scene.py:draw", "--frames", 3, "-o", "a.mp4", "--codec", "hevc_nvenc")
     assert done.returncode == 4
     assert "Without: --codec h265" in done.stderr
     assert not (folder / "frames").exists()

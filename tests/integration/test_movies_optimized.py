@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import framepipe as fp
-from framepipe.control import Stop
-from framepipe.encoders.gifsicle import find_gifsicle
+from framepipe.core.control import Stop
+from framepipe.formats.gif.gifsicle import find_gifsicle
 from tests.conftest import debian_ffmpeg
 from tests.integration.movies import gif_facts, half_see_through, moving, noise, see_through, titled
 from tests.integration.programs import wait_for
@@ -67,8 +67,8 @@ def test_a_gif_that_cannot_be_smaller_is_left_and_that_is_told(stores, tmp_path)
 
 NAME = 'case "$1" in --version) echo "LCDF Gifsicle 9.9"; exit 0;; esac\n'
 MISBEHAVE = {
-    "exit 1": ("echo 'no way' >&2; exit 1", "failed, the GIF is as it was: exit code 1: no way"),
-    "nothing written": ("exit 0", "failed, the GIF is as it was: wrote nothing"),
+    "exit 1": ("echo 'no way' >&2; exit 1", "failed, the GIF is unchanged: exit code 1: no way"),
+    "nothing written": ("exit 0", "failed, the GIF is unchanged: wrote nothing"),
     "a truncated file, as on a full disk": (
         '{real} "$@"; truncate -s -60 smaller.gif; exit 0',
         "made another movie (cut short",
@@ -77,7 +77,7 @@ MISBEHAVE = {
     "other delays": ('{real} --delay 9 "$@"', "made another movie (other delays)"),
     "other colours": ("{real} -O2 --colors 4 -o smaller.gif movie.gif", "other pixels in frame 0"),
     "played once": ('{real} --no-loopcount "$@"', "made another movie (other plays)"),
-    "hangs": ("sleep 60", "gave no sign of life for 2 s and was killed"),
+    "hangs": ("sleep 60", "made no progress for 2 s and was killed"),
     "is killed": ("kill -9 $$", "was killed by signal 9"),
 }
 
@@ -129,19 +129,19 @@ def test_a_stop_ends_gifsicle_and_leaves_what_was_there(stores, tmp_path, monkey
     assert sorted(os.listdir(tmp_path)) == ["bin", "m.gif"]
 
 
-def test_a_missing_gifsicle_is_told_before_a_frame_is_drawn(folder, cli):
+def test_a_missing_gifsicle_is_told_before_a_frame_is_drawn(folder, cli_process):
     hidden = os.pathsep.join([without_program(folder), os.environ.get("PYTHONPATH", "")])
     env = {"PATH": "/nowhere", "FRAMEPIPE_FFMPEG": debian_ffmpeg(), "PYTHONPATH": hidden}
-    done = cli("make", "scene.py:draw", "--frames", 3, "-o", "a.gif", "--optimize", **env)
+    done = cli_process("make", "scene.py:draw", "--frames", 3, "-o", "a.gif", "--optimize", **env)
     assert done.returncode == 4, done.stderr
     assert "pip install 'framepipe[optimize]'" in done.stderr
     assert not (folder / "frames").exists()
 
 
-def test_optimize_on_the_command_line(folder, cli):
-    done = cli("make", "scene.py:draw", "--frames", 3, "-o", "a.gif", "--optimize", ok=True)
+def test_optimize_on_the_command_line(folder, cli_process):
+    done = cli_process("make", "scene.py:draw", "--frames", 3, "-o", "a.gif", "--optimize", ok=True)
     assert "gifsicle" in done.stdout
-    refused = cli("make", "scene.py:draw", "--frames", 3, "-o", "b.mp4", "--optimize")
+    refused = cli_process("make", "scene.py:draw", "--frames", 3, "-o", "b.mp4", "--optimize")
     assert refused.returncode == 2
     assert "optimize is for GIF, not mp4" in refused.stderr
     assert not (folder / "b.mp4").exists()

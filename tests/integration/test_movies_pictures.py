@@ -11,13 +11,12 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 import framepipe as fp
-from framepipe.containers import inspect
 from framepipe.errors import UsageError
-from framepipe.frames import file_name
-from framepipe.recipes import PICTURES
+from framepipe.formats.animated.container import inspect
+from framepipe.job.frames import file_name
 from tests.integration.movies import gradient, half_see_through, moving, noise, see_through, sized
 
-each_format = pytest.mark.parametrize("format_", PICTURES)
+each_format = pytest.mark.parametrize("format_", ("webp", "apng", "avif"))
 
 
 def read(path):
@@ -191,9 +190,8 @@ def drifting(k):
     return fig
 
 
-@pytest.mark.parametrize("encoder", ["ffmpeg", "imagemagick"])
-def test_a_lossy_webp_of_a_field_that_changes_slowly_does_not_drift(stores, tmp_path, each_ffmpeg, encoder):
-    movie = fp.assemble(stores(drifting, 60), tmp_path / "m.webp", quality="draft", encoder=encoder)
+def test_a_lossy_webp_of_a_field_that_changes_slowly_does_not_drift(stores, tmp_path, each_ffmpeg):
+    movie = fp.assemble(stores(drifting, 60), tmp_path / "m.webp", quality="draft")
     assert len(inspect(movie.path, "webp").durations_s) == 60
 
 

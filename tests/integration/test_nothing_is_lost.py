@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import framepipe as fp
-from framepipe import png
+from framepipe.core import png
 
 
 def test_a_movie_of_part_of_the_plan_lets_no_frame_go(folder: Path) -> None:

@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import framepipe as fp
-from framepipe.palette import given
-from framepipe.recipes import DITHERS
-from framepipe.scenes.colormap import colours_of
+from framepipe.core.images import open_frames
+from framepipe.formats.gif.colormap import colours_of
+from framepipe.formats.gif.palette import named_palette
+from framepipe.job.frames import file_name
+from framepipe.options import DITHERS
 from tests.integration.movies import failed_checks, gradient, moving
 
 WIDTH, HEIGHT = 32, 24
@@ -86,7 +88,7 @@ def once_red(k):
     return figure
 
 
-def test_a_colour_of_one_frame_is_in_a_palette_of_all(stores, tmp_path):
+def test_a_colour_of_one_frame_is_in_a_palette_of_all(stores, tmp_path, systems_ffmpeg):
     """Of 120 frames the 50 that are sampled do not have the one with the red ground."""
     movie = fp.assemble(stores(once_red, 120), tmp_path / "m.gif", palette="all", colors=32)
     assert any(red > 220 and green < 40 for red, green, _ in colours_in(movie.path))
@@ -155,7 +157,7 @@ def test_what_is_no_palette_is_refused_before_anything_is_drawn(tmp_path):
         ("virids", "no colormap of matplotlib's"),
         (str(tmp_path / "many.png"), "colours; give a picture of 1 to 256"),
         (str(tmp_path / "text.png"), "is no picture"),
-        (str(tmp_path), "no picture that is there"),
+        (str(tmp_path), "no existing picture"),
     ]:
         with pytest.raises(fp.UsageError, match=words):
             fp.make(
@@ -167,7 +169,7 @@ def test_what_is_no_palette_is_refused_before_anything_is_drawn(tmp_path):
 def test_a_picture_with_transparency_gives_its_opaque_colours(tmp_path):
     pixels = np.array([[(255, 0, 0, 255), (0, 255, 0, 0)]], np.uint8)
     Image.fromarray(pixels).save(tmp_path / "p.png")
-    assert given(str(tmp_path / "p.png")) == [(255, 0, 0)]
+    assert named_palette(str(tmp_path / "p.png")) == [(255, 0, 0)]
 
 
 @pytest.mark.parametrize("dither", DITHERS["ffmpeg"])
@@ -217,11 +219,42 @@ def test_a_right_movie_of_frames_that_hardly_differ_or_differ_much_passes(
     assert fp.assemble(stores(scene, 40), tmp_path / name, **options).report.passed
 
 
+def test_a_palette_a_frame_leaves_nothing_of_the_frame_before(stores, tmp_path, each_ffmpeg):
+    """ffmpeg leaves out pixels whose index is as before, although that is another colour now."""
+    store = stores(flickering, 40)
+    movie = fp.assemble(store, tmp_path / "m.gif", palette="per-frame").path
+    with open_frames(movie) as image:
+        image.seek(5)
+        assert image.convert("RGB").getcolors() == [(80 * 60, (255, 255, 255))]
+
+
+def grey_first(k):
+    """The first frame has all grey levels in their order, as a palette would."""
+    figure = Figure(figsize=(1.6, 1.6), dpi=80)
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16).repeat(8, 0).repeat(8, 1)
+    figure.figimage(np.stack([levels, np.roll(levels, 8 * k, 0), levels], 2))
+    return figure
+
+
+@pytest.mark.parametrize("palette", ["global", "per-frame"])
+def test_colours_after_a_grey_first_frame_are_read_right(stores, tmp_path, palette, systems_ffmpeg):
+    store = stores(grey_first, 6)
+    movie = fp.assemble(store, tmp_path / "m.gif", palette=palette).path
+    assert fp.verify(movie, store).passed
+    with open_frames(movie) as image:
+        for k in range(6):
+            image.seek(k)
+            off = np.subtract(
+                image.convert("RGB"), Image.open(store / file_name(k)).convert("RGB"), dtype=int
+            )
+            assert np.abs(off).max() < (1 if palette == "per-frame" else 40), k
+
+
 # several outputs
 
 
 def test_several_outputs_are_planned_before_the_first_is_built(stores, tmp_path):
-    with pytest.raises(fp.UsageError, match="50 at most"):
+    with pytest.raises(fp.UsageError, match="at most 50"):
         fp.assemble_several(stores(moving), [tmp_path / "a.mp4", tmp_path / "b.gif"], fps=60)
     assert os.listdir(tmp_path) == []
     movies = fp.assemble_several(stores(moving), [tmp_path / "a.mp4", tmp_path / "b.gif"], fps=20)

@@ -52,7 +52,14 @@ def stored(store, number):
 
 def compare(scene, folder, engine="serial", mode="RGB", frames=2, rendering=None, **options):
     rendering = options if rendering is None else rendering
-    store = fp.render(scene, frames, store=folder / "s", engine=engine, workers=2, **rendering).store
+    store = fp.render(
+        scene,
+        frames,
+        store=folder / "s",
+        engine=engine,
+        workers=2 if engine == "local" else None,
+        **rendering,
+    ).store
     assert plt.get_fignums() == []
     for number in range(frames):
         seen, seen_mode = stored(store, number)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import framepipe as fp
-from framepipe import png
-from framepipe.frames import file_name
-from framepipe.pictures import read_png
+from framepipe.core import png
+from framepipe.core.images import read_png
+from framepipe.job.frames import file_name
 from tests.integration.browser import POSITION, Tab, at, chromium, on_screen, pixels_of, text, watch
 from tests.integration.movies import half_see_through, moving, stored
 
@@ -182,10 +183,11 @@ def test_speed_changes_the_time_and_no_frame(place, tab):
     tab.js("const s = document.querySelector('#speed'); s.value = '4'; s.dispatchEvent(new Event('change'))")
     watch(tab)
     tab.press(" ")
-    tab.until("window.seen.filter((each) => each[0] === 0).length >= 5")
-    seen = tab.js("window.seen")
-    rounds = [each[1] for each in seen if each[0] == 0]
-    assert (rounds[4] - rounds[0]) / 4 == pytest.approx(150, abs=20)
+    tab.until("window.seen.filter((each) => each[0] === 0).length >= 10")
+    starts_ms = [each[1] for each in tab.js("window.seen") if each[0] == 0]
+    rounds_ms = sorted(later - sooner for sooner, later in pairwise(starts_ms))
+    # a busy machine shows single frames late, which makes rounds longer and shorter; at speed 1 one is 600 ms
+    assert rounds_ms[len(rounds_ms) // 2] == pytest.approx(150, abs=20), rounds_ms
 
 
 def test_labels_and_titles_are_text_whatever_they_hold(place, tab):
@@ -327,11 +329,11 @@ def test_other_formats_show_themselves_as_images_and_videos(place, tmp_path):
     assert ">a.mp4</a> (21 MB, too large" in large
 
 
-def test_the_command_line_builds_verifies_and_refuses_pages(cli, folder):
+def test_the_command_line_builds_verifies_and_refuses_pages(cli, cli_process, folder):
     store, texts = "frames/scene-draw", "".join(f"loss {k / 10}\n" for k in range(6))
     (folder / "labels.txt").write_text(texts)
     wanted = ("--frames", "0-5", "-o", "a.html", "--labels", "labels.txt", "--keep-frames", "--json")
-    made = json.loads(cli("make", "scene.py:draw", *wanted, ok=True).stdout)
+    made = json.loads(cli_process("make", "scene.py:draw", *wanted, ok=True).stdout)
     assert made["movies"][0]["format"] == "html"
     assert '"loss 0.5"' in (folder / "a.html").read_text()
     assert "every pixel of every frame" in cli("verify", "a.html", "--store", store, ok=True).stdout

@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 
 import framepipe as fp
-from framepipe import assets, png
-from framepipe.frames import file_name
-from framepipe.pictures import read_png
+from framepipe.core import png
+from framepipe.core.images import read_png
+from framepipe.formats.html import assets
+from framepipe.job.frames import file_name
 from tests.integration.browser import POSITION, Tab, at, chromium, on_screen, pixels_of, text, watch
 from tests.integration.movies import moving, stored
 
@@ -221,10 +222,10 @@ def test_a_notebook_links_to_the_page(place, tmp_path, monkeypatch):
     assert movie.size_bytes == sum(path.stat().st_size for path in tmp_path.rglob("*.*") if path.is_file())
 
 
-def test_the_command_line_builds_verifies_and_cleans_only_what_is_whole(cli, folder):
+def test_the_command_line_builds_verifies_and_cleans_only_what_is_whole(cli, cli_process, folder):
     wanted = ("--frames", "0-5", "-o", "a.html", "--html-assets", "--keep-frames", "--json")
     wanted += ("--player-limit-mb", "0.001")
-    made = json.loads(cli("make", "scene.py:draw", *wanted, ok=True).stdout)
+    made = json.loads(cli_process("make", "scene.py:draw", *wanted, ok=True).stdout)
     (beside,) = folder.glob("a_files-*")
     assert made["movies"][0]["size_bytes"] > (folder / "a.html").stat().st_size
     store = "frames/scene-draw"

@@ -25,7 +25,7 @@ from tests.integration.pictures_of_figures import (
     returns_subfigure,
     transparent,
 )
-from tests.integration.programs import levels, run, saved, start, stored, times, wait_for, workers
+from tests.integration.programs import levels, run, saved, start, started, stored, times, wait_for, workers
 
 WHERE = [0, 1]
 
@@ -158,6 +158,7 @@ def test_what_cannot_be_pickled_is_told_and_leaves_no_hole_and_is_drawn_in_the_p
             recorder.snap(fig)
         assert recorder.snap(plt.figure(figsize=(0.4, 0.4), dpi=50, facecolor=str(8 / 255))) == 0
     with fp.Recorder(tmp_path / "s", workers=0) as recorder:
+        assert recorder.next_number == 1
         assert recorder.snap(fig) == 1
     assert levels(tmp_path / "s") == {0: 8, 1: 7}
 
@@ -171,7 +172,7 @@ def test_what_belongs_to_a_figure_stands_for_it(tmp_path, where, kind):
 
 def test_nothing_given_takes_pyplots_current_figure_and_says_if_there_is_none(tmp_path):
     with fp.Recorder(tmp_path / "s") as recorder:
-        with pytest.raises(fp.FramepipeError, match="there is nothing to take"):
+        with pytest.raises(fp.FramepipeError, match="there is no figure to record"):
             recorder.snap()
         level(9)
         recorder.snap()
@@ -304,12 +305,19 @@ def test_frames_that_another_matplotlib_drew_stay(tmp_path, monkeypatch):
     assert fp.status(tmp_path / "s").done == (0, 1, 2, 3)
 
 
+def test_a_recording_goes_on_with_another_numpy(tmp_path, monkeypatch):
+    record(tmp_path / "s", [10, 11], workers=0)
+    monkeypatch.setattr(np, "__version__", "1.0")
+    with fp.Recorder(tmp_path / "s", workers=0) as recorder:
+        assert recorder.next_number == 2
+
+
 @pytest.mark.parametrize("where", WHERE)
 def test_a_restart_fits_its_frames_to_those_that_are_there(tmp_path, where):
     record(tmp_path / "s", [10], workers=where)
     with pytest.raises(fp.FramesFailed, match=r"frame 1: .*50x50 px, the first frame 20x20"):
         with fp.Recorder(tmp_path / "s", workers=where) as recorder:
-            recorder.snap(plt.figure(figsize=(1, 1), dpi=50))
+            recorder.snap(plt.figure(figsize=(1, 1), dpi=50), number=recorder.next_number)
 
 
 @pytest.mark.parametrize("where", WHERE)
@@ -319,8 +327,9 @@ def test_a_tight_box_is_that_of_the_first_frame_also_after_a_restart(tmp_path, w
         ax.set_title(text)
         return fig
 
-    for _ in range(2):
+    for begin in (0, 2):
         with fp.Recorder(tmp_path / "s", workers=where, tight=True) as recorder:
+            assert recorder.next_number == begin
             recorder.snap(titled("a"))
             recorder.snap(titled("much, much wider than the axes below it"))
     shapes = {stored(tmp_path / "s", number).shape for number in range(4)}
@@ -328,7 +337,7 @@ def test_a_tight_box_is_that_of_the_first_frame_also_after_a_restart(tmp_path, w
     np.testing.assert_array_equal(stored(tmp_path / "s", 1), stored(tmp_path / "s", 3))
     with pytest.raises(fp.FramesFailed, match=r"frame 4: "):  # not silently another size
         with fp.Recorder(tmp_path / "s", workers=where, tight=True) as recorder:
-            recorder.snap(titled("much, much wider than the axes below it"))
+            recorder.snap(titled("much, much wider than the axes below it"), number=4)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +437,7 @@ def test_the_programs_own_error_is_the_one_that_is_seen_and_its_frames_are_store
             recorder.snap(broken(r"\nosuch"))
             raise error
     assert levels(tmp_path / "s") == {0: 10, 1: 11}
-    assert workers() == []
+    assert started() == []
 
 
 @pytest.mark.parametrize("where", WHERE)
@@ -438,7 +447,7 @@ def test_a_folder_that_is_removed_meanwhile_is_told(tmp_path, where):
     recorder.flush()
     shutil.rmtree(tmp_path / "s")
     recorder.snap(level(11))
-    with pytest.raises(fp.StoreError, match="cannot take frame 1: No such file"):
+    with pytest.raises(fp.StoreError, match="cannot write frame 1: No such file"):
         recorder.close()
 
 
@@ -457,7 +466,7 @@ def test_a_full_disk_is_told(tmp_path, where):
         code=1,
     )
     assert "framepipe.errors.StoreError" in err
-    assert "cannot take frame 1: no space left" in err
+    assert "cannot write frame 1: no space left" in err
     assert [path.name for path in sorted((tmp_path / "s").iterdir())] == ["frame_000000.png", "job.json"]
 
 
@@ -502,7 +511,7 @@ def test_an_idle_worker_that_is_killed_is_replaced(tmp_path):
         recorder.snap(level(11))
         wait_for(lambda: len(levels(tmp_path / "s")) == 2)
         assert workers() != [before]
-    assert workers() == []
+    assert started() == []
 
 
 def test_figures_are_taken_while_other_threads_take_theirs(tmp_path):
@@ -510,8 +519,9 @@ def test_figures_are_taken_while_other_threads_take_theirs(tmp_path):
 
     def program(name):
         try:
-            for _ in range(2):
+            for half in range(2):
                 with fp.Recorder(tmp_path / name) as recorder:
+                    assert recorder.next_number == 10 * half
                     for value in range(10):
                         fig = matplotlib.figure.Figure(figsize=(0.4, 0.4))
                         fig.add_subplot().imshow([[value]])
@@ -561,7 +571,7 @@ def test_a_recorder_that_is_forgotten_draws_what_is_waiting_and_ends_its_process
     del recorder
     gc.collect()
     assert len(levels(tmp_path / "s")) == 7
-    assert workers() == []
+    assert started() == []
 
 
 def test_a_killed_program_leaves_a_store_with_which_it_goes_on_and_no_process(tmp_path):
@@ -574,10 +584,11 @@ def test_a_killed_program_leaves_a_store_with_which_it_goes_on_and_no_process(tm
     for _ in range(2):
         with start(tmp_path, text) as process:
             wait_for(lambda: len(list((tmp_path / "s").glob("frame_*.png"))) > found + 20)
-            (worker,) = workers(process.pid)
+            below = started(process.pid)
+            assert len(below) == 2
             process.kill()
             process.communicate()
-        wait_for(lambda: not os.path.exists(f"/proc/{worker}"))
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in below))
         status = fp.status(tmp_path / "s", deep=True)
         assert status.complete
         assert status.done == tuple(range(len(status.done)))
@@ -707,14 +718,14 @@ def test_a_rank_that_does_not_write_knows_where_to_go_on(tmp_path):
 
 def test_no_process_is_started_before_the_first_snap_and_none_lives_after_the_end(tmp_path):
     recorder = fp.Recorder(tmp_path / "s", workers=2)
-    assert workers() == []
+    assert started() == []
     recorder.snap(level(1))
     assert len(wait_for(lambda: len(workers()) == 2 and workers())) == 2
     recorder.flush()
-    assert workers() == []
+    assert started() == []
     recorder.snap(level(2))
     recorder.close()
-    assert workers() == []
+    assert started() == []
     recorder.close()
     with pytest.raises(fp.UsageError, match="closed"):
         recorder.snap(level(3))

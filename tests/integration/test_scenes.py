@@ -33,7 +33,16 @@ def levels(store, count=3):
 
 
 def drawn(scene, folder, frames=3, engine="local", **keywords):
-    return levels(fp.render(scene, frames, store=folder / "s", engine=engine, workers=2, **keywords).store)
+    return levels(
+        fp.render(
+            scene,
+            frames,
+            store=folder / "s",
+            engine=engine,
+            workers=2 if engine == "local" else None,
+            **keywords,
+        ).store
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +164,7 @@ def test_another_function_in_the_same_store_is_refused_and_draws_over_nothing(tm
         return flat(20)
 
     assert drawn(one, tmp_path, engine="serial") == [10, 10, 10]
-    with pytest.raises(fp.StoreError, match=r"holds frames of .*one, which .*two would draw over"):
+    with pytest.raises(fp.StoreError, match=r"holds frames of .*one, which .*two would overwrite"):
         drawn(two, tmp_path, engine="serial")
     assert drawn(one, tmp_path, engine="serial") == [10, 10, 10]
 
@@ -174,7 +183,7 @@ def test_changed_data_defaults_and_parameters_are_drawn_again(tmp_path, change):
         def draw(k, default=base if change == "default" else 0, parameter=0):
             return flat(k + default + parameter + data[0])
 
-        keywords = {"params": {"parameter": base}} if change == "parameter" else {}
+        keywords = {"params": {"parameter": base}, "stale": "draw"} if change == "parameter" else {}
         return fp.render(draw, 2, store=tmp_path / "s", engine="serial", **keywords)
 
     assert variant(5).drawn == (0, 1)

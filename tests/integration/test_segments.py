@@ -13,17 +13,21 @@ import pytest
 from matplotlib.figure import Figure
 
 import framepipe as fp
-from framepipe import trust
-from framepipe.frames import file_name
-from framepipe.palette import settle
-from framepipe.recipes import Options, recipe
-from framepipe.recipes.video import segment_ticks
-from framepipe.store import Shape
+from framepipe.core import signing
+from framepipe.core.shape import Shape
+from framepipe.formats import FORMATS
+from framepipe.formats.gif.palette import resolve_palette
+from framepipe.formats.recipe import MovieSpec
+from framepipe.formats.video.recipe import segment_ticks
+from framepipe.job.frames import file_name
+from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
 from tests.conftest import bundled_ffmpeg, debian_ffmpeg
 from tests.integration.movies import failed_checks
 
 LONG = 520  # two segments of 250 and a tail
+TWO = 260  # one and a tail
+SHORT, SEGMENT = 104, 50  # the same, where only what is kept is the subject
 SIZE = (80, 64)
 
 
@@ -54,19 +58,35 @@ def long_stores(tmp_path_factory):
     """A maker of stores of 520 frames that are drawn once."""
     made = {}
 
-    def get(scene=square):
-        if scene not in made:
-            made[scene] = drawn(tmp_path_factory.mktemp("long") / "s", range(LONG), scene)
-        return made[scene]
+    def get(scene=square, frames=LONG):
+        if (scene, frames) not in made:
+            made[scene, frames] = drawn(tmp_path_factory.mktemp("long") / "s", range(frames), scene)
+        return made[scene, frames]
 
     return get
+
+
+def copied(store, to):
+    return shutil.copytree(store, to, ignore=shutil.ignore_patterns("segments", "movies.json"))
 
 
 @pytest.fixture
 def store(long_stores, tmp_path):
     """A copy to spoil."""
-    shutil.copytree(long_stores(), tmp_path / "s", ignore=shutil.ignore_patterns("segments", "movies.json"))
-    return tmp_path / "s"
+    return copied(long_stores(), tmp_path / "s")
+
+
+@pytest.fixture
+def short_segments(monkeypatch):
+    """Segments of a fifth of their length, which take a fifth of the time."""
+    monkeypatch.setattr("framepipe.formats.video.recipe._SEGMENT_TICKS", SEGMENT)
+    monkeypatch.setattr("framepipe.formats.gif.recipe._CACHED_FRAMES", SEGMENT)
+
+
+@pytest.fixture
+def short(long_stores, tmp_path, short_segments):
+    """A copy to spoil, of two short segments and a tail."""
+    return copied(long_stores(frames=SHORT), tmp_path / "s")
 
 
 def kept(store):
@@ -111,9 +131,9 @@ def test_a_long_gif_has_the_bytes_of_one_pass(long_stores, tmp_path):
     store = long_stores()
     movie = fp.assemble(store, tmp_path / "m.gif", fps=30, hold_last_s=2)
     timeline = Timeline.of(range(LONG), fps=30, hold_last_s=2)
-    shape, options = Shape(*SIZE, "RGB"), Options()
-    palette = settle(options, [store / file_name(number) for number in range(LONG)], shape)
-    whole = recipe("gif", timeline, shape, None, options, palette=palette)
+    shape, options = Shape(*SIZE, "RGB"), EncodeOptions()
+    palette = resolve_palette(options, [store / file_name(number) for number in range(LONG)], shape)
+    whole = FORMATS["gif"].recipe(MovieSpec(timeline, shape, options, palette=palette))
     work = tmp_path / "work"
     work.mkdir()
     (work / "frames").symlink_to(store)
@@ -162,20 +182,20 @@ def test_a_short_movie_has_one_segment_and_keeps_nothing(tmp_path):
 )
 def test_every_codec_can_be_joined(long_stores, tmp_path, monkeypatch, program, name, options):
     monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(program()))
-    movie = fp.assemble(long_stores(), tmp_path / name, **options)
+    movie = fp.assemble(long_stores(frames=TWO), tmp_path / name, **options)
     assert movie.report.passed
-    assert movie.frames == LONG
+    assert movie.frames == TWO
 
 
 @pytest.mark.parametrize("program", [debian_ffmpeg, bundled_ffmpeg], ids=["system", "bundled"])
 @pytest.mark.parametrize("name", ["m.webm", "m.mkv", "m.mov"])
 def test_transparency_is_kept_where_segments_are_joined(long_stores, tmp_path, monkeypatch, program, name):
     monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(program()))
-    assert fp.assemble(long_stores(see_through), tmp_path / name).report.passed
+    assert fp.assemble(long_stores(see_through, TWO), tmp_path / name).report.passed
 
 
-@pytest.mark.parametrize("tail", [1, 3])
-def test_a_tail_of_few_frames_is_joined(store, tmp_path, each_ffmpeg, tail):
+@pytest.mark.parametrize("tail", [1, pytest.param(3, marks=pytest.mark.long)])
+def test_a_tail_of_few_frames_is_joined(store, tmp_path, both_ffmpegs, tail):
     for name in ("m.mp4", "m.webm", "m.gif"):
         assert fp.assemble(store, tmp_path / name, part=f"0-{249 + tail}").frames == 250 + tail
     assert fp.assemble(store, tmp_path / "a.mp4", codec="av1", part=f"0-{249 + tail}").frames == 250 + tail
@@ -201,61 +221,61 @@ def test_segments_last_whole_milliseconds_at_usual_rates(rate):
 # what is kept
 
 
-def test_the_same_again_encodes_nothing_and_is_the_same(store, tmp_path):
-    first = fp.assemble(store, tmp_path / "a.mp4")
-    assert len(kept(store)) == 3
+def test_the_same_again_encodes_nothing_and_is_the_same(short, tmp_path):
+    first = fp.assemble(short, tmp_path / "a.mp4")
+    assert len(kept(short)) == 3
     assert from_the_shelf(first) == 0
-    again = fp.assemble(store, tmp_path / "b.mp4")
+    again = fp.assemble(short, tmp_path / "b.mp4")
     assert from_the_shelf(again) == 3
     assert digest(first.path) == digest(again.path)
 
 
 @pytest.mark.parametrize("name", ["m.mp4", "m.gif"])
-def test_three_changed_frames_encode_one_segment(store, tmp_path, name):
+def test_three_changed_frames_encode_one_segment(short, tmp_path, name):
     options = {"palette": "viridis"} if name == "m.gif" else {}
-    fp.assemble(store, tmp_path / name, **options)
-    values = list(range(LONG))
-    values[300], values[301], values[377] = 3000, 3001, 3077
-    report = fp.render(square, values, store=store, engine="serial", order="free")
-    assert sorted(report.drawn) == [300, 301, 377]
-    movie = fp.assemble(store, tmp_path / name, **options)
+    fp.assemble(short, tmp_path / name, **options)
+    values = list(range(SHORT))
+    values[60], values[61], values[75] = 3000, 3001, 3077
+    report = fp.render(square, values, store=short, engine="serial", order="free")
+    assert sorted(report.drawn) == [60, 61, 75]
+    movie = fp.assemble(short, tmp_path / name, **options)
     assert from_the_shelf(movie) == 2
     assert movie.report.passed
-    assert len(kept(store)) == 3, "the one that is no longer needed went"
+    assert len(kept(short)) == 3, "the one that is no longer needed went"
 
 
 @pytest.mark.parametrize("name", ["m.mp4", "m.webm"])
-def test_frames_that_are_appended_cost_only_the_tail(tmp_path, name):
-    store = drawn(tmp_path / "s", range(520))
+def test_frames_that_are_appended_cost_only_the_tail(tmp_path, name, short_segments):
+    store = drawn(tmp_path / "s", range(104))
     fp.assemble(store, tmp_path / name)
-    drawn(store, range(560))
+    drawn(store, range(112))
     movie = fp.assemble(store, tmp_path / name)
-    assert (movie.frames, from_the_shelf(movie)) == (560, 2)
+    assert (movie.frames, from_the_shelf(movie)) == (112, 2)
 
 
 @pytest.mark.parametrize("other", [{"crf": 30}, {"fps": 30}, {"codec_options": {"tune": "film"}}], ids=str)
-def test_segments_of_other_settings_are_not_used(store, tmp_path, other):
-    fp.assemble(store, tmp_path / "m.mp4")
-    assert from_the_shelf(fp.assemble(store, tmp_path / "n.mp4", **other)) == 0
+def test_segments_of_other_settings_are_not_used(short, tmp_path, other):
+    fp.assemble(short, tmp_path / "m.mp4")
+    assert from_the_shelf(fp.assemble(short, tmp_path / "n.mp4", **other)) == 0
 
 
-def test_what_says_nothing_of_pictures_does_not_encode_again(store, tmp_path):
-    fp.assemble(store, tmp_path / "m.mp4")
-    assert from_the_shelf(fp.assemble(store, tmp_path / "n.mp4", metadata={"title": "Waves"})) == 3
-    fp.assemble(store, tmp_path / "m.gif")
-    assert from_the_shelf(fp.assemble(store, tmp_path / "n.gif", fps=10, loop=3, hold_last_s=2)) == 3
+def test_what_says_nothing_of_pictures_does_not_encode_again(short, tmp_path):
+    fp.assemble(short, tmp_path / "m.mp4")
+    assert from_the_shelf(fp.assemble(short, tmp_path / "n.mp4", metadata={"title": "Waves"})) == 3
+    fp.assemble(short, tmp_path / "m.gif")
+    assert from_the_shelf(fp.assemble(short, tmp_path / "n.gif", fps=10, loop=3, hold_last_s=2)) == 3
 
 
-def test_segments_of_another_ffmpeg_are_not_used(store, tmp_path, monkeypatch):
+def test_segments_of_another_ffmpeg_are_not_used(short, tmp_path, monkeypatch):
     for program in (debian_ffmpeg(), bundled_ffmpeg()):
         monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(program))
-        assert from_the_shelf(fp.assemble(store, tmp_path / "m.mp4")) == 0
+        assert from_the_shelf(fp.assemble(short, tmp_path / "m.mp4")) == 0
 
 
 @pytest.mark.parametrize("spoil", ["flipped", "cut", "empty", "swapped"])
-def test_a_damaged_segment_is_encoded_again(store, tmp_path, spoil):
-    good = digest(fp.assemble(store, tmp_path / "m.mp4").path)
-    victim, other, _ = kept(store)
+def test_a_damaged_segment_is_encoded_again(short, tmp_path, spoil):
+    good = digest(fp.assemble(short, tmp_path / "m.mp4").path)
+    victim, other, _ = kept(short)
     data = victim.read_bytes()
     middle = len(data) // 2
     spoilt = {
@@ -266,77 +286,83 @@ def test_a_damaged_segment_is_encoded_again(store, tmp_path, spoil):
     }[spoil]
     victim.unlink()
     victim.write_bytes(spoilt)
-    movie = fp.assemble(store, tmp_path / "m.mp4")
+    movie = fp.assemble(short, tmp_path / "m.mp4")
     assert from_the_shelf(movie) == 2
     assert digest(movie.path) == good
 
 
-def test_segments_that_came_with_a_store_from_elsewhere_are_not_used(store, tmp_path, monkeypatch):
-    fp.assemble(store, tmp_path / "m.mp4")
+def test_segments_that_came_with_a_store_from_elsewhere_are_not_used(short, tmp_path, monkeypatch):
+    fp.assemble(short, tmp_path / "m.mp4")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another account"))
-    assert trust.seal({"this": "account"})
-    assert from_the_shelf(fp.assemble(store, tmp_path / "m.mp4")) == 0
+    assert signing.sign({"this": "account"})
+    assert from_the_shelf(fp.assemble(short, tmp_path / "m.mp4")) == 0
 
 
-def test_a_link_in_the_place_of_the_segments_is_left_alone(store, tmp_path):
+def test_a_link_in_the_place_of_the_segments_is_left_alone(short, tmp_path):
     (tmp_path / "private").mkdir()
     (tmp_path / "private" / "diary.txt").write_text("dear")
-    (store / "segments").symlink_to(tmp_path / "private")
-    assert fp.assemble(store, tmp_path / "m.mp4").report.passed
-    fp.clean(store)
+    (short / "segments").symlink_to(tmp_path / "private")
+    assert fp.assemble(short, tmp_path / "m.mp4").report.passed
+    fp.clean(short)
     assert [path.name for path in (tmp_path / "private").iterdir()] == ["diary.txt"]
 
 
-def test_an_account_that_can_keep_no_key_keeps_no_segments(store, tmp_path, monkeypatch):
+def test_an_account_that_can_keep_no_key_keeps_no_segments(short, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    assert fp.assemble(store, tmp_path / "m.mp4").report.passed
-    assert kept(store) == []
+    assert fp.assemble(short, tmp_path / "m.mp4").report.passed
+    assert kept(short) == []
 
 
-def test_a_store_that_cannot_take_segments_is_assembled_all_the_same(store, tmp_path):
-    (store / "segments").write_text("in the way")
-    assert fp.assemble(store, tmp_path / "m.mp4").report.passed
-    assert (store / "segments").read_text() == "in the way"
+def test_a_store_that_cannot_take_segments_is_assembled_all_the_same(short, tmp_path):
+    (short / "segments").write_text("in the way")
+    assert fp.assemble(short, tmp_path / "m.mp4").report.passed
+    assert (short / "segments").read_text() == "in the way"
 
 
-def test_cleaning_up_removes_segments_with_the_frames(store, tmp_path):
-    fp.assemble(store, tmp_path / "m.mp4")
-    fp.clean(store)
-    assert not store.exists()
+def test_cleaning_up_removes_segments_with_the_frames(short, tmp_path):
+    fp.assemble(short, tmp_path / "m.mp4")
+    fp.clean(short)
+    assert not short.exists()
 
 
-def test_segments_of_two_movies_are_kept_side_by_side(store, tmp_path):
-    fp.assemble(store, tmp_path / "a.mp4", part="0-299")
-    fp.assemble(store, tmp_path / "b.mp4", part="200-519")
-    assert from_the_shelf(fp.assemble(store, tmp_path / "a.mp4", part="0-299")) == 2
-    assert from_the_shelf(fp.assemble(store, tmp_path / "b.mp4", part="200-519")) == 2
+def test_segments_of_two_movies_are_kept_side_by_side(short, tmp_path):
+    fp.assemble(short, tmp_path / "a.mp4", part="0-59")
+    fp.assemble(short, tmp_path / "b.mp4", part="40-103")
+    assert from_the_shelf(fp.assemble(short, tmp_path / "a.mp4", part="0-59")) == 2
+    assert from_the_shelf(fp.assemble(short, tmp_path / "b.mp4", part="40-103")) == 2
 
 
-def test_segments_that_nobody_used_for_a_day_go(store, tmp_path):
-    fp.assemble(store, tmp_path / "m.mp4")
-    old = kept(store)
-    fp.assemble(store, tmp_path / "m.mp4", crf=30)  # the same movie, other settings
-    assert len(kept(store)) == 6
+def test_segments_that_nobody_used_for_a_day_go(short, tmp_path):
+    fp.assemble(short, tmp_path / "m.mp4")
+    old = kept(short)
+    fp.assemble(short, tmp_path / "m.mp4", crf=30)  # the same movie, other settings
+    assert len(kept(short)) == 6
     for path in old:
         os.utime(path, (1, 1))
-    fp.assemble(store, tmp_path / "m.mp4", crf=30)
-    assert set(kept(store)).isdisjoint(old)
+    fp.assemble(short, tmp_path / "m.mp4", crf=30)
+    assert set(kept(short)).isdisjoint(old)
 
 
 # shares, for array tasks
 
 
-def test_shares_are_encoded_apart_and_joined(store, tmp_path):
-    alone = fp.assemble(store, tmp_path / "alone.mp4", fps=20)
-    shutil.rmtree(store / "segments")
-    shares = [fp.encode_share(store, tmp_path / "m.mp4", (k, 2), fps=20) for k in (1, 2)]
+def test_shares_are_encoded_apart_and_joined(short, tmp_path):
+    alone = fp.assemble(short, tmp_path / "alone.mp4", fps=20)
+    shutil.rmtree(short / "segments")
+    shares = [fp.encode_share(short, tmp_path / "m.mp4", (k, 2), fps=20) for k in (1, 2)]
     assert [share.mine for share in shares] == [(0, 2), (1,)]
     assert not (tmp_path / "m.mp4").exists()
-    movie = fp.assemble(store, tmp_path / "m.mp4", fps=20)
+    movie = fp.assemble(short, tmp_path / "m.mp4", fps=20)
     assert from_the_shelf(movie) == 3
     assert digest(movie.path) == digest(alone.path)
-    assert fp.encode_share(store, tmp_path / "m.mp4", "1/2", fps=20).taken == 2
+    assert fp.encode_share(short, tmp_path / "m.mp4", "1/2", fps=20).taken == 2
+
+
+def test_the_progress_of_a_share_says_of_which_movie(store, tmp_path):
+    seen = []
+    fp.encode_share(store, tmp_path / "m.mp4", "1/2", fps=20, progress=seen.append)
+    assert {(each.stage, each.label) for each in seen} == {("encode", "m.mp4")}
 
 
 def test_shares_on_the_command_line(store, tmp_path):
@@ -375,10 +401,10 @@ def test_a_stop_keeps_finished_segments(store, tmp_path):
     assert from_the_shelf(fp.assemble(store, tmp_path / "m.mp4", workers=1, preset="veryslow")) >= 1
 
 
-def test_an_encoder_that_fails_in_one_segment_is_one_error(store, tmp_path):
-    (store / "frame_000300.png").unlink()
+def test_an_encoder_that_fails_in_one_segment_is_one_error(short, tmp_path):
+    (short / "frame_000060.png").unlink()
     with pytest.raises(fp.IncompleteStore):
-        fp.assemble(store, tmp_path / "m.mp4")
+        fp.assemble(short, tmp_path / "m.mp4")
     with pytest.raises(fp.EncoderFailed, match="nonsense"):
-        fp.assemble(store, tmp_path / "m.mp4", missing="hold", codec_options={"profile": "nonsense"})
-    assert failed_checks(fp.assemble(store, tmp_path / "m.mp4", missing="hold").report) == set()
+        fp.assemble(short, tmp_path / "m.mp4", missing="hold", codec_options={"profile": "nonsense"})
+    assert failed_checks(fp.assemble(short, tmp_path / "m.mp4", missing="hold").report) == set()

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import framepipe as fp
-from framepipe import png
+from framepipe.core import png
 from framepipe.errors import IncompleteStore, UsageError
-from framepipe.job import passport
+from framepipe.job.stamp import stamp
 from tests.unit.test_job import record
 
 
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> fp.Store:
     store.create()
     store.write_job(job)
     for k in range(12):
-        store.commit(k, png.encode(flat(k), passport(k, job.frame_parts(k))))
+        store.commit(k, png.encode(flat(k), stamp(k, job.frame_parts(k))))
     return store
 
 
@@ -63,9 +63,9 @@ def test_a_frame_that_lacks_is_grey(store, tmp_path):
 
 
 def test_the_sheet_keeps_to_its_largest_size_and_frames_are_never_enlarged(store, tmp_path):
-    small = fp.sheet(store, tmp_path / "a.png", most_px=140)
+    small = fp.sheet(store, tmp_path / "a.png", max_px=140)
     assert max(small.width_px, small.height_px) <= 140
-    large = fp.sheet(store, tmp_path / "b.png", most_px=20_000, columns=1, labels=False)
+    large = fp.sheet(store, tmp_path / "b.png", max_px=20_000, columns=1, labels=False)
     assert large.width_px < 60
 
 
@@ -92,7 +92,7 @@ def test_transparent_frames_lie_over_the_figures_own_colour(tmp_path):
     store.create()
     store.write_job(job)
     clear = np.zeros((30, 40, 4), np.uint8)
-    store.commit(0, png.encode(clear, passport(0, job.frame_parts(0)), background=(9, 99, 199)))
+    store.commit(0, png.encode(clear, stamp(0, job.frame_parts(0)), background=(9, 99, 199)))
     made = fp.sheet(store, tmp_path / "sheet.png")
     with Image.open(made.path) as picture:
         assert tile(picture, made, 0) == (9, 99, 199)
@@ -105,8 +105,8 @@ def test_transparent_frames_lie_over_the_figures_own_colour(tmp_path):
         ({"output": "nowhere/a.png"}, "does not exist"),
         ({"every": 0}, "1 or more"),
         ({"columns": 0}, "1 or more"),
-        ({"most_px": 10}, "64 to 30000"),
-        ({"most_px": 64, "columns": 12}, "fewer with every"),
+        ({"max_px": 10}, "64 to 30000"),
+        ({"max_px": 64, "columns": 12}, "fewer with every"),
     ],
     ids=str,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_ctrl_c_finishes_the_frames_in_hand_and_says_how_to_go_on(terminal) -> N
     child = terminal("render", "slow.py:draw", "--frames", "50", "-j", "2")
     child.expect("2/50")
     child.sendintr()
-    child.expect("finishing the frames in hand; Ctrl-C again stops at once")
+    child.expect("finishing frames in progress; Ctrl-C again stops at once")
     child.expect(r"stopped by SIGINT: (\d+) of 50 frames are safe in .*slow-draw. Run the same again")
     child.expect(pexpect.EOF)
     child.close()
@@ -77,3 +78,11 @@ def test_term_stops_within_the_frames_in_hand_with_75(terminal) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 75
+
+
+def test_nobody_who_reads_the_output_is_no_bug():
+    command = [sys.executable, "-m", "framepipe", "help", "make"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import framepipe as fp
-from framepipe.frames import file_name
+from framepipe.job.frames import file_name
 from tests.conftest import bundled_ffmpeg, debian_ffmpeg
 from tests.integration.movies import (
     built_by_hand,
@@ -56,6 +56,7 @@ def test_a_movie_of_too_few_or_too_many_frames_is_found(stores, tmp_path, format
     assert "frames" in judged(built_by_hand(tmp_path / f"m.{format_}", store, order), store)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("scene", [moving, titled, gradient], ids=lambda scene: scene.__name__)
 @pytest.mark.parametrize("order", WRONG_ORDER.values(), ids=WRONG_ORDER.keys())
@@ -66,6 +67,7 @@ def test_frames_in_a_wrong_order_are_found(stores, tmp_path, format_, scene, ord
     assert "frames" not in found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("format_", FORMATS)
 def test_two_frames_swapped_in_a_longer_movie_are_found_wherever_they_are(stores, tmp_path, format_):
     store = stores(moving, 40)
@@ -99,6 +101,7 @@ def test_a_hold_that_is_missing_is_found(stores, tmp_path, format_):
     assert judged(movie, store, hold_first_s=1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("format_", FORMATS)
 def test_a_truncated_movie_is_found_at_any_length(stores, tmp_path, format_):
     store = stores(moving, 8)

@@ -17,8 +17,9 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 
 import framepipe as fp
+from framepipe.integrations.matplotlib_writer import ffmpeg_options
 from framepipe.scenes.figures import digest_figure
-from tests.integration.programs import run, stored, times, workers
+from tests.integration.programs import run, run_anew, started, stored, times
 
 X = np.linspace(0, 6, 40)
 
@@ -71,7 +72,7 @@ def test_animations_are_saved(tmp_path, kind, suffix, path):
     output = path(tmp_path / f"movie{suffix}")
     kind().save(output, writer="framepipe", fps=30, dpi=60, codec="h264")
     assert fp.verify(output, tmp_path / "frames" / "movie").passed
-    assert workers() == []
+    assert started() == []
 
 
 @pytest.mark.parametrize("writer", ["framepipe", fp.FramepipeWriter(fps=7, crf=30, metadata={"title": "t"})])
@@ -173,7 +174,7 @@ def test_an_error_in_the_middle_is_the_one_that_is_seen_and_no_movie_is_built(tm
         anim.save("movie.gif", writer=fp.FramepipeWriter(workers=where))
     assert not (tmp_path / "movie.gif").exists()
     assert sorted(times("frames/movie")) == [0, 1]
-    assert workers() == []
+    assert started() == []
     function_animation().save("movie.gif", writer="framepipe")
     assert (tmp_path / "movie.gif").exists()
 
@@ -204,8 +205,8 @@ def test_a_frame_that_cannot_be_drawn_is_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"codec": "mpeg2"}, "codec 'mpeg2'"), ({"extra_args": ["-crf", "3"]}, "extra_args")],
-    ids=["codec", "extra_args"],
+    [({"codec": "mpeg2"}, "codec 'mpeg2'"), ({"extra_args": ["-crf", "99"]}, "crf")],
+    ids=["codec", "crf"],
 )
 def test_what_is_not_supported_is_refused_before_drawing(tmp_path, wrong, message):
     with pytest.raises(fp.UsageError, match=message):
@@ -387,7 +388,7 @@ def test_the_order_of_imports_does_not_matter(tmp_path, order):
     lines = [*ORDERS[order], LISTED.format("a", "a"), "import inspect, sys", "inspect.getsource(a)"]
     lines += ["assert 'framepipe' not in type(a.__loader__).__module__, a.__loader__"]
     lines += ["assert not [f for f in sys.meta_path if 'framepipe' in type(f).__module__]"]
-    run(tmp_path, "\n".join(lines), begin="")
+    run_anew(tmp_path, "\n".join(lines), begin="")
 
 
 def test_importing_framepipe_loads_no_matplotlib():
@@ -409,3 +410,69 @@ def test_the_writer_builds_all_formats(tmp_path, monkeypatch, name, codec):
     writer = fp.FramepipeWriter(fps=10, codec=codec)
     moving.save(name, writer=writer)
     assert writer.movie is not None and writer.movie.report.passed
+
+
+# --- extra_args, which are ffmpeg's -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["-vcodec", "libx264"], {}),
+        (["-c:v", "libx265", "-crf", "18"], {"codec": "h265", "crf": 18}),
+        (["-vcodec", "libvpx-vp9"], {"codec": "vp9"}),
+        (["-codec:v", "hevc_nvenc", "-preset", "slow"], {"codec": "hevc_nvenc", "preset": "slow"}),
+        (["-pix_fmt", "yuv420p"], {}),
+        (["-pix_fmt", "yuv444p10le"], {"chroma": "444", "depth": 10}),
+        (["-crf", 20], {"crf": 20}),
+    ],
+    ids=str,
+)
+def test_arguments_of_ffmpeg_are_said_in_the_words_of_assemble(arguments, options):
+    assert ffmpeg_options(arguments) == (options, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ignored"),
+    [
+        (["-b:v", "2M"], ["-b:v", "2M"]),
+        (["-vcodec", "mpeg4"], ["-vcodec", "mpeg4"]),
+        (["-crf"], ["-crf"]),
+        (["-crf", "best"], ["-crf", "best"]),
+        (["-an", "-crf", "20"], ["-an"]),
+        (["-qscale", "-1", "-crf", "20"], ["-qscale", "-1"]),
+        (["-preset", "p7", "loose"], ["-preset", "p7", "loose"]),
+    ],
+    ids=str,
+)
+def test_other_arguments_of_ffmpeg_are_named_as_they_came(arguments, ignored):
+    assert ffmpeg_options(arguments)[1] == ignored
+
+
+def test_extra_args_are_taken_or_warned_about_and_never_refused(tmp_path):
+    function_animation().save("a.mp4", fps=30, extra_args=["-vcodec", "libx264"], writer="framepipe")
+    with pytest.warns(UserWarning, match=r"extra_args -tune film -threads 2: of no effect"):
+        function_animation().save(
+            "b.mp4",
+            fps=30,
+            writer="framepipe",
+            extra_args=["-tune", "film", "-crf", "40", "-threads", "2", "-pix_fmt", "yuv420p"],
+        )
+    assert (tmp_path / "b.mp4").stat().st_size < (tmp_path / "a.mp4").stat().st_size
+
+
+def test_an_option_of_the_writer_wins_over_an_argument_of_ffmpeg():
+    assert fp.FramepipeWriter(extra_args=["-crf", "40"], crf=10)._options["crf"] == 10
+
+
+def test_without_framepipe_imported_matplotlib_says_that_it_knows_no_such_writer(tmp_path):
+    code = """
+        import matplotlib.animation as a
+        try: a.writers["framepipe"]
+        except (RuntimeError, ValueError) as error: print(error)  # the latter since matplotlib 3.11
+        import framepipe
+        print(a.writers["framepipe"].__name__)
+    """
+    out, _ = run_anew(tmp_path, code, begin="import matplotlib; matplotlib.use('Agg')\n")
+    assert "framepipe" in out.splitlines()[0]
+    assert out.splitlines()[1] == "FramepipeWriter"

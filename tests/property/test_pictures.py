@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framepipe.pictures import worst_patch, worst_patch_given_colours, yuv
+from framepipe.core.images import worst_patch, worst_patch_in_palette, yuv
 
 
 @st.composite
@@ -27,7 +27,7 @@ def pairs(draw):
 def test_equal_pictures_are_not_apart(pair):
     one, _ = pair
     assert worst_patch(one, [one[0].copy()]) == 0
-    assert worst_patch_given_colours(one[0].astype(np.uint8), one[0].astype(np.uint8)) == 0
+    assert worst_patch_in_palette(one[0].astype(np.uint8), one[0].astype(np.uint8)) == 0
 
 
 @given(pairs())
@@ -37,8 +37,7 @@ def test_the_distance_is_the_same_both_ways_and_within_its_scale(pair):
     assert worst_patch(one, other) == pytest.approx(worst_patch(other, one))
     assert 0 <= worst_patch(one, other) <= 255
     assert (
-        worst_patch_given_colours(*(each[0].astype(np.uint8) for each in pair))
-        <= worst_patch(one, other) + 1.01
+        worst_patch_in_palette(*(each[0].astype(np.uint8) for each in pair)) <= worst_patch(one, other) + 1.01
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from framepipe.png import SIGNATURE, PngInfo, encode, inspect
+from framepipe.core.png import SIGNATURE, PngInfo, encode, inspect
 from tests.conftest import bundled_ffmpeg, debian_ffmpeg
 
 FIXED = [HealthCheck.function_scoped_fixture]
@@ -39,22 +39,22 @@ def pictures(draw, most=48):
     pictures(), PASSPORTS, st.none() | st.floats(1, 10_000), st.none() | st.tuples(*[st.integers(0, 255)] * 3)
 )
 @settings(max_examples=150, deadline=None)
-def test_pillow_reads_any_picture_as_it_was(pixels, passport, dpi, background):
-    with Image.open(io.BytesIO(encode(pixels, passport, dpi=dpi, background=background))) as image:
+def test_pillow_reads_any_picture_as_it_was(pixels, stamp, dpi, background):
+    with Image.open(io.BytesIO(encode(pixels, stamp, dpi=dpi, background=background))) as image:
         image.load()
         assert np.array_equal(np.asarray(image), pixels)
-        assert image.text.get("framepipe", "") == passport
+        assert image.text.get("framepipe", "") == stamp
 
 
 @given(
     pictures(), PASSPORTS, st.none() | st.floats(1, 10_000), st.none() | st.tuples(*[st.integers(0, 255)] * 3)
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=FIXED)
-def test_any_frame_tells_what_it_is(tmp_path, pixels, passport, dpi, background):
-    data = encode(pixels, passport, dpi=dpi, background=background)
+def test_any_frame_tells_what_it_is(tmp_path, pixels, stamp, dpi, background):
+    data = encode(pixels, stamp, dpi=dpi, background=background)
     (tmp_path / "f.png").write_bytes(data)
     height, width, channels = pixels.shape
-    expected = PngInfo("", width, height, "RGBA" if channels == 4 else "RGB", passport, background, len(data))
+    expected = PngInfo("", width, height, "RGBA" if channels == 4 else "RGB", stamp, background, len(data))
     assert inspect(tmp_path / "f.png") == inspect(tmp_path / "f.png", deep=True) == expected
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framepipe.errors import FrameRangeError
-from framepipe.frames import Frames, file_name, format_range, number_of, parse_range
+from framepipe.job.frames import Frames, file_name, format_range, number_of, parse_range
 
 NUMBERS = st.integers(-(10**7), 10**7)
 

@@ -1,4 +1,4 @@
-"""job.json, passports and fingerprints, for anything that may stand there."""
+"""job.json, stamps and fingerprints, for anything that may stand there."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framepipe.errors import StoreError
-from framepipe.fingerprint import digest_value
-from framepipe.job import JobRecord, passport, read_passport
+from framepipe.job.fingerprint import digest_value
+from framepipe.job.record import JobRecord
+from framepipe.job.stamp import read_stamp, stamp
 from tests.unit.test_job import FULL, record
 
 JSON = st.recursive(
@@ -81,27 +82,27 @@ def test_a_truncated_record_is_a_store_error(length):
 
 @given(st.integers(-(10**8), 10**8), st.dictionaries(TEXTS, TEXTS, max_size=6))
 def test_a_passport_comes_back(number, parts):
-    text = passport(number, parts)
+    text = stamp(number, parts)
     assert text.isascii()
-    found = read_passport(text)
+    found = read_stamp(text)
     assert (found[0], found[2]) == (number, parts)
 
 
 @given(st.text(max_size=200) | JSON.map(json.dumps))
 @settings(max_examples=300)
 def test_rubbish_is_no_passport(text):
-    assert read_passport(text) is None
+    assert read_stamp(text) is None
 
 
-PASSPORT = passport(7, record().frame_parts(7))
+PASSPORT = stamp(7, record().frame_parts(7))
 
 
 @given(st.integers(0, len(PASSPORT) - 1), st.characters(max_codepoint=255))
 @settings(max_examples=300)
 def test_a_passport_with_a_changed_letter_is_none_or_says_the_same(at, letter):
     edited = PASSPORT[:at] + letter + PASSPORT[at + 1 :]
-    found = read_passport(edited)
-    assert found is None or found[1:] == read_passport(PASSPORT)[1:]
+    found = read_stamp(edited)
+    assert found is None or found[1:] == read_stamp(PASSPORT)[1:]
 
 
 VALUES = st.recursive(

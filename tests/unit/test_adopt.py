@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framepipe import png
-from framepipe.adopt import adopt
-from framepipe.clean import delete_frames
+from framepipe.core import png
 from framepipe.errors import FrameSizeError, StoreError, UsageError
-from framepipe.store import Store
+from framepipe.movie.cleanup import delete_frames
+from framepipe.store.adopt import adopt
+from framepipe.store.store import Store
 from tests.unit.test_job import record
 
 
@@ -165,7 +165,7 @@ def test_where_no_link_can_be_made_there_is_a_copy(old, monkeypatch):
 
 
 def test_frames_of_another_store_become_frames_of_this_one(old):
-    (old / "1.png").write_bytes(png.encode(pixels(1), "a passport"))
+    (old / "1.png").write_bytes(png.encode(pixels(1), "a stamp"))
     assert adopt("old/*.png", "s").copied == 1
     assert scanned(Store("s")).complete
     assert np.array_equal(shown(Store("s"), 0), pixels(1))
@@ -250,7 +250,7 @@ def test_other_frames_are_never_written_over(old):
     store.path.mkdir()
     store.frame_path(0).write_bytes(png.encode(pixels(9)))
     before = everything(store.path)
-    with pytest.raises(StoreError, match=r"frame_000000.png is there already and is not .*1.png"):
+    with pytest.raises(StoreError, match=r"frame_000000.png exists already and is not .*1.png"):
         adopt("old/*", "s")
     assert everything(store.path) == before
 

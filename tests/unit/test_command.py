@@ -18,16 +18,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framepipe import files, foreign, png
-from framepipe.clean import delete_frames
+from framepipe.core import files, image_files, png
+from framepipe.core.frame_program import KEPT_BYTES
+from framepipe.core.shape import Shape
 from framepipe.errors import FrameSizeError, RenderError, UsageError
-from framepipe.job import Canvas
-from framepipe.scenes.canvas import Fit
+from framepipe.job.canvas import Canvas
+from framepipe.movie.cleanup import delete_frames
 from framepipe.scenes.command import CommandScene
-from framepipe.scenes.program import KEPT_BYTES
-from framepipe.store import Shape, Store
+from framepipe.scenes.rasterize import FrameGeometry
+from framepipe.store.store import Store
 
-RGB, RGBA = Fit(Shape(7, 5, "RGB")), Fit(Shape(7, 5, "RGBA"))
+RGB, RGBA = FrameGeometry(Shape(7, 5, "RGB")), FrameGeometry(Shape(7, 5, "RGBA"))
 PIXELS = np.random.default_rng(3).integers(0, 256, (5, 7, 4), np.uint8)
 
 
@@ -61,16 +62,16 @@ def program(tmp_path, monkeypatch):
 def drawn(program):
     """The picture that a program leaves which writes these bytes."""
 
-    def draw(data: bytes, fit: Fit | None = None):
+    def draw(data: bytes, geometry: FrameGeometry | None = None):
         Path("source").write_bytes(data)
         program('cp source "$1"')
-        return picture("draw {output}", fit=fit)
+        return picture("draw {output}", geometry=geometry)
 
     return draw
 
 
-def picture(command: str, fit: Fit | None = None, retries: int = 0, **task: Any):
-    return CommandScene(command, retries=retries).player().picture(Task(**task), Canvas(), fit)
+def picture(command: str, geometry: FrameGeometry | None = None, retries: int = 0, **task: Any):
+    return CommandScene(command, retries=retries).player().picture(Task(**task), Canvas(), geometry)
 
 
 def saved(pixels, format_="PNG", mode=None, **keywords) -> bytes:
@@ -154,7 +155,7 @@ def test_placeholders_are_filled(program, word, value, seen):
         ("draw '{output}", "No closing quotation"),
         ("", "is empty"),
         ("{value} {output}", "the program itself"),
-        ("no-such-program {output}", "is no program on PATH"),
+        ("no-such-program {output}", "is not a program on PATH"),
     ],
 )
 def test_a_command_that_cannot_work_is_refused_with_the_reason(program, command, says):
@@ -252,9 +253,9 @@ def test_a_picture_that_pillow_would_run_a_program_for_is_not_read(program):
 def test_a_failure_ends_with_what_the_program_printed_last_and_says_how_to_go_on(program):
     program('for i in 1 2 3 4 5 6 7 8 9 10 11; do echo "out $i"; done; printf "\\033[31merr\\n" >&2; exit 1')
     error = failure("draw {value} {output}", value="a b")
-    first, hand, where, *last = str(error).splitlines()
+    first, worker, where, *last = str(error).splitlines()
     assert first == "draw exited with code 1"
-    assert hand == "  run it by hand: draw 'a b' frame_000137.png"
+    assert worker == "  run it by hand: draw 'a b' frame_000137.png"
     assert where == "  it printed last (all of it: logs/frame_000137.log in the store):"
     assert last == [f"    out {k}" for k in range(3, 12)] + ["    [31merr"]
     assert error.log.startswith(b"# draw exited with code 1\n# draw 'a b' frame_000137.png\nout 1\n")
@@ -316,8 +317,8 @@ def test_a_frame_is_tried_again_as_often_as_asked_and_no_more(program):
 def test_a_picture_of_another_size_is_a_size_error_and_not_tried_again(program):
     program('echo x >> tries; echo hint; cp source "$1"')
     Path("source").write_bytes(PLAIN)
-    with pytest.raises(FrameSizeError, match="draw wrote 7x5 px, the first frame has 8x5") as caught:
-        picture("draw {output}", fit=Fit(Shape(8, 5, "RGB")), retries=3)
+    with pytest.raises(FrameSizeError, match="draw wrote 7x5 px; the first frame has 8x5") as caught:
+        picture("draw {output}", geometry=FrameGeometry(Shape(8, 5, "RGB")), retries=3)
     assert str(caught.value).endswith("hint")
     assert caught.value.log.endswith(b"hint\n")
     assert Path("tries").read_text() == "x\n"
@@ -342,11 +343,11 @@ def test_a_plain_png_keeps_its_bytes_apart_from_the_passport(drawn, channels):
     found = drawn(data)
     assert found.png == data
     assert np.array_equal(found.pixels, PIXELS[..., :channels])
-    assert str(found.fit.shape) == f"7x5 {'RGBA' if channels == 4 else 'RGB'}"
+    assert str(found.geometry.shape) == f"7x5 {'RGBA' if channels == 4 else 'RGB'}"
     frame = found.encoded("who I am")
     chunk = png._chunk(b"tEXt", b"framepipe\0who I am")
     assert frame == data[:33] + chunk + data[33:]
-    assert png.inspect_bytes(frame).passport == "who I am"
+    assert png.inspect_bytes(frame).stamp == "who I am"
 
 
 def grey16(values) -> bytes:
@@ -405,7 +406,7 @@ def test_any_other_picture_is_read_by_its_content_and_written_as_a_plain_png(dra
         pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     assert found.png is None
     frame = found.encoded("me")
-    assert foreign.plain_png(frame)
+    assert image_files.plain_png(frame)
     with Image.open(io.BytesIO(frame)) as image:
         assert np.array_equal(np.asarray(image), pixels)
 
@@ -423,19 +424,19 @@ def test_opaque_alpha_goes_only_where_the_first_frame_had_none(drawn):
     assert drawn(opaque).png == opaque
     assert drawn(opaque, RGBA).png == opaque
     without = drawn(opaque, RGB)
-    assert (without.png, without.fit) == (None, RGB)
+    assert (without.png, without.geometry) == (None, RGB)
     assert np.array_equal(without.pixels, COLOURS)
 
 
 def test_a_picture_without_alpha_gets_it_where_the_first_frame_had_it(drawn):
     found = drawn(PLAIN, RGBA)
-    assert (found.png, found.fit) == (None, RGBA)
+    assert (found.png, found.geometry) == (None, RGBA)
     assert np.array_equal(found.pixels[..., :3], COLOURS)
     assert (found.pixels[..., 3] == 255).all()
 
 
 def test_transparent_pixels_in_an_opaque_movie_are_an_error(drawn):
-    with pytest.raises(FrameSizeError, match="transparent pixels, the first frame has none"):
+    with pytest.raises(FrameSizeError, match="transparent pixels; the first frame has none"):
         drawn(saved(PIXELS), RGB)
 
 

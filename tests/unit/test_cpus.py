@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from framepipe.engines import cpus
-from framepipe.engines.cpus import usable_cpus
+from framepipe.core import cpus
+from framepipe.core.cpus import usable_cpus
 
 
 def v1(root, quota, period="100000"):

@@ -15,8 +15,8 @@ import pytest
 import xarray as xr
 import zarr
 
-from framepipe.data import is_data_address, is_data_object, open_data
 from framepipe.errors import ToolMissing, UsageError
+from framepipe.job.data import is_data_address, is_data_object, open_data
 
 ARRAY = np.arange(5 * 4 * 3, dtype=np.float32).reshape(5, 4, 3)
 LABELLED = xr.DataArray(

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from framepipe import errors
-from framepipe.control import Progress, Stop, ignore_progress
+from framepipe.core.control import Control, Progress, Stop, ignore_progress
 
 TABLE = {
     "FramepipeError": 1,
@@ -85,3 +85,13 @@ def test_a_stop_with_grace_runs_out_of_time():
 
 def test_progress_that_nobody_wants_is_ignored():
     assert ignore_progress(Progress("draw", 1, 2)) is None
+
+
+def test_a_stage_gives_up_where_it_checks_and_says_what_it_was_doing():
+    control = Control()
+    control.check("verifying a.gif")
+    control.stop.request("SIGTERM")
+    with pytest.raises(errors.Interrupted) as stopped:
+        control.check("verifying a.gif")
+    line = "stopped by SIGTERM while verifying a.gif: the frames are safe. Run the same again to go on"
+    assert (str(stopped.value), stopped.value.signal_name) == (line, "SIGTERM")

@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from framepipe import files
+from framepipe.core import files
 
 HOUR_S = 3600
 
@@ -140,3 +141,52 @@ def test_other_files_are_never_taken_for_temporaries(tmp_path):
 
 def test_a_folder_that_is_not_there_has_no_temporaries(tmp_path):
     assert list(files.leftover_temporaries(tmp_path / "no")) == []
+
+
+def test_containers_that_share_a_folder_and_the_hosts_name_leave_each_others_temporaries(tmp_path):
+    """Each has its own process ids (``docker run --network host``): the other's seemed to be dead."""
+    ours = tmp_path / files.temporary_beside(tmp_path / "a").name
+    ours.touch()
+    text = (
+        "import sys; from pathlib import Path; from framepipe.core import files; folder = Path(sys.argv[1])\n"
+        "print(*[path.name for path in files.leftover_temporaries(folder)])\n"
+        "print(files.temporary_beside(folder / 'b').name)"
+    )
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", text, tmp_path]
+    command[1:1] = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    swept, theirs = done.stdout.splitlines()
+    assert swept == ""
+    (tmp_path / theirs).touch()
+    assert list(files.leftover_temporaries(tmp_path)) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "socket", "device", "large", "nothing"])
+def test_only_files_of_the_size_that_is_allowed_are_read(tmp_path, kind, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("it")
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind("it")
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "large":
+        path.write_bytes(bytes(11))
+    with pytest.raises(OSError, match=r"No such file|it is a|it has more than"):
+        files.read_file(path, 10)
+
+
+def test_a_link_is_followed_only_where_that_is_meant(tmp_path):
+    (tmp_path / "file").write_bytes(b"0123456789")
+    (tmp_path / "link").symlink_to("file")
+    assert files.read_file(tmp_path / "link", 10) == b"0123456789"
+    with pytest.raises(OSError, match="a symbolic link"):
+        files.open_file(tmp_path / "link", follow=False)
+
+
+def test_files_of_proc_which_have_no_size_are_read(tmp_path):
+    assert files.read_file(Path("/proc/self/status"), 10_000).startswith(b"Name:")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from framepipe.core.process import Tool
 from framepipe.encoders.ffmpeg import candidates, find_ffmpeg, run_ffmpeg, version_of
-from framepipe.encoders.tools import Tool
 from framepipe.errors import EncoderFailed, ToolMissing
 from tests.conftest import bundled_ffmpeg
 
@@ -75,7 +75,7 @@ def test_the_first_that_really_works_is_taken_and_says_why_the_others_were_not(p
     assert len(tool.notes) == 3
     assert tool.notes[0] == f"{other} (PATH) is no working ffmpeg; used {tool.path}"
     assert tool.notes[1].startswith(f"{cannot} (PATH, 2.8-broken) cannot build mp4: ffmpeg exit code 1")
-    assert "wrote 0 of 2 frames and said that all was well" in tool.notes[2]
+    assert "wrote 0 of 2 frames although it exited with status 0" in tool.notes[2]
     assert silent in tool.notes[2]
 
 
@@ -145,9 +145,9 @@ def test_what_does_not_say_that_it_is_ffmpeg_has_no_version(tmp_path, script):
     assert version_of(program(tmp_path / "bin", script)) is None
 
 
-def test_the_real_ones_have_a_version(each_ffmpeg):
-    said = subprocess.run([each_ffmpeg, "-version"], capture_output=True, text=True, check=True).stdout
-    assert said.split()[2] == version_of(each_ffmpeg)
+def test_the_real_ones_have_a_version(both_ffmpegs):
+    said = subprocess.run([both_ffmpegs, "-version"], capture_output=True, text=True, check=True).stdout
+    assert said.split()[2] == version_of(both_ffmpegs)
 
 
 RUNS = {
@@ -156,7 +156,7 @@ RUNS = {
     "exit code 0, but it printed errors": "echo 'torn frame' >&2",
     "wrote 1 of 2 frames": "printf 'frame=1\\nprogress=end\\n'",
     "wrote 3 of 2 frames": "printf 'frame=3\\nprogress=end\\n'",
-    "wrote 2 of 2 frames and": "printf 'frame=2\\nprogress=continue\\n'",
+    "wrote 2 of 2 frames although": "printf 'frame=2\\nprogress=continue\\n'",
     "wrote 0 of 2 frames": "true",
     "duplicated 1 and dropped 0": "printf 'frame=2\\ndup_frames=1\\ndrop_frames=0\\nprogress=end\\n'",
     "duplicated 0 and dropped 4": "printf 'frame=2\\ndup_frames=0\\ndrop_frames=4\\nprogress=end\\n'",

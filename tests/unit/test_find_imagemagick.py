@@ -69,9 +69,9 @@ def test_the_library_here_is_found_with_its_version_and_path():
 def test_the_command_reads_a_spec_in_this_python():
     import sys
 
-    assert imagemagick.command("spec.json") == [
+    assert imagemagick.command("framepipe.formats.gif.magick_child", "spec.json") == [
         sys.executable,
         "-m",
-        "framepipe.encoders.magick_child",
+        "framepipe.formats.gif.magick_child",
         "spec.json",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import subprocess
 import sys
 import textwrap
@@ -11,7 +12,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from framepipe.fingerprint import digest_code, digest_function, digest_source, digest_value, local_sources
+from framepipe.job.fingerprint import digest_code, digest_function, digest_source, digest_value, local_sources
 
 PLAIN = """
 def draw(k):
@@ -237,14 +238,14 @@ def test_code_has_one_digest_in_every_process(tmp_path):
         "def outer(names):\n    def draw(k, tags=frozenset('xyz')): return k, names, NAMES\n    return draw\n"
         "draw = functools.partial(outer({'p', 'q', 'r'}), tags={'s', 't', 'u'})\n"
     )
-    code = "import scene; from framepipe.fingerprint import *\n"
+    code = "import scene; from framepipe.job.fingerprint import *\n"
     code += "print(digest_value(scene.draw), digest_code(scene.draw))\n"
     code += "print(sorted(digest_function(scene.draw).items()))"
     seen = {
         subprocess.run(
             [sys.executable, "-c", code],
             cwd=tmp_path,
-            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            env={"PYTHONHASHSEED": seed, "PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
             capture_output=True,
             text=True,
             check=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framepipe.errors import FrameRangeError, UsageError
-from framepipe.frames import file_name, format_range, number_of, parse_range
+from framepipe.job.frames import file_name, format_range, number_of, parse_range
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from framepipe.errors import UsageError
-from framepipe.frames import Frames, parse_range
+from framepipe.job.frames import Frames, parse_range
 
 
 def plan(frames, **keywords):
@@ -134,8 +137,6 @@ def test_a_labelled_series_is_never_read_by_its_labels():
         True,
         False,
         2.5,
-        {"a": 1},
-        {1, 2},
         b"123",
         bytearray(b"123"),
         (k for k in range(3)),
@@ -152,6 +153,89 @@ def test_what_has_no_length_and_order_is_refused(frames):
     with pytest.raises(UsageError) as caught:
         Frames.of(frames)
     assert "give a count, a range or a sequence" in str(caught.value)
+
+
+@pytest.mark.parametrize("frames", [{1, 2}, frozenset("ab")], ids=lambda thing: type(thing).__name__)
+def test_a_set_is_refused_for_having_no_order(frames):
+    with pytest.raises(UsageError, match=r"set, which has no order; .* sorted\(…\)"):
+        Frames.of(frames)
+
+
+class Dealt:
+    """A collection that can be iterated, and no more."""
+
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        return iter("ab")
+
+
+class Once(Dealt):
+    """An iterator that knows its length."""
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise StopIteration
+
+
+DRAWERS = {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("frames", "values"),
+    [
+        (DRAWERS, ["a", "b"]),
+        (DRAWERS.keys(), ["a", "b"]),
+        (DRAWERS.values(), [1, 2]),
+        (DRAWERS.items(), [("a", 1), ("b", 2)]),
+        (deque("ab"), ["a", "b"]),
+        (Dealt(), ["a", "b"]),
+    ],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_what_has_a_length_is_iterated_as_funcanimation_does(frames, values):
+    assert plan(frames) == ([0, 1], values)
+
+
+def test_an_iterator_with_a_length_is_refused_since_it_can_be_run_once():
+    with pytest.raises(UsageError, match=r"frames is a Once.*list\(…\)"):
+        Frames.of(Once())
+
+
+# --- pandas -----------------------------------------------------------------------------------------
+
+TABLE = pd.DataFrame({"name": ["b", "a", "b"], "x": [1.5, 2.5, 3.5], "n": [7, 8, 9]}, index=[30, 10, 20])
+
+
+def test_a_table_is_taken_row_by_row_as_named_tuples():
+    _, rows = plan(TABLE)
+    assert rows == list(TABLE.itertuples())
+    assert (rows[1].Index, rows[1].name, rows[1].x, rows[1].n) == (10, "a", 2.5, 8)
+
+
+def test_a_column_is_taken_by_position_and_an_index_by_its_labels():
+    assert plan(TABLE["x"])[1] == [1.5, 2.5, 3.5]
+    assert plan(TABLE.index)[1] == [30, 10, 20]
+    days = pd.date_range("2020-02-28", periods=3)
+    assert plan(days)[1] == list(days)
+    assert plan(pd.Series(days))[1] == list(days)
+
+
+def test_groups_are_pairs_of_a_name_and_its_rows():
+    numbers, groups = plan(TABLE.groupby("name"))
+    assert numbers == [0, 1]
+    assert [(name, list(rows["n"])) for name, rows in groups] == [("a", [8]), ("b", [7, 9])]
+    _, columns = plan(TABLE.groupby("name")["x"])
+    assert [(name, list(column)) for name, column in columns] == [("a", [2.5]), ("b", [1.5, 3.5])]
+
+
+@pytest.mark.parametrize("empty", [TABLE.head(0), TABLE["x"].head(0), {}, deque()], ids=str)
+def test_an_empty_table_or_collection_has_no_frames(empty):
+    with pytest.raises(UsageError, match="a movie has 1 to 10,000,000"):
+        Frames.of(empty)
 
 
 def test_an_iterator_is_refused_with_the_way_to_make_it_a_list():
@@ -179,7 +263,7 @@ def test_an_array_of_no_axes_is_a_count_or_refused():
         assert "frames" in str(error)
 
 
-NAMES = {"history": ["a", "b"], "count": 3, "steps": range(2, 6, 2), "bad": {1: 2}}
+NAMES = {"history": ["a", "b"], "count": 3, "steps": range(2, 6, 2), "bad": object()}
 
 
 def test_a_name_is_looked_up_and_kept_as_the_text_of_the_frames():
@@ -196,7 +280,7 @@ def test_a_name_of_a_count_or_range_means_that_count_or_range(name, numbers):
 
 
 def test_a_name_of_something_else_is_refused():
-    with pytest.raises(UsageError, match="frames is a dict"):
+    with pytest.raises(UsageError, match="frames is a object"):
         Frames.of("bad", lookup=NAMES.__getitem__)
 
 

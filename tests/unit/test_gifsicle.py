@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framepipe.control import Stop
-from framepipe.encoders.gifsicle import candidates, difference, find_gifsicle, version_of
+from framepipe.core.control import Control
+from framepipe.core.shape import Shape
 from framepipe.errors import Interrupted, ToolMissing, UsageError
-from framepipe.recipes import FORMATS, Options, recipe
-from framepipe.store import Shape
+from framepipe.formats import FORMATS
+from framepipe.formats.gif.gifsicle import candidates, difference, find_gifsicle, version_of
+from framepipe.formats.recipe import MovieSpec
+from framepipe.movie.probe import check_tools
+from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
-from framepipe.trial import check_tools
 from tests.unit.test_find_ffmpeg import program
 
 REAL = "echo 'LCDF Gifsicle {version}'; echo 'Copyright (C) 1997-2025 Eddie Kohler'\n"
@@ -72,21 +74,23 @@ def test_what_does_not_say_that_it_is_gifsicle_has_no_version(tmp_path, script):
 def test_without_one_the_way_to_get_it_is_told_before_anything_is_drawn(path):
     (other,) = path(OTHER)
     with pytest.raises(ToolMissing) as caught:
-        check_tools([], Options(optimize=True))
+        check_tools([], EncodeOptions(optimize=True))
     assert f"{other} (PATH) is no working gifsicle" in str(caught.value)
     assert "pip install 'framepipe[optimize]'" in str(caught.value)
-    check_tools([], Options())
+    check_tools([], EncodeOptions())
 
 
 @pytest.mark.parametrize("format_", [each for each in FORMATS if each != "gif"])
 def test_other_formats_than_gif_are_refused(format_):
     with pytest.raises(UsageError, match=f"optimize is for GIF, not {format_}"):
-        recipe(format_, Timeline.of([0, 1]), Shape(64, 64, "RGB"), None, Options(optimize=True))
+        FORMATS[format_].recipe(
+            MovieSpec(Timeline.of([0, 1]), Shape(64, 64, "RGB"), EncodeOptions(optimize=True))
+        )
 
 
 def test_optimize_is_true_or_false():
     with pytest.raises(UsageError, match="optimize is 'yes'"):
-        Options(optimize="yes")
+        EncodeOptions(optimize="yes")
 
 
 def a_gif(path, pixels=None, **keywords):
@@ -134,7 +138,7 @@ def test_damaged_pixels_are_a_difference_and_no_error(tmp_path):
 
 
 def test_comparing_stops_when_asked_to(tmp_path):
-    stop = Stop()
-    stop.request("SIGTERM")
+    control = Control()
+    control.stop.request("SIGTERM")
     with pytest.raises(Interrupted):
-        difference(a_gif(tmp_path / "a.gif"), a_gif(tmp_path / "b.gif"), stop)
+        difference(a_gif(tmp_path / "a.gif"), a_gif(tmp_path / "b.gif"), control)

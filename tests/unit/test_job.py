@@ -1,4 +1,4 @@
-"""The record of a job, passports, and why a frame is stale."""
+"""The record of a job, stamps, and why a frame is stale."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from framepipe.errors import StoreError, UsageError
-from framepipe.frames import Frames
-from framepipe.job import LATER, Canvas, Job, JobRecord, passport, read_passport, why_stale
+from framepipe.job.canvas import Canvas
+from framepipe.job.frames import Frames
+from framepipe.job.job import Job
+from framepipe.job.record import JobRecord
+from framepipe.job.stamp import read_stamp, stamp, why_stale
 
 
 class Scene:
@@ -19,9 +22,10 @@ class Scene:
 
     name, ref = "draw", "/s/scene.py:draw"
 
-    def __init__(self, sources=(), params=None, data=None, style=None, code="c0de"):
+    def __init__(self, sources=(), params=None, data=None, style=None, code="c0de", versions=None):
         self.sources, self.params = tuple(sources), params or {}
         self._data, self._style, self._code = data or {}, style or {}, code
+        self._versions = {"matplotlib": "3.8.4"} if versions is None else versions
 
     def code_digest(self):
         return self._code
@@ -31,6 +35,9 @@ class Scene:
 
     def style(self):
         return self._style
+
+    def versions(self, sources):
+        return self._versions
 
 
 def record(frames=3, canvas=None, inputs=(), goal=None, **scene):
@@ -106,7 +113,7 @@ def test_a_source_file_that_is_gone_is_named(script, tmp_path):
     (tmp_path / "helper.py").write_text("")
     before = record(sources=[script, tmp_path / "helper.py"])
     (tmp_path / "helper.py").unlink()
-    assert reason(before, record(sources=[script, tmp_path / "helper.py"])) == "helper.py is gone"
+    assert reason(before, record(sources=[script, tmp_path / "helper.py"])) == "helper.py is missing"
 
 
 def test_a_moved_project_is_no_reason(tmp_path):
@@ -129,6 +136,12 @@ def test_a_changed_input_file_is_named(tmp_path):
     assert reason(before, before.refreshed()) == "data.bin changed"
     data.unlink()
     assert reason(before, before.refreshed()) == ""  # a store that was moved: as recorded
+
+
+def test_the_scene_says_which_versions_decide_its_pixels():
+    before, now = (record(versions={"matplotlib": "3.8.4", "scipy": each}) for each in ("1.0", "1.1"))
+    assert reason(before, now) == "a package that the script imports has another version (scipy)"
+    assert not {"matplotlib", "packages"} & set(record(versions={}).parts)
 
 
 def test_another_matplotlib_is_named_with_both_versions():
@@ -272,7 +285,11 @@ def test_a_damaged_record_is_a_store_error(damage):
         JobRecord.from_json(json.dumps(data).encode())
 
 
-@pytest.mark.parametrize("field", sorted(set(json.loads(record().to_json())) - set(LATER)))
+#: Fields that framepipe did not write from the beginning.
+LATER = {"extent", "order", "fps", "told", "order_checked", "seed", "owner", "roots", "scheme", "redraw"}
+
+
+@pytest.mark.parametrize("field", sorted(set(json.loads(record().to_json())) - LATER))
 def test_a_record_that_lacks_a_field_is_a_store_error(field):
     data = json.loads(record().to_json())
     del data[field]
@@ -296,20 +313,30 @@ def test_a_refreshed_record_sees_edited_sources_and_keeps_absent_ones(script):
 
 def test_a_passport_is_one_line_of_ascii_that_can_be_read_back():
     parts = record(params={"é": "\n"}).frame_parts(3)
-    text = passport(7, parts)
+    text = stamp(7, parts)
     assert text.isascii()
     assert "\n" not in text
-    number, fingerprint, read = read_passport(text)
-    assert (number, read) == (7, parts)
+    number, fingerprint, read, files = read_stamp(text)
+    assert (number, read, files) == (7, parts, {})
     assert len(fingerprint) == 64
 
 
+def test_a_passport_names_the_files_that_its_frame_was_drawn_from():
+    parts, reads = record().frame_parts(3), {"data/é.csv": "1", "../b.npy": "2"}
+    read = read_stamp(stamp(7, parts, reads))
+    assert read.reads == reads
+    assert read.fingerprint == read_stamp(stamp(7, parts)).fingerprint, "they are held against the files"
+    for nonsense in (["a"], {"a": 1}, {"a": None}, "a", None):
+        data = json.loads(stamp(7, parts, reads)) | {"reads": nonsense}
+        assert read_stamp(json.dumps(data)) is None
+
+
 def test_a_passport_that_does_not_fit_itself_is_none():
-    data = json.loads(passport(7, record().frame_parts(3)))
-    assert read_passport(json.dumps({**data, "parts": {**data["parts"], "value": "x"}})) is None
-    assert read_passport(json.dumps({**data, "number": "7"})) is None
-    assert read_passport(json.dumps({**data, "number": True})) is None
-    assert read_passport(json.dumps({**data, "parts": None})) is None
+    data = json.loads(stamp(7, record().frame_parts(3)))
+    assert read_stamp(json.dumps({**data, "parts": {**data["parts"], "value": "x"}})) is None
+    assert read_stamp(json.dumps({**data, "number": "7"})) is None
+    assert read_stamp(json.dumps({**data, "number": True})) is None
+    assert read_stamp(json.dumps({**data, "parts": None})) is None
 
 
 def test_details_keep_the_paths_of_sources(script):

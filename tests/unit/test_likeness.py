@@ -8,17 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from framepipe.pictures import PERFECT_DB
-from framepipe.png import encode
-from framepipe.verify.judge import picture_checks
-from framepipe.verify.likeness import (
-    Likeness,
-    apart,
+from framepipe.core.images import PERFECT_DB
+from framepipe.core.png import encode
+from framepipe.verification import Grain, Tolerance
+from framepipe.verification.judge import picture_checks
+from framepipe.verification.likeness import (
+    FrameScore,
     colours_and_alpha,
     colours_where_seen,
+    frame_scores,
     halved,
-    likenesses,
     one_bit,
+    psnr_and_patch,
 )
 
 GROUND = (9, 9, 9)
@@ -29,21 +30,21 @@ def flat(level, mode="RGB", size=(16, 16)):
 
 
 def test_equal_pictures_are_perfect_and_opposite_ones_have_0_db():
-    assert apart([flat(7)], [flat(7)]) == (PERFECT_DB, 0.0)
-    assert apart([flat(0)], [flat(255)]) == (pytest.approx(0), 255.0)
-    assert apart([flat(0)], [flat(1)]) == (pytest.approx(48.13, abs=0.01), 1.0)
+    assert psnr_and_patch([flat(7)], [flat(7)]) == (PERFECT_DB, 0.0)
+    assert psnr_and_patch([flat(0)], [flat(255)]) == (pytest.approx(0), 255.0)
+    assert psnr_and_patch([flat(0)], [flat(1)]) == (pytest.approx(48.13, abs=0.01), 1.0)
 
 
 def test_one_sample_in_millions_is_not_equal():
     other = flat(0, size=(1200, 900))
     other.putpixel((700, 300), (0, 1, 0))
-    assert apart([flat(0, size=(1200, 900))], [other])[0] < PERFECT_DB
+    assert psnr_and_patch([flat(0, size=(1200, 900))], [other])[0] < PERFECT_DB
 
 
 def test_planes_of_different_sizes_count_by_their_samples():
     one = [flat(0, "L", (4, 4)), flat(0, "L", (2, 2))]
     other = [flat(0, "L", (4, 4)), flat(10, "L", (2, 2))]
-    assert apart(one, other)[0] == pytest.approx(10 * np.log10(255**2 / (4 * 100 / 20)))
+    assert psnr_and_patch(one, other)[0] == pytest.approx(10 * np.log10(255**2 / (4 * 100 / 20)))
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.sampled_from(["RGB", "L"]))
@@ -51,7 +52,7 @@ def test_planes_of_different_sizes_count_by_their_samples():
 def test_it_is_what_numpy_says(width, height, seed, mode):
     shape = (height, width, 3) if mode == "RGB" else (height, width)
     a, b = np.random.default_rng(seed).integers(0, 256, (2, *shape), np.uint8)
-    found_db, off = apart([Image.fromarray(a)], [Image.fromarray(b)])
+    found_db, off = psnr_and_patch([Image.fromarray(a)], [Image.fromarray(b)])
     mean = np.mean((a.astype(float) - b) ** 2)
     assert found_db == pytest.approx(PERFECT_DB if mean == 0 else 10 * np.log10(255**2 / mean))
     rows, columns = range(0, height, 8), range(0, width, 8)
@@ -72,21 +73,23 @@ def test_in_gif_a_pixel_is_opaque_or_not_at_all(alpha, shown):
 def test_colours_that_nobody_sees_do_not_count():
     one, other = flat((200, 0, 0, 0), "RGBA"), flat((0, 50, 0, 0), "RGBA")
     for shown in (colours_and_alpha, colours_where_seen, one_bit):
-        assert apart(shown(one, GROUND), shown(other, GROUND))[0] == PERFECT_DB
+        assert psnr_and_patch(shown(one, GROUND), shown(other, GROUND))[0] == PERFECT_DB
 
 
 def test_a_lossless_format_may_not_change_colours_that_are_hardly_seen():
     one, other = flat((200, 0, 0, 1), "RGBA"), flat((0, 50, 0, 1), "RGBA")
-    assert apart(colours_where_seen(one, GROUND), colours_where_seen(other, GROUND))[0] < 20
+    assert psnr_and_patch(colours_where_seen(one, GROUND), colours_where_seen(other, GROUND))[0] < 20
     assert (
-        apart(colours_where_seen(one, GROUND), colours_where_seen(flat((200, 0, 0, 2), "RGBA"), GROUND))[0]
+        psnr_and_patch(
+            colours_where_seen(one, GROUND), colours_where_seen(flat((200, 0, 0, 2), "RGBA"), GROUND)
+        )[0]
         < 60
     )
 
 
 def test_other_alpha_is_another_picture():
     one, other = flat((9, 9, 9, 255), "RGBA"), flat((9, 9, 9, 100), "RGBA")
-    assert apart(colours_and_alpha(one, GROUND), colours_and_alpha(other, GROUND))[0] < 20
+    assert psnr_and_patch(colours_and_alpha(one, GROUND), colours_and_alpha(other, GROUND))[0] < 20
 
 
 def test_halved_chroma_does_not_count_what_4_2_0_loses():
@@ -94,8 +97,8 @@ def test_halved_chroma_does_not_count_what_4_2_0_loses():
     checks[::2, :, 0] = checks[1::2, :, 2] = 200
     mean = np.full((16, 16, 3), checks.mean((0, 1)), np.uint8)
     one, other = [Image.fromarray(checks)], [Image.fromarray(mean)]
-    assert apart(halved(one)[1:3], halved(other)[1:3])[1] <= 1
-    assert apart(one, other)[0] < 12
+    assert psnr_and_patch(halved(one)[1:3], halved(other)[1:3])[1] <= 1
+    assert psnr_and_patch(one, other)[0] < 12
 
 
 @pytest.fixture()
@@ -113,7 +116,7 @@ def sources(tmp_path):
 class _Gif:
     """What `picture_checks` asks of what is expected."""
 
-    floor_db, patch_limit, closer_db, closer_off = 5.0, 300.0, 1.0, 2.0
+    tolerance = Tolerance(floor_db=5.0, patch_limit=300.0, closer_off=2.0, grain=Grain(float("inf")))
 
     def __init__(self, sources):
         self.sources = sources
@@ -121,7 +124,7 @@ class _Gif:
 
 def judged(order, sources, spoil=lambda image, at: image):
     images = [spoil(Image.open(sources[k]), at) for at, k in enumerate(order)]
-    found = list(likenesses(images, sources, lambda image: [image.convert("RGB")]))
+    found = list(frame_scores(images, sources, lambda image: [image.convert("RGB")]))
     return {check.name for check in picture_checks(found, _Gif(sources)) if not check.ok}
 
 
@@ -143,7 +146,7 @@ def test_one_frame_from_elsewhere_among_frames_drawn_alike_is_found(tmp_path):
         path.write_bytes(encode(still))
     coded = Image.fromarray((still // 4 * 4).astype(np.uint8))
     seen = [coded, coded, Image.fromarray(stale), coded, coded]
-    found = list(likenesses(seen, paths, lambda image: [image.convert("RGB")]))
+    found = list(frame_scores(seen, paths, lambda image: [image.convert("RGB")]))
     order = next(check for check in picture_checks(found, _Gif(paths)) if check.name == "order")
     assert not order.ok
     assert order.seen.startswith("frame 2 has")
@@ -151,7 +154,7 @@ def test_one_frame_from_elsewhere_among_frames_drawn_alike_is_found(tmp_path):
 
 def test_a_plain_frame_among_busy_ones_is_no_fault():
     """Frames with more in them have less PSNR: told, not refused."""
-    busy, plain = Likeness(31.0, 9.0, (12.0, 12.0), (99.0, 99.0), 12.0), Likeness(99.0, 0.0)
+    busy, plain = FrameScore(31.0, 9.0, (12.0, 12.0), (99.0, 99.0), 12.0), FrameScore(99.0, 0.0)
     checks = picture_checks([plain, plain, busy, plain, plain], _Gif(["a"] * 5))
     assert all(check.ok for check in checks)
     assert "1 more than 6 dB below" in checks[0].seen
@@ -163,8 +166,8 @@ def test_sources_of_any_number_are_read_once_each(sources, monkeypatch):
     monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or really(path))
     order = [0, 1, 1, 1, 2, 3, 4]
     list(
-        likenesses(
+        frame_scores(
             [flat(0, size=(64, 32))] * 7, [sources[k] for k in order], lambda image: [image.convert("RGB")]
         )
     )
-    assert opened == sources
+    assert sorted(opened) == sources  # several threads read

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import numpy as np
 import pytest
 
-from framepipe import assets, png
-from framepipe.control import Stop
-from framepipe.encoders import player
+from framepipe.core import png
+from framepipe.core.control import NO_CONTROL, Control
+from framepipe.core.shape import Shape
 from framepipe.errors import Interrupted, UsageError
-from framepipe.frames import file_name
-from framepipe.recipes import Options, recipe
-from framepipe.recipes.html import settle
-from framepipe.store import Shape
+from framepipe.formats import FORMATS, measure
+from framepipe.formats.html import assets
+from framepipe.formats.html import page as player
+from framepipe.formats.html.recipe import resolve_labels
+from framepipe.formats.recipe import MovieSpec
+from framepipe.job.frames import file_name
+from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
-from framepipe.verify import Expected, measure
 
 NASTY = [
     "</script><script>window.bad=1</script>",
@@ -47,12 +50,12 @@ def frames(tmp_path):
 
 def made(frames, numbers=range(6), shape=SHAPE, timing=None, **options):
     """A page, and what it should be."""
-    timeline, settled = Timeline.of(numbers, **timing or {}), Options(**options)
-    spec = recipe("html", timeline, shape, (255, 255, 255), settled).spec
+    timeline, settled = Timeline.of(numbers, **timing or {}), EncodeOptions(**options)
+    spec = FORMATS["html"].recipe(MovieSpec(timeline, shape, settled)).spec
     page = frames / "movie.html"
-    player.build(spec, frames, page, lambda done: None, None)
+    player.build(spec, frames, page, lambda done: None, NO_CONTROL)
     sources = [frames / file_name(number) for number in timeline.numbers]
-    return page, Expected("html", timeline, sources, shape, (255, 255, 255), settled)
+    return page, FORMATS["html"].expected(timeline, sources, shape, (255, 255, 255), settled)
 
 
 def failed(page, expected):
@@ -78,7 +81,7 @@ def test_times_are_sums_that_are_rounded_once(frames):
 
 def test_frames_with_equal_pixels_are_stored_once(frames):
     for k in (1, 2, 4):
-        (frames / file_name(k)).write_bytes(png.encode(frame(0), passport=f"other text {k}"))
+        (frames / file_name(k)).write_bytes(png.encode(frame(0), stamp=f"other text {k}"))
     page, expected = made(frames)
     assert measure(page, expected).passed
     assert facts(page)["pictures"] == [0, 0, 0, 1, 0, 2]
@@ -162,7 +165,7 @@ def test_the_forecast_is_near_what_comes(frames):
     for k in range(40):
         (frames / file_name(k)).write_bytes(png.encode(frame(k)))
     names = [file_name(k) for k in range(40)]
-    still = player.still_of([frames_rgba(k) for k in range(9)])
+    still = player.base_image_of([frames_rgba(k) for k in range(9)])
     told = player.forecast(names, player.Encode(frames, still, True), still)
     page, _ = made(frames, range(40))
     assert told == pytest.approx(page.stat().st_size, rel=0.1)
@@ -173,19 +176,19 @@ def frames_rgba(k):
 
 
 def test_a_stop_is_heeded(frames):
-    spec = recipe("html", Timeline.of(range(6)), SHAPE, None, Options()).spec
-    stop = Stop()
-    stop.request("SIGTERM")
-    with pytest.raises(Interrupted, match="by SIGTERM while the page was built"):
-        player.build(spec, frames, frames / "movie.html", lambda done: None, stop)
+    spec = FORMATS["html"].recipe(MovieSpec(Timeline.of(range(6)), SHAPE)).spec
+    control = Control()
+    control.stop.request("SIGTERM")
+    with pytest.raises(Interrupted, match="by SIGTERM while building the page"):
+        player.build(spec, frames, frames / "movie.html", lambda done: None, control)
 
 
 def test_labels_are_words_lists_or_files(tmp_path):
     file = tmp_path / "labels.txt"
     file.write_text("one\n<two>\n", encoding="utf-8")
-    assert Options(labels="value").labels == "value"
-    assert Options(labels=str(file)).labels == Options(labels=file).labels == ("one", "<two>")
-    assert Options(labels=[1, 0.1 + 0.2, np.float32(0.1), np.int64(7), "x"]).labels == (
+    assert EncodeOptions(labels="value").labels == "value"
+    assert EncodeOptions(labels=str(file)).labels == EncodeOptions(labels=file).labels == ("one", "<two>")
+    assert EncodeOptions(labels=[1, 0.1 + 0.2, np.float32(0.1), np.int64(7), "x"]).labels == (
         "1",
         "0.3",
         "0.1",
@@ -194,32 +197,35 @@ def test_labels_are_words_lists_or_files(tmp_path):
     )
     for wrong in ("no such file", 7, [[1, 2]], [np.zeros(3)], ["x" * 1001], [b"x"], "a\0b"):
         with pytest.raises(UsageError, match="labels"):
-            Options(labels=wrong)
+            EncodeOptions(labels=wrong)
 
 
 def test_labels_follow_their_frames():
-    options = Options(labels=list("abcdef"))
-    settled = settle(options, range(10, 16), [15, 13, 13, 10], "run1", values_are_numbers=False)
+    options = EncodeOptions(labels=list("abcdef"))
+    settled = resolve_labels(options, range(10, 16), [15, 13, 13, 10], "run1", values_are_numbers=False)
     assert settled.labels == ("f", "d", "d", "a")
     assert settled.metadata == {"title": "run1"}
     with pytest.raises(UsageError, match="6 texts for 5 frames"):
-        settle(options, range(5), [0], "", values_are_numbers=True)
+        resolve_labels(options, range(5), [0], "", values_are_numbers=True)
     with pytest.raises(UsageError, match="the store keeps no values"):
-        settle(Options(labels="value"), range(5), [0], "", values_are_numbers=False)
-    assert settle(Options(labels="value"), range(5), [0], "", values_are_numbers=True).labels == "number"
+        resolve_labels(EncodeOptions(labels="value"), range(5), [0], "", values_are_numbers=False)
+    assert (
+        resolve_labels(EncodeOptions(labels="value"), range(5), [0], "", values_are_numbers=True).labels
+        == "number"
+    )
 
 
 @pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
 def test_a_limit_is_a_size(limit):
     with pytest.raises(UsageError, match="player_limit_mb"):
-        Options(player_limit_mb=limit)
+        EncodeOptions(player_limit_mb=limit)
 
 
 def test_what_webp_or_imagemagick_cannot_do_is_refused():
     with pytest.raises(UsageError, match="16383 px a side"):
-        recipe("html", Timeline.of([0]), Shape(16384, 10, "RGB"), None, Options())
+        FORMATS["html"].recipe(MovieSpec(Timeline.of([0]), Shape(16384, 10, "RGB")))
     with pytest.raises(UsageError, match="ImageMagick builds no html"):
-        recipe("html", Timeline.of([0]), SHAPE, None, Options(encoder="imagemagick"))
+        FORMATS["html"].recipe(MovieSpec(Timeline.of([0]), SHAPE, EncodeOptions(encoder="imagemagick")))
 
 
 def changed(page, old, new, count=1):
@@ -406,3 +412,19 @@ def test_what_a_file_manager_puts_into_the_folder_is_no_harm(frames):
     page, expected, folder = beside(frames)
     (folder / ".DS_Store").write_bytes(b"x")
     assert measure(page, expected).passed
+
+
+def test_pictures_are_made_by_no_more_processors_than_the_job_has(monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    at_once, most = set(), []
+
+    def encode(name):
+        at_once.add(name)
+        most.append(len(at_once))
+        time.sleep(0.01)
+        at_once.discard(name)
+        return name
+
+    assert list(player._in_order(encode, "abcdefgh", NO_CONTROL)) == list("abcdefgh")
+    assert max(most) == 1

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framepipe import png
-from framepipe.png import PngInfo, encode, inspect
+from framepipe.core import png
+from framepipe.core.png import PngInfo, encode, inspect
 
 END = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
 
@@ -59,10 +59,10 @@ def test_the_pixels_given_are_not_changed():
 
 
 def test_text_resolution_and_background_stand_where_pillow_finds_them():
-    data = encode(picture(), "the passport", dpi=137, background=(1, 2, 255))
+    data = encode(picture(), "the stamp", dpi=137, background=(1, 2, 255))
     with Image.open(io.BytesIO(data)) as image:
         image.load()
-        assert image.text["framepipe"] == "the passport"
+        assert image.text["framepipe"] == "the stamp"
         assert image.info["dpi"] == pytest.approx((137, 137), abs=0.02)
     assert data.index(b"tEXt") < data.index(b"bKGD") < data.index(b"IDAT")
     assert data.index(b"pHYs") < data.index(b"IDAT")
@@ -111,7 +111,7 @@ def test_pngs_of_other_programs_are_whole_too(tmp_path, mode):
     (Image.new("I;16", (6, 4), 7) if mode == "I;16" else base.convert(mode)).save(buffer, "PNG")
     for deep in (False, True):
         info = looked_at(tmp_path, buffer.getvalue(), deep=deep)
-        assert (info.damage, info.width, info.height, info.passport) == ("", 6, 4, "")
+        assert (info.damage, info.width, info.height, info.stamp) == ("", 6, 4, "")
         assert info.mode == {"1": "L;1", "I;16": "L;16"}.get(mode, mode)
 
 
@@ -190,9 +190,9 @@ def test_a_flipped_bit_in_the_passport_is_found_by_any_look(tmp_path):
 
 def test_a_passport_after_the_pixels_does_not_count(tmp_path):
     late = WHOLE[:-12] + chunk(b"tEXt", b"framepipe\0forged") + END
-    assert looked_at(tmp_path, late, deep=True).passport == "me"
+    assert looked_at(tmp_path, late, deep=True).stamp == "me"
     data = encode(picture())[:-12] + chunk(b"tEXt", b"framepipe\0forged") + END
-    assert looked_at(tmp_path, data, deep=True).passport == ""
+    assert looked_at(tmp_path, data, deep=True).stamp == ""
 
 
 def test_the_text_of_another_keyword_is_no_passport(tmp_path):
@@ -203,29 +203,29 @@ def test_the_text_of_another_keyword_is_no_passport(tmp_path):
 def test_a_passport_is_put_behind_the_header_and_every_other_byte_stays():
     about = chunk(b"tEXt", b"Software\0somebody's")
     data = png.SIGNATURE + header() + about + BODY + about + END
-    assert png.with_passport(data, "me") == (
+    assert png.with_stamp(data, "me") == (
         png.SIGNATURE + header() + chunk(b"tEXt", b"framepipe\0me") + about + BODY + about + END
     )
 
 
 def test_a_passport_replaces_the_one_that_is_there_wherever_it_stands():
     late = WHOLE[:-12] + chunk(b"tEXt", b"framepipe\0forged") + END
-    assert png.with_passport(late, "you") == encode(picture(), "you")
+    assert png.with_stamp(late, "you") == encode(picture(), "you")
 
 
 def test_a_passport_lies_in_the_head_of_a_file_with_a_long_profile(tmp_path):
     data = png.SIGNATURE + header() + chunk(b"iCCP", bytes(20_000)) + BODY + END
-    assert looked_at(tmp_path, png.with_passport(data, "me")).passport == "me"
+    assert looked_at(tmp_path, png.with_stamp(data, "me")).stamp == "me"
 
 
 @pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED.keys())
 def test_only_a_whole_png_gets_a_passport(data):
     with pytest.raises(ValueError, match="no whole PNG file: "):
-        png.with_passport(data, "me")
+        png.with_stamp(data, "me")
 
 
 def test_a_flipped_bit_keeps_a_png_from_getting_a_passport():
     data = bytearray(WHOLE)
     data[WHOLE.index(b"IDAT") + 8] ^= 1
     with pytest.raises(ValueError, match="checksum of chunk b'IDAT'"):
-        png.with_passport(bytes(data), "me")
+        png.with_stamp(bytes(data), "me")

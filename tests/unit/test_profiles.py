@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from framepipe.core.shape import Shape
 from framepipe.errors import UsageError
-from framepipe.recipes import FORMATS, TARGETS, Options, profiles
-from framepipe.recipes.profiles import PROFILES, check, most_bytes, settle
-from framepipe.store import Shape
+from framepipe.formats import FORMATS, targets
+from framepipe.formats.targets import PROFILES, apply_target, check, max_bytes
+from framepipe.movie.probe import check_tools
+from framepipe.options import TARGETS, EncodeOptions
 from framepipe.timeline import Timeline
-from framepipe.trial import check_tools
 
 TAKES = {
     "web": {"mp4", "webm", "gif", "webp"},
@@ -25,28 +26,32 @@ def at(fps, count=10):
 
 def test_the_profiles_are_those_that_can_be_asked_for():
     assert tuple(PROFILES) == TARGETS == tuple(TAKES)
-    with pytest.raises(UsageError, match=r"target \(--for\) 'tv' is not one of web, slides"):
-        Options(target="tv")
+    with pytest.raises(UsageError, match=r"target \(--for\) is 'tv'; give one of web, slides"):
+        EncodeOptions(target="tv")
 
 
 @pytest.mark.parametrize("format_", FORMATS)
 def test_without_a_target_nothing_changes_and_nothing_is_refused(format_):
-    for options in (Options(), Options(codec="h265", chroma="444", depth=10), Options(quality="draft")):
-        assert settle(options, format_) is options
-    check(Options(), format_, at(1000), Shape(100_000, 100_000, "RGB"))
-    assert most_bytes(Options(), format_) is None
+    for options in (
+        EncodeOptions(),
+        EncodeOptions(codec="h265", chroma="444", depth=10),
+        EncodeOptions(quality="draft"),
+    ):
+        assert apply_target(options, FORMATS[format_]) is options
+    check(EncodeOptions(), FORMATS[format_], at(1000), Shape(100_000, 100_000, "RGB"))
+    assert max_bytes(EncodeOptions(), format_) is None
 
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("target", TARGETS)
 def test_formats_that_a_place_does_not_take_are_refused(target, format_):
-    options = Options(target=target, quality="lossless" if target == "archive" else "good")
+    options = EncodeOptions(target=target, quality="lossless" if target == "archive" else "good")
     if format_ in TAKES[target]:
         if (target, format_) != ("archive", "mov"):  # ProRes is not lossless; see below
-            settle(options, format_)
+            apply_target(options, FORMATS[format_])
     else:
         with pytest.raises(UsageError, match=rf"for {target}: it takes .*, not \.{format_}"):
-            settle(options, format_)
+            apply_target(options, FORMATS[format_])
 
 
 @pytest.mark.parametrize(
@@ -54,9 +59,12 @@ def test_formats_that_a_place_does_not_take_are_refused(target, format_):
     [("web", "mp4", "h264"), ("web", "webm", "vp9"), ("slides", "mp4", "h264"), ("mastodon", "mp4", "h264")],
 )
 def test_the_codec_that_is_demanded_is_chosen_also_if_hardware_makes_it(target, format_, codec):
-    assert settle(Options(target=target), format_).codec == codec
+    assert apply_target(EncodeOptions(target=target), FORMATS[format_]).codec == codec
     if codec == "h264":
-        assert settle(Options(target=target, codec="h264_nvenc"), format_).codec == "h264_nvenc"
+        assert (
+            apply_target(EncodeOptions(target=target, codec="h264_nvenc"), FORMATS[format_]).codec
+            == "h264_nvenc"
+        )
 
 
 @pytest.mark.parametrize("target", ["web", "slides", "mastodon"])
@@ -75,13 +83,15 @@ def test_the_codec_that_is_demanded_is_chosen_also_if_hardware_makes_it(target, 
 )
 def test_what_players_do_not_show_is_refused(target, asked, words):
     with pytest.raises(UsageError, match=f"for {target}: .*{words}"):
-        settle(Options(target=target, **asked), "mp4")
+        apply_target(EncodeOptions(target=target, **asked), FORMATS["mp4"])
 
 
 def test_what_does_no_harm_is_left_to_the_user():
-    options = Options(target="slides", quality="best", crf=20, codec_options={"tune": "animation"})
-    assert settle(options, "mp4").crf == 20
-    assert settle(Options(target="mastodon", codec="h265"), "mov").codec == "h265"  # it is converted there
+    options = EncodeOptions(target="slides", quality="best", crf=20, codec_options={"tune": "animation"})
+    assert apply_target(options, FORMATS["mp4"]).crf == 20
+    assert (
+        apply_target(EncodeOptions(target="mastodon", codec="h265"), FORMATS["mov"]).codec == "h265"
+    )  # it is converted there
 
 
 @pytest.mark.parametrize(
@@ -105,10 +115,10 @@ def test_what_does_no_harm_is_left_to_the_user():
 )
 def test_an_archive_takes_only_what_is_lossless(format_, options, lossless):
     if lossless:
-        settle(Options(target="archive", **options), format_)
+        apply_target(EncodeOptions(target="archive", **options), FORMATS[format_])
     else:
-        with pytest.raises(UsageError, match=f"for archive: {format_} as asked for is not lossless"):
-            settle(Options(target="archive", **options), format_)
+        with pytest.raises(UsageError, match=f"for archive: {format_} as requested is not lossless"):
+            apply_target(EncodeOptions(target="archive", **options), FORMATS[format_])
 
 
 @pytest.mark.parametrize(
@@ -124,12 +134,12 @@ def test_an_archive_takes_only_what_is_lossless(format_, options, lossless):
     ],
 )
 def test_rates_that_are_too_high_are_refused_before_the_size_is_known(target, format_, fps, fits):
-    options = Options(target=target)
+    options = EncodeOptions(target=target)
     if fits:
-        check(options, format_, at(fps))
+        check(options, FORMATS[format_], at(fps))
     else:
         with pytest.raises(UsageError, match=f"for {target}: {fps} fps is more than {fps - 1}"):
-            check(options, format_, at(fps))
+            check(options, FORMATS[format_], at(fps))
 
 
 @pytest.mark.parametrize(
@@ -150,27 +160,27 @@ def test_rates_that_are_too_high_are_refused_before_the_size_is_known(target, fo
     ],
 )
 def test_sizes_that_are_too_large_are_refused(target, format_, size, fps, words):
-    options = Options(target=target)
+    options = EncodeOptions(target=target)
     if words:
         with pytest.raises(UsageError, match=f"for {target}: frames of {size[0]}x{size[1]} px.* {words}"):
-            check(options, format_, at(fps), Shape(*size, "RGB"))
+            check(options, FORMATS[format_], at(fps), Shape(*size, "RGB"))
     else:
-        check(options, format_, at(fps), Shape(*size, "RGB"))
+        check(options, FORMATS[format_], at(fps), Shape(*size, "RGB"))
 
 
 def test_file_sizes_are_mastodons():
-    sizes = {format_: most_bytes(Options(target="mastodon"), format_) for format_ in TAKES["mastodon"]}
+    sizes = {format_: max_bytes(EncodeOptions(target="mastodon"), format_) for format_ in TAKES["mastodon"]}
     video = 99 * 1024 * 1024 - 1
     assert sizes == {"gif": 16 * 1024 * 1024 - 1, "mp4": video, "webm": video, "mov": video}
-    assert most_bytes(Options(target="mastodon"), "mkv") is None
-    assert most_bytes(Options(target="slides"), "mp4") is None
+    assert max_bytes(EncodeOptions(target="mastodon"), "mkv") is None
+    assert max_bytes(EncodeOptions(target="slides"), "mp4") is None
 
 
 def test_every_format_is_looked_at_before_frames_are_drawn():
     with pytest.raises(UsageError, match=r"for slides: it takes \.mp4, not \.gif"):
-        check_tools(["mp4", "gif"], Options(target="slides"))
+        check_tools([FORMATS["mp4"], FORMATS["gif"]], EncodeOptions(target="slides"))
 
 
 def test_each_profile_tells_its_source():
     for target in TARGETS:
-        assert f"``{target}``" in profiles.__doc__
+        assert f"``{target}``" in targets.__doc__

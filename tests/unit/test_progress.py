@@ -8,7 +8,7 @@ import re
 import pytest
 
 from framepipe import ProgressBar
-from framepipe.control import Progress
+from framepipe.core.control import Progress
 
 
 class Terminal(io.StringIO):

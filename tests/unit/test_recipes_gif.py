@@ -8,19 +8,13 @@ from itertools import pairwise
 
 import pytest
 
+from framepipe.core.shape import Shape
 from framepipe.errors import UsageError
-from framepipe.recipes import (
-    DITHERS,
-    LAYERS,
-    LIST,
-    PALETTE_LIST,
-    Options,
-    ffconcat,
-    format_of,
-    recipe,
-)
-from framepipe.recipes.gif import note
-from framepipe.store import Shape
+from framepipe.formats import FORMATS, format_of
+from framepipe.formats.frame_input import LIST, ffconcat
+from framepipe.formats.gif.recipe import note
+from framepipe.formats.recipe import PALETTE_LIST, MovieSpec
+from framepipe.options import DITHERS, LAYERS, EncodeOptions
 from framepipe.timeline import Timeline
 from tests.unit.test_recipes_mp4 import after, numbers_in, ticks_in
 
@@ -28,13 +22,19 @@ RGB, RGBA = Shape(100, 75, "RGB"), Shape(100, 75, "RGBA")
 
 
 def gif(count=5, shape=RGB, timing=None, **options):
-    return recipe("gif", Timeline.of(range(count), **timing or {}), shape, None, Options(**options))
+    timeline = Timeline.of(range(count), **timing or {})
+    return FORMATS["gif"].recipe(MovieSpec(timeline, shape, EncodeOptions(**options)))
 
 
 def test_one_palette_is_made_first_then_the_movie():
     made = gif()
     palette, movie = made.steps
-    assert (palette.frames, palette.shown, movie.frames, movie.shown) == (1, False, 5, True)
+    assert (palette.frames, palette.reports_progress, movie.frames, movie.reports_progress) == (
+        1,
+        False,
+        5,
+        True,
+    )
     assert set(made.lists) == {LIST, PALETTE_LIST}
     assert "palettegen" in after(palette.args, "-filter_complex")
     assert "paletteuse=dither=none" in after(movie.args, "-filter_complex").replace("'", "")
@@ -125,7 +125,7 @@ def test_imagemagick_gets_the_same_delays_plays_and_frames():
 
 @pytest.mark.parametrize("layers", LAYERS)
 def test_layers_are_told_to_imagemagick_and_a_word_is_said_where_they_cannot_be(layers):
-    options = Options(layers=layers, encoder="imagemagick")
+    options = EncodeOptions(layers=layers, encoder="imagemagick")
     assert gif(layers=layers, encoder="imagemagick").spec["layers"] == layers
     assert note(RGB, options) == ""
     assert bool(note(RGBA, options)) == (layers not in ("auto", "none"))
@@ -152,12 +152,12 @@ def test_layers_are_told_to_imagemagick_and_a_word_is_said_where_they_cannot_be(
 )
 def test_options_that_make_no_sense_are_refused_by_name(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        Options(**wrong)
+        EncodeOptions(**wrong)
 
 
 @pytest.mark.parametrize(("name", "format_"), [("a.gif", "gif"), ("a.b.MP4", "mp4"), ("/x/é %d.Gif", "gif")])
 def test_the_suffix_is_the_format(tmp_path, name, format_):
-    assert format_of(tmp_path / name) == format_
+    assert format_of(tmp_path / name) is FORMATS[format_]
 
 
 @pytest.mark.parametrize("name", ["a", "gif", ".gif", "a.gif.", "a.avi", "a.gif "])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from framepipe.core.shape import Shape
 from framepipe.errors import UsageError
-from framepipe.recipes import CODECS, Options, encoding, recipe
-from framepipe.recipes import codecs as table
-from framepipe.store import Shape
+from framepipe.formats import FORMATS
+from framepipe.formats.recipe import MovieSpec
+from framepipe.formats.video import codecs as table
+from framepipe.formats.video.encoding import encoding
+from framepipe.options import CODECS, EncodeOptions
 from framepipe.timeline import Timeline
 from tests.unit.test_recipes_mp4 import after
 
@@ -18,7 +21,9 @@ QUALITY = {"nvenc": "-cq", "qsv": "-global_quality", "vaapi": "-qp", "amf": "-qp
 
 
 def args_of(codec, format_="mp4", **options):
-    made = recipe(format_, Timeline.of(range(3)), SHAPE, None, Options(codec=codec, **options))
+    made = FORMATS[format_].recipe(
+        MovieSpec(Timeline.of(range(3)), SHAPE, EncodeOptions(codec=codec, **options))
+    )
     return made.steps[0].args
 
 
@@ -40,7 +45,7 @@ def test_each_is_ffmpegs_encoder_of_that_name_and_told_a_quality(codec):
     best_first = sorted(numbers, reverse=maker == "videotoolbox")
     assert numbers[::-1] == best_first
     assert len(set(numbers)) == 3
-    assert table.kind_of(codec) == {"h264": "h264", "hevc": "h265", "av1": "av1"}[kind]
+    assert table.codec_family(codec) == {"h264": "h264", "hevc": "h265", "av1": "av1"}[kind]
 
 
 @pytest.mark.parametrize("codec", HARDWARE)
@@ -60,7 +65,7 @@ def test_each_gets_surfaces_that_it_takes_and_vaapi_gets_them_uploaded(codec):
 @pytest.mark.parametrize("codec", [name for name in HARDWARE if "420/10" in table.CODECS[name].samples])
 def test_ten_bits_are_handed_over_as_p010(codec):
     assert "format=p010le" in after(args_of(codec, depth=10), "-filter_complex")
-    assert encoding("mp4", SHAPE, Options(codec=codec, depth=10)).pixels == "yuv420p10le"
+    assert encoding("mp4", SHAPE, EncodeOptions(codec=codec, depth=10)).pixels == "yuv420p10le"
 
 
 @pytest.mark.parametrize(
@@ -87,8 +92,8 @@ def test_crf_is_a_number_on_the_encoders_own_scale():
 @pytest.mark.parametrize(
     ("codec", "options", "words"),
     [
-        ("h264_nvenc", {"crf": 0}, "crf 0 is not within 1 to 51, as h264_nvenc has it"),
-        ("h264_qsv", {"crf": 52}, "crf 52 is not within 1 to 51"),
+        ("h264_nvenc", {"crf": 0}, "crf 0 requested; h264_nvenc supports 1 to 51"),
+        ("h264_qsv", {"crf": 52}, "crf 52 requested; h264_qsv supports 1 to 51"),
         ("h264_videotoolbox", {"crf": 20}, "h264_videotoolbox has no crf"),
         ("hevc_nvenc", {"quality": "lossless"}, "hevc_nvenc is not made lossless here"),
         ("h264_vaapi", {"chroma": "444"}, "h264_vaapi has no 8 bits in 4:4:4 here"),
@@ -110,7 +115,8 @@ def test_a_container_holds_what_the_encoder_makes():
 @pytest.mark.parametrize("codec", HARDWARE)
 def test_harm_is_told_on_the_scale_of_x264_lower_for_better(codec):
     harms = [
-        encoding("mp4", SHAPE, Options(codec=codec, quality=each)).harm for each in ("draft", "good", "best")
+        encoding("mp4", SHAPE, EncodeOptions(codec=codec, quality=each)).x264_crf
+        for each in ("draft", "good", "best")
     ]
     assert sorted(harms, reverse=True) == harms
     assert 8 <= harms[2] < harms[1] <= 20 < harms[0] <= 32

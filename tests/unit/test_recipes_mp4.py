@@ -7,9 +7,12 @@ from fractions import Fraction
 
 import pytest
 
+from framepipe.core.shape import Shape
 from framepipe.errors import UsageError
-from framepipe.recipes import LIST, PRESETS, Options, recipe
-from framepipe.store import Shape
+from framepipe.formats import FORMATS
+from framepipe.formats.frame_input import LIST
+from framepipe.formats.recipe import WHITE, MovieSpec
+from framepipe.options import PRESETS, EncodeOptions
 from framepipe.timeline import Timeline
 
 RGB, RGBA = Shape(100, 76, "RGB"), Shape(100, 76, "RGBA")
@@ -30,7 +33,8 @@ def ticks_in(text, rate):
 
 
 def mp4(count=5, shape=RGB, background=None, timing=None, **options):
-    return recipe("mp4", Timeline.of(range(count), **timing or {}), shape, background, Options(**options))
+    timeline = Timeline.of(range(count), **timing or {})
+    return FORMATS["mp4"].recipe(MovieSpec(timeline, shape, EncodeOptions(**options), background or WHITE))
 
 
 def graph(made):
@@ -46,7 +50,7 @@ def test_an_mp4_is_h264_with_all_four_colour_facts_and_its_index_in_front():
     for fact in ("colorspace=bt709", "color_primaries=bt709", "color_trc=bt709", "range=tv", "yuv420p"):
         assert fact in graph(made)
     assert "out_color_matrix=bt709" in graph(made)
-    assert (made.output, made.frames, step.frames, step.shown) == ("movie.mp4", 5, 5, True)
+    assert (made.output, made.frames, step.frames, step.reports_progress) == ("movie.mp4", 5, 5, True)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -94,7 +98,11 @@ def test_imagemagick_builds_no_mp4():
 
 
 EVERY = [
-    recipe(format_, Timeline.of(numbers, fps=fps, loop=3), Shape(*size, mode), (9, 8, 7), Options(**options))
+    FORMATS[format_].recipe(
+        MovieSpec(
+            Timeline.of(numbers, fps=fps, loop=3), Shape(*size, mode), EncodeOptions(**options), (9, 8, 7)
+        )
+    )
     for format_ in ("gif", "mp4")
     for numbers in (range(3), [-5, 100000, 1234567])
     for fps in (25, Fraction(30000, 1001))
@@ -138,7 +146,9 @@ def test_commands_and_lists_name_nothing_but_files_of_the_work_folder():
 
 @pytest.mark.parametrize("name", ["tune", "preset", "crf", "movflags", "vcodec"])
 def test_an_option_that_framepipe_sets_too_can_be_given(name):
-    made = recipe("mp4", Timeline.of([0, 1]), RGB, None, Options(codec_options={name: "mine"}))
+    made = FORMATS["mp4"].recipe(
+        MovieSpec(Timeline.of([0, 1]), RGB, EncodeOptions(codec_options={name: "mine"}))
+    )
     args = made.steps[-1].args
     assert args[args.index(f"-{name}") + 1] == "mine"
     assert args.count(f"-{name}") == 1

@@ -7,9 +7,12 @@ from fractions import Fraction
 
 import pytest
 
+from framepipe.core.shape import Shape
 from framepipe.errors import UsageError
-from framepipe.recipes import LIST, PICTURES, Options, pictures, recipe
-from framepipe.store import Shape
+from framepipe.formats import FORMATS
+from framepipe.formats.frame_input import LIST
+from framepipe.formats.recipe import MovieSpec
+from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
 from tests.unit.test_recipes_mp4 import after, numbers_in, ticks_in
 
@@ -17,7 +20,8 @@ RGB, RGBA = Shape(101, 75, "RGB"), Shape(101, 75, "RGBA")
 
 
 def built(format_, count=5, shape=RGB, timing=None, **options):
-    return recipe(format_, Timeline.of(range(count), **timing or {}), shape, None, Options(**options))
+    timeline = Timeline.of(range(count), **timing or {})
+    return FORMATS[format_].recipe(MovieSpec(timeline, shape, EncodeOptions(**options)))
 
 
 def args(*what, **how):
@@ -25,7 +29,7 @@ def args(*what, **how):
     return step.args
 
 
-@pytest.mark.parametrize("format_", PICTURES)
+@pytest.mark.parametrize("format_", ("webp", "apng", "avif"))
 def test_each_frame_stands_once_in_the_list_with_its_own_time(format_):
     made = built(format_, 6, timing={"fps": 25, "hold_first_s": 1, "hold_last_s": 2.5})
     assert numbers_in(made.lists[LIST]) == list(range(6))
@@ -34,7 +38,7 @@ def test_each_frame_stands_once_in_the_list_with_its_own_time(format_):
     assert after(made.steps[0].args, "-fps_mode") == "passthrough"
 
 
-@pytest.mark.parametrize("format_", PICTURES)
+@pytest.mark.parametrize("format_", ("webp", "apng", "avif"))
 def test_times_of_a_long_movie_do_not_drift_although_ffmpeg_reads_whole_microseconds(format_):
     text = built(format_, 3000, timing={"fps": "30000/1001"}).lists[LIST]
     seconds = [Fraction(each) for each in re.findall(r"duration (\S+)", text)]
@@ -54,12 +58,14 @@ def test_plays_become_what_each_muxer_counts(loop):
 def test_webp_is_lossless_but_for_drafts():
     for quality, exact in (("draft", "0"), ("good", "1"), ("best", "1"), ("lossless", "1")):
         assert after(args("webp", quality=quality), "-lossless") == exact
-        assert pictures.lossless("webp", Options(quality=quality)) == (exact == "1")
+        assert FORMATS["webp"].lossless(EncodeOptions(quality=quality), RGB) == (exact == "1")
     assert after(args("webp"), "-vcodec") == "libwebp_anim"
 
 
 def test_apng_is_always_lossless_and_keeps_the_time_of_its_last_frame():
-    assert all(pictures.lossless("apng", Options(quality=each)) for each in ("draft", "good", "lossless"))
+    assert all(
+        FORMATS["apng"].lossless(EncodeOptions(quality=each), RGB) for each in ("draft", "good", "lossless")
+    )
     assert after(args("apng", timing={"hold_last_s": 2.5}), "-final_delay") == "5/2"
     assert after(args("apng"), "-pix_fmt") == "rgb24"
     assert after(args("apng", shape=RGBA), "-pix_fmt") == "rgba"
@@ -88,41 +94,21 @@ def test_avif_has_a_rate_factor_or_is_rgb_and_lossless():
     assert "gbrp" in after(exact, "-filter_complex")
 
 
-@pytest.mark.parametrize("format_", PICTURES)
+@pytest.mark.parametrize("format_", ("webp", "apng", "avif"))
 def test_what_the_format_cannot_do_is_refused_before_anything_runs(format_):
     with pytest.raises(UsageError, match="--fps 90"):
         built(format_, timing={"fps": 120})
     with pytest.raises(UsageError, match="16777 s"):
         built(format_, timing={"hold_last_s": 20000})
-    if format_ != "webp":
-        with pytest.raises(UsageError, match=f"ImageMagick builds no {format_}"):
-            built(format_, encoder="imagemagick")
+    with pytest.raises(UsageError, match=f"ImageMagick builds no {format_}: use --encoder ffmpeg, or gif"):
+        built(format_, encoder="imagemagick")
 
 
-@pytest.mark.parametrize(("shape", "transparent"), [(RGB, False), (RGBA, True)])
-def test_imagemagick_gets_the_same_times_plays_and_frames_of_a_webp(shape, transparent):
-    made = built("webp", 3, shape, {"fps": 24, "loop": 3, "hold_last_s": 1}, encoder="imagemagick")
-    assert (made.encoder, made.steps, made.frames, made.output) == ("imagemagick", (), 3, "movie.webp")
-    assert made.spec["durations_ms"] == [42, 41, 1000]
-    assert (made.spec["plays"], made.spec["transparent"]) == (3, transparent)
-    assert (made.spec["width"], made.spec["height"]) == (101, 75)
-    assert made.spec["frames"] == [f"frames/frame_{number:06d}.png" for number in range(3)]
-
-
-def test_imagemagick_is_as_lossless_as_ffmpeg():
-    for quality, lossless, method in (("draft", False, 2), ("good", True, 2), ("best", True, 4)):
-        spec = built("webp", quality=quality, encoder="imagemagick").spec
-        assert (spec["lossless"], spec["quality"], spec["method"]) == (lossless, 75, method)
-
-
-def test_what_is_ffmpegs_or_more_than_a_webp_can_say_is_refused():
-    with pytest.raises(UsageError, match="codec_options"):
-        built("webp", encoder="imagemagick", codec_options={"preset": "text"})
-    for encoder in ("ffmpeg", "imagemagick"):
-        with pytest.raises(UsageError, match="loop 65536"):
-            built("webp", timing={"loop": 65536}, encoder=encoder)
-        with pytest.raises(UsageError, match="16383 px"):
-            built("webp", shape=Shape(16384, 10, "RGB"), encoder=encoder)
+def test_more_than_a_webp_can_say_is_refused():
+    with pytest.raises(UsageError, match="loop 65536"):
+        built("webp", timing={"loop": 65536})
+    with pytest.raises(UsageError, match="16383 px"):
+        built("webp", shape=Shape(16384, 10, "RGB"))
 
 
 def test_an_avif_too_coarse_to_be_verified_is_refused():
@@ -137,11 +123,13 @@ def test_a_webp_wider_than_its_header_can_say_is_refused():
 
 
 def test_a_still_picture_is_called_one():
+    def notes(suffix, timeline):
+        return FORMATS[suffix].notes(timeline, Shape(8, 8, "RGB"), EncodeOptions())
+
     one = Timeline.of([0])
-    assert "still picture" in pictures.note("avif", one)
-    assert "still picture" in pictures.note("apng", one)
-    assert pictures.note("webp", one) == ""
-    assert pictures.note("avif", Timeline.of([0, 1])) == ""
+    assert "still picture" in notes("avif", one)[0]
+    assert "still picture" in notes("apng", one)[0]
+    assert notes("webp", one) == notes("avif", Timeline.of([0, 1])) == []
 
 
 def test_times_are_exact_where_sixty_thousand_ticks_a_second_can_keep_them():
@@ -153,9 +141,8 @@ def test_times_are_exact_where_sixty_thousand_ticks_a_second_can_keep_them():
 
 @pytest.mark.parametrize(("format_", "name"), [("webp", "quality"), ("apng", "pred"), ("avif", "cpu-used")])
 def test_an_option_that_framepipe_sets_too_can_be_given(format_, name):
-    made = recipe(
-        format_, Timeline.of([0, 1]), RGB, None, Options(quality="draft", codec_options={name: "5"})
-    )
+    options = EncodeOptions(quality="draft", codec_options={name: "5"})
+    made = FORMATS[format_].recipe(MovieSpec(Timeline.of([0, 1]), RGB, options))
     args = made.steps[-1].args
     assert args[args.index(f"-{name}") + 1] == "5"
     assert args.count(f"-{name}") == 1

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from framepipe import Store, png
+from framepipe import Store
+from framepipe.core import png
 from framepipe.errors import StoreError
-from framepipe.frames import file_name
-from framepipe.job import JobRecord, passport
+from framepipe.job.frames import file_name
+from framepipe.job.record import JobRecord
+from framepipe.job.stamp import stamp
+from framepipe.store.store import NO_SEED
 from tests.unit.test_job import record
 
 PIXELS = np.zeros((4, 6, 3), np.uint8)
 
 
 def frame(job: JobRecord, number: int, pixels=PIXELS, **keywords) -> bytes:
-    return png.encode(pixels, passport(number, job.frame_parts(number)), **keywords)
+    return png.encode(pixels, stamp(number, job.frame_parts(number)), **keywords)
 
 
 @pytest.fixture
@@ -77,7 +82,7 @@ def test_a_frame_of_another_shape_than_the_most_is_broken(full, job):
 def test_foreign_frames_and_damaged_passports_are_broken(full, job):
     full.commit(1, png.encode(PIXELS))
     full.commit(2, png.encode(PIXELS, "rubbish"))
-    assert full.scan(job).broken == {1: "was not drawn by framepipe", 2: "has a damaged passport"}
+    assert full.scan(job).broken == {1: "was not drawn by framepipe", 2: "has a damaged stamp"}
 
 
 def test_frames_outside_the_plan_are_extra_and_never_done(full, job):
@@ -107,7 +112,7 @@ def test_values_of_frames_are_held_against_the_passport(tmp_path):
     store = Store(tmp_path / "s")
     store.create()
     for number, value in enumerate("abc"):
-        store.commit(number, png.encode(PIXELS, passport(number, job.frame_parts(value))))
+        store.commit(number, png.encode(PIXELS, stamp(number, job.frame_parts(value))))
     assert store.scan(job, values=dict(enumerate("abc"))).complete
     assert store.scan(job, values=dict(enumerate("axc"))).stale == {1: "the frame's value changed"}
     assert store.scan(job).complete, "without values they are believed to be unchanged"
@@ -138,6 +143,25 @@ def test_a_folder_in_the_place_of_a_frame_is_moved_aside_and_not_deleted(full, j
     assert path.is_file()
     assert (full.path / f"{path.name}.aside-1" / "precious").exists()
     assert full.numbers() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("kind", ["picture", "folder"])
+def test_what_is_moved_aside_never_replaces_what_was_moved_before(full, job, kind):
+    """After 999 of them it was drawn over."""
+    path = full.frame_path(2)
+    for count in range(1, 1001):
+        path.with_name(f"{path.name}.aside-{count}").touch()
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+        (path / "precious").touch()
+    else:
+        path.write_bytes(png.encode(PIXELS + 7))  # somebody has retouched it
+    before = os.stat(path).st_ino
+    full.commit(2, frame(job, 2))
+    assert full.scan(job).complete
+    assert path.with_name(f"{path.name}.aside-1001").stat().st_ino == before
+    assert len(list(full.path.glob("*.aside-*"))) == 1001
 
 
 def test_a_link_in_the_place_of_a_frame_is_broken_and_replaced_not_followed(full, job, tmp_path):
@@ -201,7 +225,7 @@ def test_temporaries_of_dead_processes_are_swept_and_nothing_else(full):
 
 
 def _temporary_host(store):
-    from framepipe.files import temporary_beside
+    from framepipe.core.files import temporary_beside
 
     yield temporary_beside(store.path / "x").name.split(".")[2]
 
@@ -237,3 +261,81 @@ def test_the_same_frame_written_by_another_is_the_same_and_other_pixels_are_not(
     assert full.look(range(5)) == before == dict(full.scan(job).seen)
     full.commit(2, frame(job, 2, PIXELS + 1))
     assert full.look(range(5)) != before
+
+
+def test_the_movies_that_are_remembered_fit_into_what_is_read(full, monkeypatch):
+    monkeypatch.setattr("framepipe.store.store.MAX_JSON_BYTES", 2000)
+    for count in range(9):
+        full.note_movie(full.path / f"{count}.gif", {"sha256": "0" * 500})
+    assert full.movies_file.stat().st_size <= 2000
+    assert [name[-5:] for name in full.read_movies()] == ["6.gif", "7.gif", "8.gif"]
+
+
+def test_a_growing_job_is_not_as_long_as_a_stray_file_says(full):
+    growing = replace(record(5), numbers=(), extent="growing")
+    full.frame_path(10**12).touch()
+    assert full.plan(growing) == (0, 1, 2, 3, 4)
+
+
+def test_a_seed_is_drawn_once_for_a_store(tmp_path):
+    seeds = {Store(tmp_path / "s").seed() for _ in range(3)}
+    assert len(seeds) == 1
+    assert 0 <= seeds.pop() < 2**32
+    assert len({Store(tmp_path / f"s{k}").seed() for k in range(8)}) == 8
+
+
+def test_of_several_that_begin_at_once_the_first_ones_seed_counts(tmp_path):
+    code = "import sys; from framepipe import Store; sys.stdin.read(1); print(Store('s').seed())"
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(6)
+    ]
+    for each in crowd:
+        each.stdin.write(b"x")
+        each.stdin.flush()
+    seeds = {int(each.communicate(timeout=120)[0]) for each in crowd}
+    assert seeds == {Store(tmp_path / "s").seed()}
+    assert [path.name for path in (tmp_path / "s").iterdir()] == [".seed"]
+
+
+def test_the_seed_of_a_job_that_never_began_leaves_no_trace(tmp_path):
+    store = Store(tmp_path / "frames" / "s")
+    store.seed()
+    store.forget_seed()
+    assert not store._seed_file.exists()
+
+
+def test_the_seed_of_a_job_stands_in_its_record_and_outlives_the_file(tmp_path, job):
+    store = Store(tmp_path / "s")
+    seed = store.seed()
+    store.create()
+    store.write_job(replace(job, seed=seed))
+    store.forget_seed()
+    assert not store._seed_file.exists()
+    assert store.seed() == seed
+
+
+def test_a_job_that_was_told_to_use_no_seed_has_none(tmp_path, job):
+    store = Store(tmp_path / "s")
+    store.create()
+    store.write_job(replace(job, seed=NO_SEED))
+    assert store.seed() is None
+
+
+def test_a_store_without_its_record_knows_the_seed_from_its_frames(tmp_path, job):
+    store = Store(tmp_path / "s")
+    store.create()
+    parts = {**job.frame_parts(0), "seed": "77"}
+    store.commit(0, png.encode(PIXELS, stamp(0, parts)))
+    assert store.seed() == 77
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b"1.5", b"\xff"])
+def test_a_damaged_seed_file_says_what_to_do(tmp_path, text):
+    store = Store(tmp_path / "s")
+    store.seed()
+    store._seed_file.write_bytes(text)
+    with pytest.raises(StoreError, match="delete it"):
+        store.seed()

@@ -129,7 +129,7 @@ def test_more_than_fifty_frames_a_second_are_refused_for_gif_with_the_way_out(fp
     with pytest.raises(UsageError) as caught:
         line.gif_delays_cs()
     assert str(caught.value) == (
-        f"asked {asked} fps; GIF plays at 50 at most "
+        f"{asked} fps requested; GIF supports at most 50 "
         "(browsers slow shorter delays to 10 fps): use --fps 50 or mp4"
     )
 

@@ -1,0 +1,161 @@
+"""Communication between a caller and a running stage: progress one way, a request to stop the other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from subprocess import Popen, TimeoutExpired
+from typing import Any, Literal
+
+from framepipe.errors import Interrupted
+
+Stage = Literal["draw", "encode", "verify"]
+_REAPED_S = 2.0
+
+#: Seconds without progress after which a program is killed.
+STALL_S = 300.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step forward of one stage.
+
+    Attributes
+    ----------
+    stage : {"draw", "encode", "verify"}
+        What is being done.
+    done : int
+        Frames of this stage so far, the failed ones too.
+    total : int or None
+        All of its frames; None while their number is not known.
+    failed : int
+        Frames that could not be drawn so far.
+    label : str
+        The store's or the movie's name.
+    """
+
+    stage: Stage
+    done: int
+    total: int | None
+    failed: int = 0
+    label: str = ""
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+def ignore_progress(_: Progress) -> None:
+    """Ignore progress: the default callback."""
+
+
+@dataclass
+class Stop:
+    """A request to stop: from a signal handler or another thread, to the stages.
+
+    The stages read it between frames, and a few times a second while they wait.
+    """
+
+    signal_name: str = ""
+    requested: bool = field(default=False, init=False)
+    _while: str = field(default="", init=False)
+    _deadline: float | None = field(default=None, init=False)
+
+    def request(self, signal_name: str = "", grace_s: float | None = None) -> None:
+        """Request a stop.
+
+        Parameters
+        ----------
+        signal_name : str
+            The signal's name, for the message and the exit code.
+        grace_s : float, optional
+            Seconds in which frames in progress may be finished; without it, as long as they take.
+        """
+        self.signal_name = signal_name or self.signal_name
+        self.requested = True
+        if grace_s is not None:
+            self._deadline = time.monotonic() + grace_s
+        if self._while and threading.current_thread() is threading.main_thread():
+            raise Interrupted(f"stopped{self.by} while {self._while}", signal_name=self.signal_name)
+
+    @contextlib.contextmanager
+    def raising(self, what: str) -> Iterator[None]:
+        """Make a request raise `Interrupted` from the signal handler within this context.
+
+        For code that cannot poll for requests: ``what`` says what it does, for the message.
+        """
+        self._while = what
+        try:
+            yield
+        finally:
+            self._while = ""
+
+    @property
+    def by(self) -> str:
+        """The sender for a message: " by SIGTERM"; empty when the program requested it."""
+        return f" by {self.signal_name}" if self.signal_name else ""
+
+    @property
+    def out_of_time(self) -> bool:
+        """True when frames in progress must be dropped now."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+
+@dataclass(frozen=True)
+class Control:
+    """The progress callback and the stop request of a running stage.
+
+    Attributes
+    ----------
+    progress : callable
+        Called with each `Progress`.
+    stop : Stop
+    """
+
+    progress: ProgressCallback = ignore_progress
+    stop: Stop = field(default_factory=Stop)
+
+    def tell(self, stage: Stage, done: int, total: int | None, *, failed: int = 0, label: str = "") -> None:
+        """Report a step forward; see `Progress`."""
+        self.progress(Progress(stage, done, total, failed, label))
+
+    def check(self, activity: str, safe: str = "the frames are") -> None:
+        """Raise `Interrupted` if a stop is requested.
+
+        Parameters
+        ----------
+        activity : str
+            The present activity: "verifying a.gif".
+        safe : str
+            What is not lost, with its verb.
+
+        Raises
+        ------
+        Interrupted
+        """
+        if self.stop.requested:
+            raise Interrupted(
+                f"stopped{self.stop.by} while {activity}: {safe} safe. Run the same again to go on",
+                signal_name=self.stop.signal_name,
+            )
+
+
+#: No progress, and no stop: for callers that need neither.
+NO_CONTROL = Control()
+
+
+def reap(process: Popen[Any]) -> int:
+    """Wait for a killed process; return its exit code.
+
+    An interrupt within `Popen.wait` or `Popen.poll` may leave their lock locked (CPython 3.11, between
+    ``acquire`` and ``try``): another ``wait`` would then never return.
+    """
+    with contextlib.suppress(TimeoutExpired):
+        return process.wait(_REAPED_S)
+    with contextlib.suppress(ChildProcessError):
+        process.returncode = os.waitstatus_to_exitcode(os.waitpid(process.pid, 0)[1])
+    return process.returncode if process.returncode is not None else -signal.SIGKILL

@@ -1,0 +1,210 @@
+"""Run other programs: without a shell, their output drained, supervised, and killed with us."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from framepipe.core.control import NO_CONTROL, STALL_S, Control, reap
+
+_WATCHDOG = str(Path(__file__).with_name("watchdog.py"))
+_TAIL_BYTES = 16_384
+_TICK_S = 0.1
+_DRAIN_S = 2.0
+_MAX_LINES = 200
+_LOADER = re.compile(r"^ERROR: ld\.so: .*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program or library that is here and works.
+
+    Attributes
+    ----------
+    name : str
+        ``"ffmpeg"``, ``"imagemagick"``, ``"gifsicle"`` or ``"pillow"``.
+    path : str
+    version : str
+    notes : tuple of str
+        Rejected candidates, and why.
+    """
+
+    name: str
+    path: str
+    version: str
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} ({self.path})"
+
+
+@dataclass(frozen=True)
+class ProcessResult:
+    """The exit status of a program, and the end of its standard error.
+
+    Attributes
+    ----------
+    returncode : int
+        128 + n if signal n killed it.
+    stderr : str
+        The last 16 KiB.
+    killed : str
+        Why we killed it; empty if we did not.
+    """
+
+    returncode: int
+    stderr: str
+    killed: str = ""
+
+    def verdict(self) -> str:
+        """Describe what is wrong with the way it ended, in a line; empty if nothing."""
+        if self.killed:
+            return self.killed
+        if 128 < self.returncode < 160:
+            return f"was killed by signal {self.returncode - 128}"
+        if self.returncode:
+            return f"exit code {self.returncode}"
+        return "exit code 0, but it printed errors" if self.stderr.strip() else ""
+
+
+def query(argv: Sequence[str], timeout_s: float = 20.0) -> tuple[int, str]:
+    """Run a short query: the exit code and standard output; -1 if the program cannot run."""
+    try:
+        result = subprocess.run(
+            argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return -1, ""
+    return result.returncode, result.stdout.decode(errors="replace")
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    on_lines: Callable[[str], bool],
+    stall_s: float = STALL_S,
+    control: Control = NO_CONTROL,
+    env: Mapping[str, str] | None = None,
+) -> ProcessResult:
+    """Run a program to its end.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The program and its arguments; file names are data, nothing is expanded.
+    cwd : Path
+        Its working folder.
+    on_lines : callable
+        Called in this thread, now and then, with the newest lines of its standard output; returns
+        True if they show progress.
+    stall_s : float
+        The program is killed after this many seconds without progress.
+    control : Control, optional
+        The program is killed when a stop is requested.
+    env : mapping, optional
+        Additions to the environment.
+
+    Raises
+    ------
+    Interrupted
+        A stop was requested.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", _WATCHDOG, *argv],
+        cwd=cwd,
+        stdin=subprocess.PIPE,  # we hold the other end: the watchdog notices when we end
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, **(env or {})},
+    )
+    out, err = _Lines(process.stdout), _Tail(process.stderr)
+    killed, last_progress_s = "", time.monotonic()
+    try:
+        while process.poll() is None and not killed:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_TICK_S)
+            if (lines := out.newest()) and on_lines(lines):
+                last_progress_s = time.monotonic()
+            control.check(f"running {Path(argv[0]).name}")
+            if time.monotonic() - last_progress_s > stall_s:
+                killed = f"made no progress for {stall_s:g} s and was killed"
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        code = reap(process)
+        out.finish()
+        err.finish()
+        assert process.stdin is not None
+        process.stdin.close()
+    on_lines(out.newest())
+    return ProcessResult(code, err.text(), killed)
+
+
+class _Reader:
+    """A thread that drains one pipe, so that the program never blocks on it."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        assert pipe is not None
+        self._pipe = pipe
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while block := os.read(self._pipe.fileno(), 65536):
+                self._take(block)
+
+    def _take(self, block: bytes) -> None:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Wait for the end of the pipe, not for ever: a daemon of the program may keep it open."""
+        self._thread.join(_DRAIN_S)
+        if not self._thread.is_alive():
+            self._pipe.close()
+
+
+class _Tail(_Reader):
+    """Keeps the end of what was printed."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        self._data = b""
+        super().__init__(pipe)
+
+    def _take(self, block: bytes) -> None:
+        self._data = (self._data + block)[-_TAIL_BYTES:]
+
+    def text(self) -> str:
+        """Return the output without the loader's errors about LD_PRELOAD, usual on clusters."""
+        return _LOADER.sub("", self._data.decode(errors="replace"))
+
+
+class _Lines(_Reader):
+    """Keeps the lines printed since the last call of `newest`, at most the last ones."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        self._partial = b""
+        self._pending: deque[bytes] = deque(maxlen=_MAX_LINES)
+        super().__init__(pipe)
+
+    def _take(self, block: bytes) -> None:
+        *lines, self._partial = (self._partial + block).split(b"\n")
+        self._partial = self._partial[-_TAIL_BYTES:]
+        self._pending.extend(lines)
+
+    def newest(self) -> str:
+        lines = [self._pending.popleft() for _ in range(len(self._pending))]
+        return b"\n".join(lines).decode(errors="replace")

@@ -1,0 +1,1 @@
+"""Animated WebP, APNG and AVIF: their parts, recipe, checks."""

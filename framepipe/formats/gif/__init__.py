@@ -1,0 +1,1 @@
+"""GIF89a: its blocks, its recipe by ffmpeg or ImageMagick, its checks."""

@@ -1,0 +1,1 @@
+"""A page with a player: its recipe, its pictures, its checks."""

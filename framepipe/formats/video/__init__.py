@@ -1,0 +1,1 @@
+"""MP4, WebM, Matroska and QuickTime: codecs, recipe, checks."""

@@ -1,0 +1,481 @@
+"""Check videos: every frame is decoded by a new ffmpeg with ``-xerror``, together with its source.
+
+Lossy movies are compared in their own colours (Y'CbCr, and alpha); lossless ones must be equal to their
+sources, frame by frame. Colour tags are read from the container's bytes: ``colr`` of ISO/IEC 14496-12
+(QuickTime: ``nclc``), ``Colour`` of Matroska (RFC 9559). ffmpeg's conversion of the sources is checked too:
+some frames are also converted by `framepipe.core.images.yuv`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import numpy as np
+
+from framepipe.core.control import Control
+from framepipe.core.images import PERFECT_DB, Picture, Pixels, read_png, split_yuv, worst_patch, yuv
+from framepipe.core.process import Tool
+from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS, run_ffmpeg
+from framepipe.errors import EncoderFailed
+from framepipe.formats.frame_input import FRAMES, FULL_CHROMA, LIST, SAME, ffconcat, frames_input
+from framepipe.formats.video.colours import conversion
+from framepipe.formats.video.encoding import Encoding, as_encoded, encoding
+from framepipe.formats.video.tap import Planes, piped, tapped
+from framepipe.verification.blocks import Blocks, Lineup, Suspect, cut, patches, shapes_of
+from framepipe.verification.expected import Expected
+from framepipe.verification.judge import picture_checks, spread
+from framepipe.verification.likeness import FrameScore
+from framepipe.verification.report import Check, same
+
+_HEAD = 1 << 20
+_COLOURS = "BT.709, limited range"
+_ALONE = "alone.ffconcat"
+_SAMPLES = 8  # frames that are converted here too
+_BT709 = (b"colrnclx\0\1\0\1\0\1\0", b"colrnclc\0\1\0\1\0\1")
+#: Elements of Matroska's Colour: matrix, primaries, transfer are BT.709, range is limited.
+_BT709_MATROSKA = (b"\x55\xb1\x81\x01", b"\x55\xbb\x81\x01", b"\x55\xba\x81\x01", b"\x55\xb9\x81\x01")
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """The results of decoding a movie with ffmpeg.
+
+    Attributes
+    ----------
+    samples : dict of int to Picture
+        Some pictures, by position in the timeline.
+    due : dict of int to Picture
+        Their sources, converted here.
+    frames : list of FrameScore
+        The scores of each tick.
+    hashes : list of str
+        MD5 of each tick's RGB or RGBA, if the movie must be lossless.
+    foreign : str
+        Describes a frame that shows another's source; see `framepipe.verification.blocks`.
+    alike_mse : float
+        The mean squared difference below which two sources are too alike to be distinguished.
+    tags_agree : bool
+        The tags of the stream agree with those of the container.
+    """
+
+    samples: dict[int, Picture]
+    due: dict[int, Picture]
+    frames: list[FrameScore]
+    hashes: list[str]
+    foreign: str = ""
+    alike_mse: float = 0.0
+    tags_agree: bool = True
+
+
+def checks(
+    movie: Path, expected: Expected, tool: Tool, control: Control, work: Path | None
+) -> Iterator[Check]:
+    """Yield the checks of a video; see `framepipe.formats.measure`."""
+    repeats = expected.timeline.video_repeats()
+    size = "{}x{}".format(*expected.size)
+    with _folder(movie, expected, work) as folder:
+        try:
+            times, actual_size = _look(tool, folder, control)
+            is_decodable = len(times) == sum(repeats) and actual_size == size
+            decoded = _decode(expected, tool, folder, control) if is_decodable else None
+        except EncoderFailed as error:
+            if "No space left" in error.stderr:
+                raise  # says nothing of the movie
+            yield Check("decodes", False, "without an error", " ".join(str(error).split())[:200])
+            return
+    frame_count = len(times) if decoded is None else len(decoded.frames)
+    yield Check("decodes", True, "without an error", "without an error")
+    yield same("frames", sum(repeats), min(frame_count, len(times)) if decoded else len(times))
+    yield same("size", size, actual_size)
+    yield from _time_checks(times, sum(repeats), expected)
+    if not _encoding(expected).lossless:
+        yield same("colours", _COLOURS, _colours(movie, decoded, expected))
+    if decoded is None or frame_count != len(times):
+        return
+    if decoded.hashes:
+        yield _lossless(decoded.hashes, repeats, expected)
+    yield from picture_checks(
+        _by_position(decoded, repeats, expected), expected, decoded.foreign, decoded.alike_mse
+    )
+
+
+def _time_checks(times: Sequence[Fraction], count: int, expected: Expected) -> Iterator[Check]:
+    tick_s = 1 / expected.timeline.video_fps
+    lasts_s, due_s = (times[-1] + tick_s if times else Fraction(0)), expected.duration_s
+    is_near = abs(lasts_s - due_s) <= Fraction(1, 1000)
+    yield Check("duration", is_near, f"{float(due_s):.3f} s", f"{float(lasts_s):.3f} s")
+    worst = max((abs(time - index * tick_s) for index, time in enumerate(times[:count])), default=Fraction(0))
+    are_near = worst <= Fraction(1, 1000)
+    yield Check("times", are_near, "within 1 ms", f"off by {float(worst) * 1000:.3g} ms at most")
+
+
+def _colours(movie: Path, decoded: _Decoded | None, expected: Expected) -> str:
+    """Describe the colours by the tags of container and stream, and by the samples of some frames."""
+    if (tagged := _colour_tags(movie)) != _COLOURS or decoded is None:
+        return tagged
+    if not decoded.tags_agree:
+        return "tagged so, but in the stream otherwise"
+    pairs = [(picture, decoded.due[position]) for position, picture in decoded.samples.items()]
+    converted = conversion(pairs, expected.tolerance.grain.limit)
+    return converted if converted == _COLOURS else f"tagged so, but samples are {converted}"
+
+
+def _colour_tags(movie: Path) -> str:
+    with movie.open("rb") as file:
+        head = file.read(_HEAD)
+    is_tagged = any(tag in head for tag in _BT709) or all(element in head for element in _BT709_MATROSKA)
+    return _COLOURS if is_tagged else "not tagged so"
+
+
+def _lossless(hashes: Sequence[str], repeats: Sequence[int], expected: Expected) -> Check:
+    """Check that every frame equals its source, sample by sample."""
+    channels = 4 if _encoding(expected).alpha else 3
+    start, difference = 0, ""
+    for position, times in enumerate(repeats):
+        pixels = np.ascontiguousarray(read_png(expected.sources[position])[..., :channels])
+        expected_hash = hashlib.md5(pixels.data, usedforsecurity=False).hexdigest()
+        if not difference and set(hashes[start : start + times]) != {expected_hash}:
+            difference = f"frame {position} is not {expected.sources[position].name}"
+        start += times
+    return Check("lossless", not difference, "equal to the sources", difference or "equal to the sources")
+
+
+def _by_position(decoded: _Decoded, repeats: Sequence[int], expected: Expected) -> list[FrameScore]:
+    """Return the worst score among the ticks of each frame, and include the samples converted here."""
+    frames, start = [], 0
+    for times in repeats:
+        ticks = decoded.frames[start : start + times]
+        worst = min(ticks, key=lambda tick: tick.own_db - max(tick.neighbour_db))
+        frames.append(
+            replace(worst, off=max(tick.off for tick in ticks), next_source_db=ticks[-1].next_source_db)
+        )
+        start += times
+    for position, picture in decoded.samples.items():
+        off = max(frames[position].off, worst_patch(picture, decoded.due[position]))
+        frames[position] = replace(frames[position], off=off)
+    return frames
+
+
+@contextlib.contextmanager
+def _folder(movie: Path, expected: Expected, work: Path | None) -> Iterator[Path]:
+    """Make a folder with the movie, its frames and their list, so that no user's file name is in commands."""
+    with tempfile.TemporaryDirectory(prefix="framepipe-", dir=work) as name:
+        folder = Path(name)
+        (folder / "movie").symlink_to(movie.absolute())
+        (folder / FRAMES).symlink_to(expected.sources[0].parent.absolute(), target_is_directory=True)
+        repeats = expected.timeline.video_repeats()
+        names = [path.name for path, times in zip(expected.sources, repeats) for _ in range(times)]
+        rate = expected.timeline.video_fps
+        (folder / LIST).write_text(ffconcat(names, [1 / rate] * len(names), rate), encoding="ascii")
+        yield folder
+
+
+def _look(tool: Tool, folder: Path, control: Control) -> tuple[list[Fraction], str]:
+    """Read presentation times and the size, as ``WxH``, from the container, without decoding."""
+    source = ffmpeg.input("movie", err_detect="explode").video
+    packets = source.output("times.txt", format="framecrc", vcodec="copy")
+    run_ffmpeg(tool, [*GLOBAL_ARGS, *PROGRESS_ARGS, *packets.get_args()], cwd=folder, control=control)
+    return _read_times(folder / "times.txt")
+
+
+def _decode(expected: Expected, tool: Tool, folder: Path, control: Control) -> _Decoded:
+    """Decode every frame once, together with its source, into scores, samples and hashes.
+
+    Raises
+    ------
+    EncoderFailed
+        Decoding reports an error.
+    """
+    video, (width, height) = _encoding(expected), expected.size
+    half, repeats = video.chroma == "420", expected.timeline.video_repeats()
+    starts = [int(start) for start in np.cumsum([0, *repeats[:-1]])]
+    samples = spread(len(starts), _SAMPLES)
+    comparison = _Comparison(expected)
+    args = _decode_args(expected, [starts[k] for k in samples])
+    with tapped(folder, _planes(expected), 2, comparison.add):
+        run_ffmpeg(tool, args, cwd=folder, control=control)
+    raw = (folder / "samples.yuv").read_bytes()
+    size = width * height * (3 if half else 6) // 2 + (width * height if video.alpha else 0)
+    planes = [raw[k * size : (k + 1) * size] for k in range(len(raw) // size)]
+    return _Decoded(
+        {
+            position: split_yuv(plane, width, height, half=half, alpha=video.alpha)
+            for position, plane in zip(samples, planes)
+        },
+        {position: _sample(expected, position) for position in samples},
+        _read_scores(folder, sum(repeats) > 1, comparison),
+        _read_hashes(folder / "frames.md5") if _equal(expected) else [],
+        _foreign(comparison, expected, tool, folder, control),
+        comparison.lineup.alike_mse if comparison.lineup else 0.0,
+        _encoding(expected).lossless
+        or _read_hashes(folder / "as-tagged.md5") == _read_hashes(folder / "as-due.md5"),
+    )
+
+
+class _Comparison:
+    """Compares each tick, as it is decoded, with its source.
+
+    Attributes
+    ----------
+    lineup : Lineup or None
+        None if each sample is compared with its source anyway.
+    own, before, after : list of float
+        The error of the worst patch of each tick, against its own source and the neighbouring ones.
+    """
+
+    def __init__(self, expected: Expected) -> None:
+        self.positions = [
+            at for at, times in enumerate(expected.timeline.video_repeats()) for _ in range(times)
+        ]
+        self.lineup = None if _equal(expected) else Lineup(expected.tolerance.grain)
+        self.own: list[float] = []
+        self.before: list[float] = [0.0]
+        self.after: list[float] = []
+        self._last: tuple[Pixels, Pixels] | None = None
+
+    def add(self, tick: int, decoded: Sequence[Pixels], source: Sequence[Pixels]) -> None:
+        """Add the next tick."""
+        blocks, source_blocks = cut(decoded), cut(source)
+        means = patches(blocks), patches(source_blocks)
+        self.own.append(_worst(*means))
+        if self._last:
+            self.before.append(_worst(means[0], self._last[1]))
+            self.after.append(_worst(self._last[0], means[1]))
+        self._last = means
+        if self.lineup and tick < len(self.positions):
+            self.lineup.add(self.positions[tick], blocks, source_blocks, shapes_of(source))
+
+
+def _worst(one: Pixels, other: Pixels) -> float:
+    return float(np.abs(one - other).max())
+
+
+def _foreign(comparison: _Comparison, expected: Expected, tool: Tool, folder: Path, control: Control) -> str:
+    """Describe a frame that shows another's source; if any is suspect, all sources are read once more."""
+    if not comparison.lineup:
+        return ""
+    search, positions = comparison.lineup.search(), comparison.positions
+
+    def show(tick: int, source: Sequence[Pixels]) -> None:
+        if search and tick < len(positions) and (not tick or positions[tick] != positions[tick - 1]):
+            search.show(positions[tick], cut(source))
+
+    if search:
+        planes = _planes(expected)
+        single_output = piped([_as_planes(_sources(expected), expected)], planes)
+        with tapped(folder, planes, 1, show):
+            run_ffmpeg(
+                tool, [*GLOBAL_ARGS, *PROGRESS_ARGS, *single_output.get_args()], cwd=folder, control=control
+            )
+    return comparison.lineup.verdict(
+        search, [path.name for path in expected.sources], _AtVideo(expected, tool, folder, control)
+    )
+
+
+@dataclass(frozen=True)
+class _AtVideo:
+    """Reads frames of a video once more, see `framepipe.verification.blocks.SecondLook`."""
+
+    expected: Expected
+    tool: Tool
+    folder: Path
+    control: Control
+
+    def decoded_blocks(self, positions: Sequence[int]) -> Iterator[Blocks]:
+        repeats = self.expected.timeline.video_repeats()
+        starts = [0, *(int(end) for end in np.cumsum(repeats))]
+        blocks: list[Blocks] = []
+        movie = _movie(self.expected).filter("format", _encoding(self.expected).pixels)
+        movie = _select(movie, [starts[position] for position in positions])
+        self._run(movie, blocks)
+        return iter(blocks)
+
+    def source_blocks(self, position: int) -> Blocks:
+        blocks: list[Blocks] = []
+        rate = self.expected.timeline.video_fps
+        source_list = ffconcat([self.expected.sources[position].name], [1 / rate], rate)
+        (self.folder / _ALONE).write_text(source_list, encoding="ascii")
+        self._run(_sources(self.expected, _ALONE), blocks)
+        return blocks[0]
+
+    def excuses(self, suspect: Suspect, *, alien: bool) -> bool:
+        return False
+
+    def _run(self, pictures: Any, blocks: list[Blocks]) -> None:
+        planes = _planes(self.expected)
+        single_output = piped([_as_planes(pictures, self.expected)], planes)
+        with tapped(self.folder, planes, 1, lambda tick, picture: blocks.append(cut(picture))):
+            run_ffmpeg(
+                self.tool,
+                [*GLOBAL_ARGS, *PROGRESS_ARGS, *single_output.get_args()],
+                cwd=self.folder,
+                control=self.control,
+            )
+
+
+def _sources(expected: Expected, names: str = LIST) -> Any:
+    """Return the sources, tick by tick, as they were encoded."""
+    return as_encoded(frames_input(names), _encoding(expected), expected.shape, expected.background)
+
+
+def _equal(expected: Expected) -> bool:
+    """True if each decoded frame must equal its source: not if it is laid over a background."""
+    video = _encoding(expected)
+    return video.lossless and (expected.shape.mode == "RGB" or video.alpha)
+
+
+def _pixels(expected: Expected) -> str:
+    """Return the pixel format in which frames are compared: 8 bits."""
+    video = _encoding(expected)
+    return f"yuv{'a' if video.alpha else ''}{video.chroma}p"
+
+
+def _planes(expected: Expected) -> Planes:
+    """Return the planes compared patch by patch: only luma if every sample is compared as well."""
+    luma = _equal(expected) and not _encoding(expected).alpha
+    return Planes.of("gray" if luma else _pixels(expected), *expected.size)
+
+
+def _decode_args(expected: Expected, samples_at: Sequence[int]) -> list[str]:
+    """Return a command that decodes the movie and its sources and compares them, tick by tick.
+
+    They are paired by position, not by time, which containers round.
+    """
+    video, has_neighbours = _encoding(expected), sum(expected.timeline.video_repeats()) > 1
+    movie = _movie(expected)
+    outputs = []
+    if not video.lossless:
+        movie, again = _each(movie, 2)
+        outputs += _tag_hashes(_select(again, samples_at))
+    if _equal(expected):
+        hashed = "rgba" if video.alpha else "rgb24"
+        outputs.append(movie.output("frames.md5", format="framemd5", pix_fmt=hashed, **SAME))
+    sources = _sources(expected)
+    decoded = _each(_numbered(movie.filter("format", video.pixels)), 5 if has_neighbours else 3)
+    own = _each(_numbered(sources), 5 if has_neighbours else 2)
+    outputs.append(_psnr(next(decoded), next(own), "own"))
+    if has_neighbours:
+        later = next(own).filter("setpts", "N+1")
+        after = _each(next(own).filter("trim", start_frame=1).filter("setpts", "N"), 2)
+        outputs.append(_psnr(next(decoded), later, "before"))
+        outputs.append(_psnr(next(decoded), next(after), "after"))
+        outputs.append(_psnr(next(own), next(after), "alike"))
+    outputs.append(
+        piped([_as_planes(next(stream), expected) for stream in (decoded, own)], _planes(expected))
+    )
+    pixels = _pixels(expected)
+    samples = _as_yuv(next(decoded), pixels, video.lossless)
+    samples = _select(samples, samples_at)
+    outputs.append(samples.output("samples.yuv", format="rawvideo", pix_fmt=pixels, **SAME))
+    return [*GLOBAL_ARGS, *PROGRESS_ARGS, *ffmpeg.merge_outputs(*outputs).get_args()]
+
+
+def _movie(expected: Expected) -> Any:
+    """Return the decoded movie; ffmpeg's own VP9 decoder would drop alpha silently."""
+    video = _encoding(expected)
+    decoder = {"vcodec": "libvpx-vp9"} if video.codec == "vp9" and video.alpha else {}
+    return ffmpeg.input("movie", err_detect="explode", **decoder).video
+
+
+def _select(stream: Any, positions: Sequence[int]) -> Any:
+    return stream.filter("select", "+".join(f"eq(n,{index})" for index in positions))
+
+
+def _tag_hashes(pictures: Any) -> list[Any]:
+    """Return hashes of the colours by the stream's own tags, and by the expected ones, of small pictures."""
+    tagged, expected = _each(pictures, 2)
+    expected = expected.filter("setparams", colorspace="bt709", range="tv")
+    return [
+        pictures_out.filter("scale", 64, 64).filter("format", "rgb24").output(name, format="framemd5", **SAME)
+        for pictures_out, name in ((tagged, "as-tagged.md5"), (expected, "as-due.md5"))
+    ]
+
+
+def _each(stream: Any, count: int) -> Iterator[Any]:
+    """Split a stream into ``count`` equal ones, which must all be used."""
+    split = stream.filter_multi_output("split", count)
+    return (split[at] for at in range(count))
+
+
+def _numbered(stream: Any) -> Any:
+    """Set the time of the n-th frame to n seconds."""
+    return stream.filter("settb", "1").filter("setpts", "N")
+
+
+def _psnr(one: Any, other: Any, name: str) -> Any:
+    compared = ffmpeg.filter([one, other], "psnr", stats_file=f"{name}.txt")
+    return compared.output("-", format="null", **SAME)
+
+
+def _as_yuv(source: Any, pixels: str, from_rgb: bool) -> Any:
+    """Convert to 8 bits, and from RGB as `framepipe.core.images.yuv` does."""
+    if from_rgb:
+        source = source.filter("scale", out_color_matrix="bt709", out_range="tv", flags=FULL_CHROMA)
+    return source.filter("format", pixels)
+
+
+def _as_planes(source: Any, expected: Expected) -> Any:
+    """Convert a stream to the pixels of `_planes`."""
+    converted = _as_yuv(source, _pixels(expected), _encoding(expected).lossless)
+    if _planes(expected).pixels != "gray":
+        return converted
+    # tagged as full range, or scaling would stretch the samples to it
+    return converted.filter("extractplanes", "y").filter("setparams", range="full")
+
+
+def _read_scores(folder: Path, has_neighbours: bool, comparison: _Comparison) -> list[FrameScore]:
+    """Read the score of each tick from the filters' output; the first and last have only one neighbour."""
+    own = _read_levels(folder / "own.txt")
+    if not has_neighbours:
+        return [FrameScore(*each) for each in zip(own, comparison.own)]
+    before = [0.0, *_read_levels(folder / "before.txt")]
+    after = [*_read_levels(folder / "after.txt")[: len(own) - 1], 0.0]
+    alike = [*_read_levels(folder / "alike.txt")[: len(own) - 1], 0.0]
+    pairs = zip(comparison.before, [*comparison.after, 0.0])
+    return [FrameScore(*each) for each in zip(own, comparison.own, zip(before, after), pairs, alike)]
+
+
+def _read_levels(path: Path) -> list[float]:
+    """Read the PSNR of each frame from the output of ffmpeg's filter ``psnr``."""
+    return [min(PERFECT_DB, float(level)) for level in re.findall(r"psnr_avg:(\S+)", path.read_text())]
+
+
+def _read_times(path: Path) -> tuple[list[Fraction], str]:
+    """Read presentation times in seconds, and the size as ``WxH``, from framecrc's text."""
+    base, size, times = Fraction(1), "", []
+    for line in path.read_text().splitlines():
+        if line.startswith("#tb 0:"):
+            base = Fraction(line.split(":")[1].strip())
+        elif line.startswith("#dimensions 0:"):
+            size = line.split(":")[1].strip()
+        elif not line.startswith("#"):
+            times.append(int(line.split(",")[2]) * base)
+    return sorted(times), size
+
+
+def _read_hashes(path: Path) -> list[str]:
+    lines = path.read_text().splitlines()
+    return [line.rpartition(",")[2].strip() for line in lines if not line.startswith("#")]
+
+
+def _encoding(expected: Expected) -> Encoding:
+    """Return the resolved encoding of a video."""
+    return encoding(expected.format, expected.shape, expected.options)
+
+
+def _sample(expected: Expected, position: int) -> Picture:
+    """Return the source of a frame of the timeline, in the planes of the video."""
+    video = _encoding(expected)
+    rgba = read_png(expected.sources[position])
+    return yuv(
+        rgba, expected.background, half=video.chroma == "420", alpha=video.alpha, even=not video.lossless
+    )

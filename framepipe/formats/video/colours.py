@@ -1,0 +1,70 @@
+"""Check that a video's samples are as its tags say: BT.709, limited range.
+
+Another matrix or range changes all colours slightly, in a predictable way: no patch differs much, but the
+whole picture shifts. So the conversion is found to which all samples together are nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+
+import numpy as np
+
+from framepipe.core.images import Picture, Pixels
+
+#: Shares of red and blue in luma: ITU-R BT.709-6 and BT.601-7, 3.2 and 2.5.1.
+_MATRICES = {"BT.709": (0.2126, 0.0722), "BT.601": (0.299, 0.114)}
+#: The level of black, and the ranges of luma and chroma.
+_RANGES = {"limited range": (16, 219, 224), "full range": (0, 255, 255)}
+_DUE = ("BT.709", "limited range")
+#: Maximum ratio of the residuals if samples are of another conversion: right ones had 0.97 or more, wrong
+#: ones 0.2 or less.
+_MAX_RATIO = 0.5
+
+
+def conversion(pairs: Iterable[tuple[Picture, Picture]], min_squares: float) -> str:
+    """Return the conversion of the samples of some frames, as ``BT.709, limited range``.
+
+    Parameters
+    ----------
+    pairs : iterable of (Picture, Picture)
+        Planes as decoded, and as expected; see `framepipe.core.images.yuv`.
+    min_squares : float
+        A sum of squares; conversions that differ by less on these frames are not distinguished.
+    """
+    others: list[tuple[str, str]] = [other for other in product(_MATRICES, _RANGES) if other != _DUE]
+    residuals, shifts, own_residual = dict.fromkeys(others, 0.0), dict.fromkeys(others, 0.0), 0.0
+    for decoded, source in pairs:
+        own = _even(source)
+        error = _even(decoded) - own
+        own_residual += float(np.sum(error**2))
+        for other in others:
+            step = _converted(own, *other) - own
+            shifts[other] += float(np.sum(step**2))
+            residuals[other] += float(np.sum((error - step) ** 2))
+    clear = [(residuals[other], *other) for other in others if shifts[other] > min_squares]
+    nearest = min(clear, default=(own_residual, *_DUE))
+    return ", ".join(nearest[1:] if nearest[0] < _MAX_RATIO * own_residual else _DUE)
+
+
+def _even(picture: Picture) -> Pixels:
+    """Return luma, blue and red at chroma's resolution: shape (3, height, width)."""
+    luma, blue, red = picture[:3]
+    if luma.shape != blue.shape:
+        luma = (luma[::2, ::2] + luma[1::2, ::2] + luma[::2, 1::2] + luma[1::2, 1::2]) / 4
+    return np.stack([luma, blue, red])
+
+
+def _converted(planes: Pixels, matrix: str, range_: str) -> Pixels:
+    """Convert planes from BT.709, limited range, to another conversion."""
+    of_red, of_blue = _MATRICES["BT.709"]
+    black, luma_reach, chroma_reach = _RANGES["limited range"]
+    luma, blue, red = (planes[0] - black) / luma_reach, *((planes[1:] - 128) / chroma_reach)
+    r, b = luma + 2 * (1 - of_red) * red, luma + 2 * (1 - of_blue) * blue
+    g = (luma - of_red * r - of_blue * b) / (1 - of_red - of_blue)
+    of_red, of_blue = _MATRICES[matrix]
+    black, luma_reach, chroma_reach = _RANGES[range_]
+    luma = of_red * r + (1 - of_red - of_blue) * g + of_blue * b
+    blue, red = (b - luma) / (2 * (1 - of_blue)), (r - luma) / (2 * (1 - of_red))
+    return np.stack([black + luma_reach * luma, 128 + chroma_reach * blue, 128 + chroma_reach * red])

@@ -1,0 +1,107 @@
+"""Recipes of video by ffmpeg: H.264, H.265, AV1, VP9, and for archives FFV1 and ProRes 4444.
+
+Settings were tried in ffmpeg 5.1 and 9. Lossy pictures are converted to BT.709, limited range, and
+tagged so; lossless ones stay RGB. Sides are padded to even ones, as 4:2:0 requires, with the figure's
+own colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from math import gcd
+from typing import Any
+
+from framepipe.formats.frame_input import LIST, SAME, ffconcat, frames_input
+from framepipe.formats.recipe import MovieSpec, Recipe, Segment, Step, args_of, cuts
+from framepipe.formats.video.codecs import CODECS
+from framepipe.formats.video.encoding import CONTAINERS, Encoding, as_encoded, encoding
+from framepipe.job.frames import file_name
+from framepipe.options import EncodeOptions
+
+_SEGMENT_TICKS = 250
+
+
+def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
+    """Return the recipe of a video of constant rate; held frames are repeated."""
+    timeline, shape, options, container = spec.timeline, spec.shape, spec.encode, CONTAINERS[format_]
+    video = encoding(format_, shape, options)
+    rate, repeats = timeline.video_fps, timeline.video_repeats()
+    numbers = [number for number, times in zip(timeline.numbers, repeats) for _ in range(times)]
+    encoder_args = _encoder_args(video, options)
+    tags = {f"metadata:g:{at}": f"{name}={text}" for at, (name, text) in enumerate(options.metadata.items())}
+    finish = {"format": container.muxer, **SAME}
+    output = f"movie.{format_}"
+    runs = cuts(len(numbers), segment_ticks(rate))
+
+    def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
+        text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate)
+        pictures = _for_encoder(as_encoded(frames_input(list_name), video, shape, spec.background), video)
+        movie = pictures.output(name, **{**finish, **encoder_args, **more, **options.codec_options})
+        return text, Step(
+            (*CODECS[video.codec].device, *args_of(movie)), frames=len(run), reports_progress=True
+        )
+
+    if len(runs) == 1:
+        text, step = encoded(LIST, output, runs[0], **container.args, **tags)
+        return Recipe(format_, "ffmpeg", {LIST: text}, (step,), {}, output, len(numbers))
+    lists: dict[str, str | bytes] = {}
+    segments = []
+    for at, run in enumerate(runs):
+        name, part = f"segment-{at:06d}.ffconcat", f"segment-{at:06d}.{format_}"
+        lists[name], step = encoded(name, part, run)
+        segments.append(Segment(tuple(numbers[k] for k in run), step, part))
+    lists[LIST] = _joined([segment.output for segment in segments], runs, rate)
+    whole = frames_input(LIST).output(output, **finish, vcodec="copy", **container.args, **tags)
+    join = Step(args_of(whole), frames=len(numbers), reports_progress=False)
+    return Recipe(
+        format_, "ffmpeg", lists, (), {}, output, len(numbers), tuple(segments), join, cache_segments=True
+    )
+
+
+def _encoder_args(video: Encoding, options: EncodeOptions) -> dict[str, Any]:
+    """Return the arguments of the encoder."""
+    codec = CODECS[video.codec]
+    args: dict[str, Any] = {
+        "vcodec": codec.library,
+        **codec.args,
+        **(codec.alpha_args if video.alpha else {}),
+    }
+    if video.lossless:
+        args |= dict(codec.lossless or {})
+    else:
+        args |= codec.lossy
+    if video.crf is not None:
+        args |= dict.fromkeys(codec.quality_flags, video.crf)
+    if video.codec in ("h264", "h265"):
+        args["preset"] = options.preset
+    return args
+
+
+def _for_encoder(pictures: Any, video: Encoding) -> Any:
+    """Convert a stream to a pixel format that the encoder supports: the same samples."""
+    codec = CODECS[video.codec]
+    if video.pixels in codec.pix_fmt_map:
+        pictures = pictures.filter("format", codec.pix_fmt_map[video.pixels])
+    return pictures.filter("hwupload") if codec.device else pictures
+
+
+def segment_ticks(rate: Fraction) -> int:
+    """Return the frames of a segment: about as many as x264 puts between two key frames.
+
+    They last whole milliseconds, if possible, so that nothing is rounded where two are joined: Matroska
+    and WebM store times in milliseconds.
+    """
+    whole = rate.numerator // gcd(rate.numerator, 1000 * rate.denominator)
+    return whole * max(1, round(_SEGMENT_TICKS / whole)) if whole <= 2 * _SEGMENT_TICKS else _SEGMENT_TICKS
+
+
+def _joined(names: Sequence[str], runs: Sequence[range], rate: Fraction) -> str:
+    """Write a list of segments; durations are differences of rounded marks, so errors do not accumulate."""
+    marks = [Fraction(round(Fraction(run.start) / rate * 10**6), 10**6) for run in runs]
+    marks.append(Fraction(round(Fraction(runs[-1].stop) / rate * 10**6), 10**6))
+    lines = ["ffconcat version 1.0"]
+    for name, (start, end) in zip(names, pairwise(marks)):
+        lines += [f"file {name}", f"duration {float(end - start):.6f}"]
+    return "\n".join(lines) + "\n"

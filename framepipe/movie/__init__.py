@@ -1,0 +1,1 @@
+"""From a store to a verified movie, and letting its frames go."""

@@ -1,0 +1,248 @@
+"""Carry a plan out: encode in a work folder, measure, publish. Deletes no frame."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from framepipe.core import files
+from framepipe.core.control import NO_CONTROL, Control
+from framepipe.core.process import Tool
+from framepipe.errors import EncoderFailed, StoreError, UsageError, VerificationFailed
+from framepipe.formats import measure
+from framepipe.formats.frame_input import FRAMES
+from framepipe.formats.gif import gifsicle
+from framepipe.job.fingerprint import digest_file
+from framepipe.movie.encode import prepare, run_recipe
+from framepipe.movie.plan import Assembly
+from framepipe.movie.probe import optimizer, tool_for_recipe
+from framepipe.movie.result import Movie
+from framepipe.movie.segments import Encoding, join, keys, usual_jobs
+from framepipe.store.segment_cache import SegmentCache
+from framepipe.store.store import Store
+from framepipe.verification import VerifyReport
+
+
+def ignore_frames(_: int) -> None:
+    """Ignore progress, for a step whose progress is not shown."""
+
+
+def jobs_of(workers: int | None) -> int:
+    """Return how many encoders run at once.
+
+    Raises
+    ------
+    UsageError
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers is {workers}; give 1 or more")
+    return usual_jobs() if workers is None else workers
+
+
+def segments_of(
+    plan: Assembly, tool: Tool, folder: Path, jobs: int, on_frame: Callable[[int], None]
+) -> Encoding:
+    """Prepare the encoding of a plan's segments."""
+    recipe = plan.recipe
+    cache = SegmentCache(plan.store) if recipe.cache_segments else None
+    cache_keys = keys(recipe, tool, folder, plan.frame_states)
+    return Encoding(recipe, tool, folder, cache, cache_keys, jobs, plan.expected.options.stall_s, on_frame)
+
+
+def carry_out(
+    plan: Assembly,
+    *,
+    workers: int | None = None,
+    control: Control = NO_CONTROL,
+) -> Movie:
+    """Build a planned movie; see `assemble`."""
+    tool = tool_for_recipe(plan.recipe, plan.expected.options)
+    shrinker = optimizer(plan.expected.options)
+    total, label = plan.recipe.frames, plan.output.name
+
+    def on_frame(count: int) -> None:
+        control.tell("encode", min(count, total), total, label=label)
+
+    with work_folder(plan) as folder:
+        encoding = _encode(plan, tool, folder, jobs_of(workers), on_frame, control)
+        movie_path = folder / plan.recipe.output
+        control.tell("verify", 0, 1, label=label)
+        report, notes = _verify(plan, tool, shrinker, movie_path, control)
+        _require_passed(plan, report, movie_path, encoding)
+        report = VerifyReport(plan.output, report.checks)
+        control.tell("verify", 1, 1, label=label)
+        movie = _movie(plan, tool, report, movie_path, [*_notes_of(encoding), *notes])
+        digest = digest_file(movie_path)
+        plan.format.publish(movie_path, plan.output)
+    stems = [key.stem for key in encoding.keys] if encoding and encoding.cache else []
+    with contextlib.suppress(StoreError):  # a convenience: the movie exists without it
+        plan.store.note_movie(plan.output, {**_facts(plan, movie, digest), "segments": stems})
+    if encoding and encoding.cache:
+        encoding.cache.prune(encoding.keys, _used_by_movies(plan.store))
+    return movie
+
+
+def _used_by_movies(store: Store) -> list[str]:
+    """Return the stems of the segments of all recorded movies."""
+    stem_lists = [
+        record.get("segments") for record in store.read_movies().values() if isinstance(record, dict)
+    ]
+    return [str(stem) for stems in stem_lists if isinstance(stems, list) for stem in stems]
+
+
+def _encode(
+    plan: Assembly,
+    tool: Tool,
+    folder: Path,
+    jobs: int,
+    on_frame: Callable[[int], None],
+    control: Control,
+) -> Encoding | None:
+    """Encode into the work folder; returns the segments' encoding, or None for a movie without segments."""
+    recipe, stall_s = plan.recipe, plan.expected.options.stall_s
+    if not recipe.segments:
+        run_recipe(recipe, tool, folder, on_frame, stall_s, control)
+        return None
+    prepare(recipe, tool, folder, ignore_frames, stall_s, control)
+    encoding = segments_of(plan, tool, folder, jobs, on_frame)
+    encoding.run(control)
+    join(recipe, tool, folder, stall_s, control)
+    return encoding
+
+
+def _verify(
+    plan: Assembly, tool: Tool, shrinker: Tool | None, movie_path: Path, control: Control
+) -> tuple[VerifyReport, list[str]]:
+    """Optimise the movie if requested, then verify it; returns the report and notes."""
+    notes = []
+    if shrinker:
+        report, note = _optimise(plan, shrinker, movie_path, control)
+        notes.append(note)
+        if report:
+            return report, notes
+    decoder = tool if tool.name == "ffmpeg" else None
+    return measure(movie_path, plan.expected, decoder, control, movie_path.parent), notes
+
+
+def _optimise(
+    plan: Assembly, tool: Tool, movie_path: Path, control: Control
+) -> tuple[VerifyReport | None, str]:
+    """Replace a GIF by a smaller one if both are verified to be equal.
+
+    Returns
+    -------
+    VerifyReport or None
+        None if the GIF is unchanged, and still to be verified.
+    str
+        A note for the user.
+    """
+    small, name = movie_path.with_name(f"smaller{movie_path.suffix}"), f"gifsicle {tool.version}"
+    try:
+        gifsicle.optimize(tool, movie_path, small, stall_s=plan.expected.options.stall_s, control=control)
+    except EncoderFailed as error:
+        return None, f"{name} failed, the GIF is unchanged: {error}"
+    before, after = movie_path.stat().st_size, small.stat().st_size
+    if after >= before:
+        return None, f"{name} made it no smaller"
+    if change := gifsicle.difference(movie_path, small, control):
+        return None, f"{name} made another movie ({change}), the GIF is unchanged"
+    report = measure(small, plan.expected, None, control)
+    if not report.passed:
+        return None, f"the output of {name} failed verification, the GIF is unchanged"
+    os.replace(small, movie_path)
+    return report, f"{name}: {100 - 100 * after / before:.2g} % smaller"
+
+
+@contextlib.contextmanager
+def work_folder(plan: Assembly) -> Iterator[Path]:
+    """Make a private folder next to the output, so that publishing is a rename; removed afterwards."""
+    for leftover in files.leftover_temporaries(plan.output.parent, of=plan.output):
+        plan.format.forget(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)
+    folder = files.temporary_beside(plan.output)
+    try:
+        folder.mkdir()
+        (folder / FRAMES).symlink_to(plan.store.path, target_is_directory=True)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StoreError(f"cannot write next to {plan.output}: {error.strerror}") from None
+    try:
+        yield folder
+    except OSError as error:
+        raise EncoderFailed(
+            f"{plan.output.name}: {error.strerror or error} in {plan.output.parent}. "
+            "The frames are kept; correct that and run the same again"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_passed(
+    plan: Assembly, report: VerifyReport, movie_path: Path, encoding: Encoding | None
+) -> None:
+    if plan.store.look(plan.frame_states) != plan.frame_states:
+        raise VerificationFailed(
+            f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
+            report=report,
+        )
+    if report.passed:
+        return
+    if encoding and encoding.cache:
+        encoding.cache.drop(encoding.keys)  # one of them may be the reason
+    rejected = plan.output.with_name(f"{plan.output.stem}.rejected{plan.output.suffix}")
+    hint = ""
+    with contextlib.suppress(OSError):
+        plan.format.set_aside(movie_path, rejected)
+        hint = f" The rejected movie is kept as {rejected.name}."
+    raise VerificationFailed(
+        f"{plan.output.name} failed verification and was not published; the frames are kept.{hint}\n"
+        f"{report.table()}",
+        report=report,
+    )
+
+
+def _movie(plan: Assembly, tool: Tool, report: VerifyReport, movie_path: Path, notes: list[str]) -> Movie:
+    width, height = plan.expected.size
+    return Movie(
+        path=plan.output,
+        format=plan.recipe.format,
+        encoder=tool,
+        frames=plan.recipe.frames,
+        duration_s=float(plan.expected.duration_s),
+        width=width,
+        height=height,
+        size_bytes=plan.format.size_bytes(movie_path),
+        report=report,
+        notes=(*plan.notes, *tool.notes, *notes),
+    )
+
+
+def _notes_of(encoding: Encoding | None) -> list[str]:
+    if encoding is None or not encoding.cached:
+        return []
+    return [
+        f"{len(encoding.cached)} of {len(encoding.keys)} segments were in the store, the others were encoded"
+    ]
+
+
+def _facts(plan: Assembly, movie: Movie, digest: str) -> dict[str, Any]:
+    """Return the facts for ``movies.json``: enough to verify again, and to allow cleaning."""
+    timeline = plan.expected.timeline
+    return {
+        "sha256": digest,
+        "numbers": list(timeline.numbers),
+        "fingerprints": {str(number): state.fingerprint for number, state in plan.frame_states.items()},
+        "durations_s": [str(duration) for duration in timeline.durations_s],
+        "fps": str(timeline.fps),
+        "loop": timeline.loop,
+        "timing": plan.timing.for_json(),
+        "options": asdict(plan.expected.options),
+        "exact": plan.expected.exact,
+        "encoder": str(movie.encoder),
+        "passed": movie.report.passed,
+    }

@@ -1,0 +1,228 @@
+"""Plan a movie before anything runs: its frames, their times, and how it will be built."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from framepipe.core import files, png
+from framepipe.core.shape import Shape
+from framepipe.encoders import imagemagick
+from framepipe.errors import IncompleteStore, UsageError
+from framepipe.formats import FORMATS, WHITE, Format, format_of, targets
+from framepipe.formats.recipe import MovieSpec, Recipe
+from framepipe.job.frames import format_range
+from framepipe.job.record import JobRecord
+from framepipe.options import EncodeOptions, UseOptions
+from framepipe.store.status import FrameState, StoreStatus
+from framepipe.store.store import Store
+from framepipe.timeline import Timing
+from framepipe.verification import Expected
+
+
+class HasStore(Protocol):
+    """An object that names its store, such as the report of a render."""
+
+    @property
+    def store(self) -> Path:
+        """The folder."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The plan of a movie.
+
+    Attributes
+    ----------
+    store : Store
+    output : Path
+    recipe : Recipe
+    expected : Expected
+    notes : tuple of str
+    frame_states : dict of int to FrameState
+        The frames as they were when it was planned.
+    timing : Timing
+        The options of the timeline.
+    """
+
+    store: Store
+    output: Path
+    recipe: Recipe
+    expected: Expected
+    notes: tuple[str, ...]
+    frame_states: Mapping[int, FrameState]
+    timing: Timing
+
+    @property
+    def format(self) -> Format:
+        """The format of the output."""
+        return FORMATS[self.recipe.format]
+
+    def commands(self) -> list[str]:
+        """Return the commands to run in the work folder, quoted for a shell."""
+        if self.recipe.encoder == "imagemagick":
+            return [shlex.join(["python", *imagemagick.command(self.recipe.child, "spec.json")[1:]])]
+        if self.recipe.encoder == "player":
+            return ["# no program: framepipe writes the page itself, its pictures with Pillow"]
+        steps = [*self.recipe.steps, *(segment.step for segment in self.recipe.segments)]
+        steps += [self.recipe.join] if self.recipe.join else []
+        return [shlex.join(["ffmpeg", *step.args]) for step in steps]
+
+
+def open_store(store: Store | HasStore | str | os.PathLike[str]) -> Store:
+    """Return the store of a path or a report."""
+    if isinstance(store, Store):
+        return store
+    return Store(store if isinstance(store, (str, os.PathLike)) else store.store)
+
+
+def format_of_output(path: Path) -> Format:
+    """Return the format of a movie to build at ``path``.
+
+    Raises
+    ------
+    UsageError
+        There is no such format, or no file can be there.
+    """
+    format_ = format_of(path)
+    if noun := files.kind_of(path):
+        raise UsageError(f"output {path} is {noun}, not a file")
+    if not path.parent.is_dir():
+        raise UsageError(f"output {path}: its folder does not exist")
+    return format_
+
+
+def plan_assembly(
+    store: Store | HasStore | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    timing: Timing | None = None,
+    options: EncodeOptions | None = None,
+    use: UseOptions | None = None,
+    *,
+    record: JobRecord | None = None,
+    status: StoreStatus | None = None,
+    jobs: int = 1,
+) -> Assembly:
+    """Plan a movie without running anything; parameters as in `assemble`.
+
+    Parameters
+    ----------
+    record, status : JobRecord and StoreStatus, optional
+        The job and a deep scan of its frames, if they were just scanned. Default: see `scan_store`.
+    jobs : int
+        Encoders that will run at once.
+    """
+    path = Path(os.path.abspath(output))
+    format_ = format_of_output(path)
+    options = targets.apply_target(options or EncodeOptions(), format_)
+    where = open_store(store)
+    if record is None or status is None:
+        record, status = scan_store(where)
+    if not status.numbers:
+        raise IncompleteStore(f"{where.path} has no frame that can be used", status=status)
+    timing, use = (timing or Timing()).with_file_read(), use or UseOptions()
+    requested = timing.timeline(status.numbers, record.fps)
+    substitutes, notes = _substitutes(status, requested.numbers, use.missing, use.stale)
+    timeline = timing.timeline(status.numbers, record.fps, substitutes)
+    numbers = timeline.numbers
+    if status.shape and not status.stale:
+        shape, background = status.shape, status.background or WHITE
+    else:
+        shape, background = common_shape(where, numbers)
+    targets.check(options, format_, timeline, shape)
+    are_numbers = record.values_are_numbers
+    options = format_.resolve_labels(
+        options, status.numbers, numbers, path.stem, values_are_numbers=are_numbers
+    )
+    sources = [where.frame_path(number) for number in numbers]
+    palette = format_.palette(options, sources, shape)
+    recipe = format_.recipe(MovieSpec(timeline, shape, options, background, palette, jobs))
+    if format_.names_itself:
+        recipe = replace(recipe, output=path.name)
+    notes += format_.notes(timeline, shape, options)
+    exact = palette is not None and palette.exact
+    expected = format_.expected(timeline, sources, shape, background, options, exact)
+    frame_states = {number: status.seen[number] for number in dict.fromkeys(numbers)}
+    return Assembly(where, path, recipe, expected, tuple(notes), frame_states, timing)
+
+
+def scan_store(store: Store) -> tuple[JobRecord, StoreStatus]:
+    """Return the job as its sources are now, and the state of its frames, checked to the last byte."""
+    before, _ = store.read_job()
+    record = before.refreshed()
+    return record, store.scan(record, deep=True, before=before)
+
+
+def _substitutes(
+    status: StoreStatus, requested: Sequence[int], missing: str, stale: str
+) -> tuple[Mapping[int, int | None], list[str]]:
+    """Return the frame to show for each requested one, None to omit it; and notes."""
+    requested_set = set(requested)
+    planned = [number for number in status.numbers if number in requested_set]
+    good = {*status.done, *(status.stale if stale == "keep" else ())}
+    bad = [number for number in planned if number not in good]
+    unusable = [number for number in bad if missing == "error" or number in status.stale]
+    if unusable:
+        raise IncompleteStore(_incomplete(status, missing), status=status)
+    stale_count = len({*planned} & {*status.stale})
+    notes = [f"{stale_count} stale frames were used"] if stale_count else []
+    if bad:
+        what = "neighbouring frame held" if missing == "hold" else "left out"
+        notes.append(f"frames {format_range(bad)} are missing: {what}")
+    substitutes: dict[int, int | None] = {}
+    last = next((number for number in planned if number in good), None)
+    for number in planned:
+        last = number if number in good else last
+        substitutes[number] = number if number in good else last if missing == "hold" else None
+    if last is None:
+        raise IncompleteStore(f"{status.path} has no frame that can be used", status=status)
+    return substitutes, notes
+
+
+def _incomplete(status: StoreStatus, missing: str) -> str:
+    counts = ", ".join(
+        f"{len(numbers)} {kind}"
+        for kind, numbers in (
+            ("missing", status.missing),
+            ("broken", status.broken),
+            ("stale", status.stale),
+        )
+        if numbers
+    )
+    ways = []
+    if missing == "error" and (status.missing or status.broken):
+        ways.append("build from the existing frames with --missing hold (or skip)")
+    if status.stale:
+        ways.append("use stale frames with --stale keep")
+    draw = f"framepipe resume {shlex.quote(str(status.path))}"
+    if status.recorded:
+        draw = "run the program again that recorded them, from recorder.next_number on"
+    return (
+        f"{status.path}: of {status.total} frames {counts}\n  "
+        + "\n  ".join(status.problems())
+        + f"\nDraw them: {draw}"
+        + "".join(f"; or {way}" for way in ways)
+    )
+
+
+def common_shape(store: Store, numbers: Sequence[int]) -> tuple[Shape, tuple[int, int, int]]:
+    """Return shape and background of frames, which must all have the same shape."""
+    first, background = None, None
+    for number in dict.fromkeys(numbers):
+        info = png.inspect(store.frame_path(number))
+        if info is None or info.damage:
+            raise IncompleteStore(f"frame {number} changed while it was scanned: run it again")
+        shape = Shape(info.width, info.height, info.mode)
+        first, background = first or shape, background or info.background
+        if shape != first:
+            raise IncompleteStore(
+                f"frame {number} is {shape}, frame {numbers[0]} is {first}: draw all frames alike "
+                "(--stale draw)"
+            )
+    if first is None:
+        raise IncompleteStore(f"{store.path} has no frame that can be used")
+    return first, background or WHITE

@@ -1,0 +1,119 @@
+"""The results of assembling: a movie that passed verification, or a share of its segments."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from framepipe.core.process import Tool
+from framepipe.core.summary import Summary, short_path, size_text
+from framepipe.formats import in_cell
+from framepipe.verification import VerifyReport
+
+
+@dataclass(frozen=True, repr=False)
+class Movie(Summary):
+    """A published movie, which passed verification.
+
+    Attributes
+    ----------
+    path : Path
+    format : str
+    encoder : Tool
+    frames : int
+        Pictures in the file.
+    duration_s : float
+        Seconds of one play.
+    width, height : int
+        In pixels.
+    size_bytes : int
+        Including the folder of pictures of an HTML page, if it has one.
+    report : VerifyReport
+    notes : tuple of str
+        Notes for the user: rounded times, missing frames, rejected tools.
+    """
+
+    path: Path
+    format: str
+    encoder: Tool
+    frames: int
+    duration_s: float
+    width: int
+    height: int
+    size_bytes: int
+    report: VerifyReport
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """See `Summary`."""
+        return "\n".join([*self._head(), f"  verified: {self.report.verdict()}"])
+
+    def details(self) -> str:
+        """See `Summary`."""
+        return "\n".join([*self._head(), *("  " + line for line in self.report.table().splitlines())])
+
+    def _head(self) -> list[str]:
+        head = (
+            f"{short_path(self.path)}: {self.frames} frames, {self.duration_s:.2f} s, "
+            f"{self.width}x{self.height}, {size_text(self.size_bytes)}, "
+            f"by {self.encoder.name} {self.encoder.version}"
+        )
+        return [head, *(f"  note: {note}" for note in self.notes)]
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Return the movie for Jupyter's display."""
+        markup = in_cell(self.path, self.format, self.width, self.height)
+        return {"text/plain": self.summary(), "text/html": markup}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert for JSON."""
+        return {
+            "path": str(self.path),
+            "format": self.format,
+            "encoder": asdict(self.encoder),
+            "frames": self.frames,
+            "duration_s": self.duration_s,
+            "width_px": self.width,
+            "height_px": self.height,
+            "size_bytes": self.size_bytes,
+            "notes": list(self.notes),
+            "verified": self.report.to_dict(),
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class ShareReport(Summary):
+    """The result of `encode_share`.
+
+    Attributes
+    ----------
+    output : Path
+        The movie that the segments are for.
+    segments : int
+        Segments of the whole movie; 0 if it has none, being too short or of a format without segments.
+    mine : tuple of int
+        Positions of the segments of this share.
+    taken : int
+        The number of these that were in the store already.
+    """
+
+    output: Path
+    segments: int
+    mine: tuple[int, ...]
+    taken: int
+
+    def summary(self) -> str:
+        """See `Summary`."""
+        name = short_path(self.output)
+        if not self.segments:
+            return f"{name}: one segment, nothing to share: leave --shard out"
+        encoded = len(self.mine) - self.taken
+        return (
+            f"{name}: {encoded} segments encoded, {self.taken} were in the store; of {self.segments} in all. "
+            "Join them: the same without --shard"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert for JSON."""
+        return {**vars(self), "output": str(self.output), "mine": list(self.mine)}

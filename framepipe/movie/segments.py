@@ -1,0 +1,214 @@
+"""Encode the segments of a movie in parallel, each once: finished ones come from the segment cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import ffmpeg
+
+from framepipe.core.control import Control
+from framepipe.core.cpus import usable_cpus
+from framepipe.core.process import Tool
+from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS, run_ffmpeg
+from framepipe.errors import EncoderFailed
+from framepipe.formats import FORMATS
+from framepipe.formats.frame_input import SAME
+from framepipe.formats.gif import container
+from framepipe.formats.recipe import PALETTE, Recipe, Segment
+from framepipe.job.fingerprint import digest_file
+from framepipe.store.segment_cache import Key, SegmentCache
+from framepipe.store.status import FrameState
+
+_MAX_JOBS = 8  # each may hold some dozens of frames
+_TICK_S = 0.1
+
+
+def usual_jobs() -> int:
+    """Return how many encoders run at once: one per processor, at most 8."""
+    return min(usable_cpus(), _MAX_JOBS)
+
+
+def threads_each(jobs: int) -> int:
+    """Return the threads of one encoder, so that all together use all processors."""
+    return -(-usable_cpus() // jobs)
+
+
+def keys(recipe: Recipe, tool: Tool, folder: Path, frame_states: Mapping[int, FrameState]) -> list[Key]:
+    """Return the cache key of each segment: its command, the encoder's version, the palette, its frames.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    tool : Tool
+    folder : Path
+        The work folder, with the palette if there is one.
+    frame_states : mapping of int to FrameState
+        The state of each frame, by number.
+    """
+    palette = folder / PALETTE
+    command = recipe.segments[0].step.args  # those of the others differ in names, and in a last delay
+    rates = re.findall(r"option framerate (\S+)", str(recipe.lists[_list_of(command)]))
+    settings = [recipe.format, tool.version, _relevant_args(command), sorted(set(rates))]
+    settings += [digest_file(palette)] if palette.exists() else []
+    settings_digest = _digest(settings)
+    suffix = Path(recipe.output).suffix
+    cache_keys = []
+    for segment in recipe.segments:
+        frames = [
+            [frame_states[number].fingerprint, *frame_states[number].identity] for number in segment.numbers
+        ]
+        # GIF: the first segment has no frame of the one before
+        cache_keys.append(Key(settings_digest, _digest([segment is recipe.segments[0], frames]), suffix))
+    return cache_keys
+
+
+def _relevant_args(args: Sequence[str]) -> list[str]:
+    """Return the command without arguments that joining overrides (delays, loop count)."""
+    overridden = ("-final_delay", "-loop")
+    return [each for at, each in enumerate(args) if at == 0 or args[at - 1] not in overridden]
+
+
+def _list_of(args: Sequence[str]) -> str:
+    return next(each for each in args if each.endswith(".ffconcat"))
+
+
+def _digest(data: object) -> str:
+    return hashlib.sha256(json.dumps(data).encode()).hexdigest()
+
+
+@dataclass
+class Encoding:
+    """The encoding of a movie's segments.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    tool : Tool
+    folder : Path
+        The work folder: lists are read from it, segments are written into it.
+    cache : SegmentCache or None
+        The cache of finished segments; None if they are not worth keeping.
+    keys : list of Key
+    jobs : int
+        Encoders at once.
+    stall_s : float
+    on_frame : callable
+        Called in this thread with the number of frames done.
+    """
+
+    recipe: Recipe
+    tool: Tool
+    folder: Path
+    cache: SegmentCache | None
+    keys: list[Key]
+    jobs: int
+    stall_s: float
+    on_frame: Callable[[int], None]
+    cached: list[int] = field(default_factory=list)
+    _frames: dict[int, int] = field(default_factory=dict)
+    _halt: Control = field(default_factory=Control)
+
+    def run(self, control: Control, positions: Sequence[int] | None = None) -> None:
+        """Bring all segments, or those at some positions, into the work folder.
+
+        Raises
+        ------
+        EncoderFailed, Interrupted
+            Finished segments stay in the cache.
+        """
+        positions = range(len(self.keys)) if positions is None else positions
+        missing = [at for at in positions if not self._from_cache(at)]
+        self.on_frame(sum(self._frames.values()))
+        with ThreadPoolExecutor(max(1, min(self.jobs, len(missing)))) as pool:
+            futures = [pool.submit(self._encode, at) for at in missing]
+            try:
+                self._watch(futures, control)
+            finally:
+                self._halt.stop.request(control.stop.signal_name)
+                for future in futures:
+                    future.cancel()
+
+    def _from_cache(self, at: int) -> bool:
+        segment = self.recipe.segments[at]
+        if self.cache is None or not self.cache.get(self.keys[at], self.folder / segment.output):
+            return False
+        self.cached.append(at)
+        self._frames[at] = len(segment.numbers)
+        return True
+
+    def _watch(self, futures: Sequence[Future[None]], control: Control) -> None:
+        pending: set[Future[None]] = set(futures)
+        while pending:
+            finished, pending = wait(pending, _TICK_S, FIRST_EXCEPTION)
+            self.on_frame(sum(self._frames.values()))
+            for future in finished:
+                future.result()
+            control.check("encoding segments", "the frames and the finished segments are")
+
+    def _encode(self, at: int) -> None:
+        segment = self.recipe.segments[at]
+
+        def count(frames: int) -> None:
+            self._frames[at] = frames
+
+        *before, output = segment.step.args
+        threads = ("-threads", str(threads_each(self.jobs)))
+        run_ffmpeg(
+            self.tool,
+            [*before, *threads, output],
+            cwd=self.folder,
+            frames=segment.step.frames,
+            on_frame=count,
+            stall_s=self.stall_s,
+            control=self._halt,
+        )
+        self._check(segment)
+        if self.cache is not None:
+            self.cache.add(self.keys[at], self.folder / segment.output)
+
+    def _check(self, segment: Segment) -> None:
+        """Check that a segment is whole before it is kept: all of its frames decode without an error."""
+        expected = len(segment.numbers)
+        if not FORMATS[self.recipe.format].is_video:
+            try:
+                count = container.inspect(self.folder / segment.output).frames
+            except container.InvalidGif as damage:
+                raise EncoderFailed(f"{segment.output}: {damage}", tool=self.tool) from None
+            if count != expected:
+                raise EncoderFailed(f"{segment.output} has {count} of {expected} frames", tool=self.tool)
+            return
+        source = ffmpeg.input(segment.output, err_detect="explode").video.output("-", format="null", **SAME)
+        args = [*GLOBAL_ARGS, *PROGRESS_ARGS, *source.get_args()]
+        run_ffmpeg(
+            self.tool,
+            args,
+            cwd=self.folder,
+            frames=expected,
+            control=self._halt,
+            stall_s=self.stall_s,
+        )
+
+
+def join(recipe: Recipe, tool: Tool, folder: Path, stall_s: float, control: Control) -> None:
+    """Join the segments in the work folder into one movie, without encoding again.
+
+    Raises
+    ------
+    EncoderFailed
+    """
+    if recipe.join is not None:
+        run_ffmpeg(
+            tool, recipe.join.args, cwd=folder, frames=recipe.join.frames, stall_s=stall_s, control=control
+        )
+        return
+    parts = [folder / segment.output for segment in recipe.segments]
+    try:
+        container.splice(parts, folder / recipe.output, overlap=True, **recipe.spec)
+    except (container.InvalidGif, ValueError) as error:
+        raise EncoderFailed(f"the segments of {recipe.output} cannot be joined: {error}", tool=tool) from None

@@ -1,0 +1,156 @@
+"""`render`: draws the pending frames of a job through an engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from framepipe.core.control import Control, ProgressCallback, Stop
+from framepipe.core.progress_bar import controlled
+from framepipe.errors import UsageError
+from framepipe.job.frames import Frames, format_range, parse_range
+from framepipe.job.job import Job
+from framepipe.job.record import JobRecord
+from framepipe.job.shards import parse_shard
+from framepipe.options import (
+    DrawKeywords,
+    DrawOptions,
+    SceneKeywords,
+    SceneOptions,
+    ShardKeywords,
+    ShardOptions,
+    split,
+    takes,
+)
+from framepipe.rendering.engines import Engine, choose
+from framepipe.rendering.report import RenderReport
+from framepipe.rendering.request import Request, SceneLike, opened_job
+from framepipe.rendering.session import Rendering
+from framepipe.scenes.loading import refuse_while_loading
+from framepipe.scenes.rcparams import leave_rcparams
+from framepipe.store.store import Store
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class RenderKeywords(SceneKeywords, DrawKeywords, ShardKeywords, total=False):
+    """The options of `render`."""
+
+
+@takes(SceneOptions, DrawOptions, ShardOptions)
+@leave_rcparams()  # a script may set a style when it is loaded
+def render(
+    scene: SceneLike | None,
+    frames: Any = None,
+    *,
+    store: str | os.PathLike[str] | None = None,
+    progress: bool | ProgressCallback | None = None,
+    stop: Stop | None = None,
+    **options: Unpack[RenderKeywords],
+) -> RenderReport:
+    """Draw the frames that are not in the store yet.
+
+    Parameters
+    ----------
+    scene : callable, Animation, str or None
+        A function of one frame's value that returns a Figure (or an Axes, or draws on pyplot's
+        current figure); a generator function that yields Figures; a matplotlib animation, or a
+        function without parameters that returns one; or the address of any of these,
+        ``"SCRIPT.py:NAME"``, ``"package.module:NAME"``. None if a command draws.
+    frames : int, range, str, sequence or data, optional
+        See `Frames.of`; a file of data (``"sim.npy"``, ``"run.npz:w"``, ``"sim.h5:/u"``, ``"sim.zarr:u"``,
+        ``"sim.nc:t"``) or an h5py, Zarr or xarray object: a frame for each index of its first dimension.
+        Optional for an animation or a generator, whose frames it selects by index.
+    store : path-like, optional
+        Folder of the frames. Default: ``frames/<script>-<name>``.
+    progress : bool or callable, optional
+        True shows it as the command line does; a function is called with a `Progress` after each frame, in
+        this thread. Default: True at a Python prompt and in a notebook.
+    stop : Stop, optional
+        To ask for a stop from a signal handler or another thread.
+
+    Returns
+    -------
+    RenderReport
+
+    Raises
+    ------
+    UsageError
+        Wrong arguments; nothing was drawn.
+    FramesFailed
+        Some frames could not be drawn; the others are in the store. ``report`` is its attribute.
+    StoreError
+        The store cannot be written.
+    IncompleteStore
+        With ``stale="error"``: frames are stale; ``status`` says which and why.
+    Interrupted
+        A stop was requested; the same call continues.
+    """
+    refuse_while_loading("render")
+    scene_options, draw, part = split(options, SceneOptions, DrawOptions, ShardOptions, verb="render")
+    request, engine = Request.of(scene, frames, scene_options), choose(draw)
+    with (
+        controlled(progress, stop) as control,
+        opened_job(request, store, engine, scene_options.seed, control.stop) as (job, job_store),
+    ):
+        return render_job(job, job_store, engine, draw, part, control=control)
+
+
+def render_job(
+    job: Job,
+    store: Store,
+    engine: Engine,
+    draw: DrawOptions,
+    part: ShardOptions,
+    *,
+    control: Control,
+    record: JobRecord | None = None,
+    owner: str = "render",
+) -> RenderReport:
+    """Draw the pending frames of a job; result and errors as in `render`.
+
+    Parameters
+    ----------
+    job : Job
+    store : Store
+    engine : Engine
+        As `choose` takes it from ``draw``.
+    draw : DrawOptions
+    part : ShardOptions
+    control : Control
+    record : JobRecord, optional
+        What goes into ``job.json``, if it was computed already.
+    owner : {"render", "make"}
+        The verb that draws.
+    """
+    if job.frames.extent == "growing" and part != ShardOptions():
+        raise UsageError(f"the number of frames of {job.scene.name} is unknown: give it, as in --frames 300")
+    rendering = Rendering(
+        job,
+        store,
+        engine,
+        numbers=_numbers_of(job.frames, part),
+        redraws_all=part.only is not None,
+        stale=draw.stale,
+        redraw=draw.redraw,
+        max_failures=draw.max_failures,
+        owner=owner,
+        control=control,
+    )
+    return rendering.carry_out(record or job.record(), draw.order)
+
+
+def _numbers_of(frames: Frames, part: ShardOptions) -> Sequence[int]:
+    if frames.extent == "growing":
+        return frames.numbers
+    k, n = parse_shard(part.shard)
+    numbers = list(frames.numbers)[k - 1 :: n]
+    if part.only is None:
+        return numbers
+    selected = set(parse_range(part.only))
+    unknown = selected - set(frames.numbers)
+    if unknown:
+        raise UsageError(f"only {part.only}: frames {format_range(unknown)} are not in the plan")
+    return [number for number in numbers if number in selected]

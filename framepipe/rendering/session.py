@@ -1,0 +1,429 @@
+"""One render: draws pending frames through an engine, in a safe order, and reports."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+from framepipe.core import files
+from framepipe.core.control import Control
+from framepipe.core.images import read_png
+from framepipe.errors import (
+    EngineError,
+    IncompleteStore,
+    StoreError,
+    UsageError,
+)
+from framepipe.job.job import Job, ValueDigests
+from framepipe.job.record import JobRecord, Order
+from framepipe.rendering.engines import CannotSend, Engine, Original, SerialEngine, Work
+from framepipe.rendering.report import RenderReport, check_report
+from framepipe.rendering.run import DiffersElsewhere, Endless, FramePlan, OrderMatters, RedrawDiffers, Run
+from framepipe.scenes.base import Scene
+from framepipe.scenes.rasterize import FrameGeometry, picture_of
+from framepipe.scenes.warned import merged, warning_lines
+from framepipe.store.status import StoreStatus
+from framepipe.store.store import Store
+
+#: How often frames are drawn again because a file changed meanwhile.
+_MAX_ROUNDS = 3
+#: Number of frames of a scene from Python that are compared between workers and the program itself.
+_COMPARED = 2
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """What a look at the store has found.
+
+    Attributes
+    ----------
+    status : StoreStatus
+    done : sequence of int
+        Frames that are kept as they are.
+    numbers : list of int
+        Frames to draw; empty where nobody knows how many there are.
+    kept : int
+        How many frames of this run are done.
+    """
+
+    status: StoreStatus
+    done: Sequence[int]
+    numbers: list[int]
+    kept: int
+
+    def geometry(self, job: Job) -> FrameGeometry | None:
+        """Return the geometry of finished frames, None if unknown (a tight box cannot be read from them)."""
+        shape = self.status.shape
+        return FrameGeometry(shape) if shape and not job.canvas.tight else None
+
+
+class Rendering:
+    """One render: scans the store, draws pending frames in a safe order, and reports.
+
+    Parameters
+    ----------
+    job : Job
+    store : Store
+    engine : Engine
+    numbers : sequence of int
+        Frames of this run (its shard, or those of ``only``).
+    redraws_all : bool
+        Draw them even if they are done.
+    stale : {"auto", "draw", "keep", "error"}
+    redraw : {"auto", "full"}
+    max_failures : int or None
+    owner : {"make", "render"}
+        The verb that draws.
+    control : Control
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        store: Store,
+        engine: Engine,
+        *,
+        numbers: Sequence[int],
+        redraws_all: bool,
+        stale: str,
+        redraw: str,
+        max_failures: int | None,
+        owner: str,
+        control: Control,
+    ) -> None:
+        self._owner = owner
+        self._job, self._store, self._engine = job, store, engine
+        self._scene = cast(Scene, job.scene)
+        self._numbers, self._redraws_all = numbers, redraws_all
+        self._stale, self._redraw, self._max_failures = stale, redraw, max_failures
+        self._control, self._stop = control, control.stop
+        self._growing = job.frames.extent == "growing"
+        self._values = ValueDigests(job.frames)
+        self._notes: list[str] = list(job.notes)
+        self._has_drawn = False
+        self._drawn_numbers: set[int] = set()  # with earlier orders
+        self._trials = self._compared = self._rounds = 0
+
+    def carry_out(self, record: JobRecord, order: str) -> RenderReport:
+        """Draw; if frames turn out to depend on the order, draw again in a safe one."""
+        started_at = time.monotonic()
+        self._store.create()
+        self._store.sweep()
+        previous = self._store.known_job()
+        self._digests = self._store.file_digests()
+        self._digests.learn(self._job.remembered)
+        record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
+        record = _continue_record(record, previous, order, self._scene)
+        checked = order == "auto" and not record.order_checked
+        while True:
+            try:
+                report = self._draw(record, previous, checked)
+            except (CannotSend, DiffersElsewhere, OrderMatters, RedrawDiffers) as finding:
+                record = self._in_another_way(finding, record, order)
+                continue
+            if not self._inputs_changed():
+                self._store.remember_files(self._digests)
+                return check_report(replace(report, seconds=time.monotonic() - started_at), self._stop)
+            self._drawn_numbers |= set(report.drawn)
+            previous = record
+
+    def _in_another_way(self, finding: Exception, record: JobRecord, order: str) -> JobRecord:
+        """Choose another engine, order or way of drawing after ``finding``; return the record for it.
+
+        Raises
+        ------
+        CannotSend
+            The scene cannot be drawn in this process either.
+        EngineError
+            Updates have run in this process, and cannot be undone.
+        """
+        scene = self._scene
+        if isinstance(finding, CannotSend):
+            if not (scene.handed_over and scene.runs_updates) or scene.streams:
+                raise finding
+            reason = str(finding).partition("\n")[0]
+            self._notes.append(f"drawn in this process, one frame after the other: {reason}")
+            self._engine = SerialEngine()
+            return record.in_order("replay") if order == "auto" and record.order == "free" else record
+        if isinstance(finding, DiffersElsewhere):
+            self._notes.append(f"{finding}. So it is drawn in this process, one frame after the other")
+            self._engine = SerialEngine()
+            return record.in_order("serial")
+        self._drawn_numbers |= set(self._run.drawn_numbers)
+        self._compared += self._run.compared
+        is_spoilt = self._has_drawn and not self._engine.is_parallel and not scene.runs_updates
+        if isinstance(finding, RedrawDiffers):
+            self._notes.append(str(finding))
+            record = record.redrawn_in_full()
+            self._store.write_job(record)  # from now on the frames that are there are stale
+            if is_spoilt:
+                raise EngineError(
+                    f"{finding}. Engine serial cannot do that in this process: run it again"
+                ) from None
+            return record
+        assert isinstance(finding, OrderMatters)
+        if is_spoilt:
+            raise EngineError(
+                f"{finding.text}. Engine serial cannot do that in this process: use --engine local"
+            ) from None
+        self._notes += [finding.text] if finding.text else []
+        self._redraws_all |= finding.order == record.order  # existing frames do not fit
+        return record.in_order(finding.order)
+
+    def _draw(self, record: JobRecord, previous: JobRecord | None, checked: bool) -> RenderReport:
+        """Draw what is pending in the record's order, and report.
+
+        Raises
+        ------
+        OrderMatters, RedrawDiffers, DiffersElsewhere, CannotSend
+            It has to be drawn in another way.
+        """
+        pending = self._look(record, previous)
+        self._store.write_job(record)
+        work, plan = self._work(record, open_order=checked)
+
+        def tell(run: Run) -> None:
+            count = pending.kept + len(run.drawn_numbers) + len(run.failures)
+            total = None if self._growing else len(self._numbers)
+            self._control.tell("draw", count, total, failed=len(run.failures), label=self._store.path.name)
+
+        redraw = self._redraw if record.redraw == "auto" else "full"
+        self._run = run = Run(plan, record.order, self._stop, self._max_failures, tell, redraw)
+        tell(run)
+        if pending.numbers or self._growing:
+            jumps = record.order == "free" and not self._engine.is_parallel and self._scene.keeps_state
+            if checked and jumps and pending.numbers != [*self._job.frames.numbers]:
+                raise OrderMatters("replay", "")  # frames are left out, and only this process draws
+            record = self._draw_pending(run, work, record, pending, checked)
+        return self._report(run, record, pending)
+
+    def _draw_pending(
+        self, run: Run, work: Work, record: JobRecord, pending: _Pending, checked: bool
+    ) -> JobRecord:
+        """Let the engine draw; return the record with what was found out meanwhile."""
+        engine = self._engine
+        checked = checked and self._scene.keeps_state and engine.is_parallel
+        numbers = Endless(_endless(set(pending.done))) if self._growing else pending.numbers
+        at_once = self._at_once(pending)
+        resume_points = self._resume_points(checked, pending)
+        self._has_drawn = True
+        with (
+            engine.pool(work, self._stop, 1 if record.order == "serial" else at_once) as pool,
+            self._compared_with_original(run, work, checked),
+        ):
+            run.draw(pool, numbers, pending.geometry(self._job), checked, resume_points, at_once)
+        if checked and not self._stop.requested:
+            record = replace(record, order_checked=True)
+            self._store.write_job(record)
+        self._note_uses(run)
+        record = self._record_end(run, record)
+        files.sync_folder(self._store.path)
+        return record
+
+    def _at_once(self, pending: _Pending) -> int:
+        """How many workers draw."""
+        return self._engine.workers if self._growing else min(self._engine.workers, len(pending.numbers))
+
+    def _report(self, run: Run, record: JobRecord, pending: _Pending) -> RenderReport:
+        drawn_earlier = sorted(self._drawn_numbers & {*pending.done})  # by this call, so not kept ones
+        redrawn = set(run.drawn_numbers if self._growing else pending.numbers) - self._drawn_numbers
+        total = len(self._numbers)
+        if self._growing:
+            total = len(record.numbers) or pending.kept + len(run.drawn_numbers)
+        return RenderReport(
+            store=self._store.path,
+            total=total,
+            drawn=(*drawn_earlier, *run.drawn_numbers),
+            kept=pending.kept - len(drawn_earlier),
+            redrawn=_redrawn(pending.status, redrawn),
+            failed=tuple(sorted(run.failures, key=lambda each: each.number)),
+            engine=self._engine.name,
+            workers=self._at_once(pending),
+            resumable=record.resumable,
+            order=record.order,
+            trials=self._trials + run.trials,
+            compared=self._compared + run.compared,
+            notes=tuple(self._notes),
+            warnings=tuple(warning_lines(merged(run.warnings))),
+            ended=run.end_index,
+            record=record,
+        )
+
+    @contextlib.contextmanager
+    def _compared_with_original(self, run: Run, work: Work, checked: bool) -> Iterator[None]:
+        """Also draw the first frames of a handed-over scene in a copy of this process, to compare."""
+        is_comparable = checked and self._scene.handed_over and hasattr(os, "fork")
+        if not is_comparable or self._growing or self._scene.streams:
+            yield
+            return
+        run.original = Original(work, run.first_tasks(_COMPARED))
+        try:
+            yield
+        finally:
+            run.original.close()
+
+    def _note_uses(self, run: Run) -> None:
+        if run.uses:
+            self._notes.append(
+                f"drawing used {', '.join(sorted(run.uses))}: a change there is not detected, so those "
+                "frames would not be drawn again"
+            )
+
+    def _inputs_changed(self) -> bool:
+        """True if a file has changed since frames were drawn from it, so that they must be drawn again."""
+        base = os.path.dirname(next(iter(self._scene.sources), ""))
+        digests = {
+            name: self._digests.of(os.path.join(base, name)) for name in {n for n, _ in self._run.reads}
+        }
+        changed_files = sorted({name for name, digest in self._run.reads if digests[name] != digest})
+        if not changed_files or self._stop.requested:
+            return False
+        names = ", ".join(Path(name).name for name in changed_files)
+        if self._rounds >= _MAX_ROUNDS:
+            self._notes.append(f"{names} changed again and again: the frames are not of one version")
+            return False
+        self._rounds += 1
+        self._notes.append(f"{names} changed while frames were drawn from it: these were drawn again")
+        return True
+
+    def _look(self, record: JobRecord, previous: JobRecord | None) -> _Pending:
+        """Scan the store, and say which frames are to be drawn."""
+        status = self._scan(record, previous)
+        kept_though_stale = status.stale if self._stale == "keep" else ()
+        done = () if self._redraws_all else (*status.done, *kept_though_stale)
+        if self._growing:
+            return _Pending(status, done, [], len(done))
+        numbers = _without(self._numbers, done)
+        return _Pending(status, done, numbers, len(self._numbers) - len(numbers))
+
+    def _scan(self, record: JobRecord, previous: JobRecord | None) -> StoreStatus:
+        numbers = None if self._growing else self._numbers
+        values = None if self._growing else self._values
+        status = self._store.scan(
+            record, values=values, numbers=numbers, deep=True, before=previous, digests=self._digests
+        )
+        if previous and status.stale and _name(previous) != _name(record):
+            raise StoreError(
+                f"{self._store.path} holds frames of {_name(previous)}, which {_name(record)} would "
+                "overwrite: choose another --store, or remove that one"
+            )
+        is_strict = status.stale and self._stale == "auto"
+        if is_strict and previous and (difference := _job_difference(previous, record)):
+            raise StoreError(
+                f"{self._store.path} holds {len(status.stale)} finished frames drawn with {difference}: "
+                "choose another --store for these, or draw those again with --stale draw"
+            )
+        if status.stale and self._stale == "error":
+            raise IncompleteStore(_stale_message(status), status=status)
+        return status
+
+    def _work(self, record: JobRecord, open_order: bool) -> tuple[Work, FramePlan]:
+        """Return what all frames have in common, and the plan of each."""
+        frames, scene = self._job.frames, self._scene
+        values: Mapping[int, Any] = frames.by_number()
+        if self._engine.is_parallel:
+            scene, values = scene.for_workers(values)
+        streams = scene.streams
+        earlier: Any = () if scene.runs_updates or streams else frames.values
+        work = Work(scene, self._job.canvas, record, self._store.path, earlier, open_order)
+        jumps = scene.runs_updates and not scene.streams and not self._growing
+        digest = (lambda _: None) if self._growing else self._values.digest
+        last = None if self._growing else frames.numbers[-1]
+        plan = FramePlan(frames.numbers[0], frames.index_by_number(), values, digest, last, streams, jumps)
+        return work, plan
+
+    def _resume_points(self, checked: bool, pending: _Pending) -> dict[int, str]:
+        """Return some finished frames after which this run continues, with the digests of their pixels."""
+        if not (checked and pending.status.shape):
+            return {}
+        finished, to_draw = set(pending.done), set(pending.numbers)
+        if self._growing:
+            ends = sorted(number for number in finished if number + 1 not in finished)
+        else:
+            ends = [
+                number
+                for number, next_number in pairwise(self._numbers)
+                if number in finished and next_number in to_draw
+            ]
+        geometry = FrameGeometry(pending.status.shape)
+        numbers = sorted({ends[0], ends[-1]} if ends else ())
+        return {n: picture_of(read_png(self._store.frame_path(n)), geometry).digest() for n in numbers}
+
+    def _record_end(self, run: Run, record: JobRecord) -> JobRecord:
+        """Return the record, with the number of frames if the end of a growing job was reached."""
+        if not self._growing or run.end_index is None:
+            return record
+        if run.end_index == 0:
+            raise UsageError(f"{self._job.scene.name} has no frames: it ended before the first one")
+        record = record.ended_at(run.end_index)
+        self._store.write_job(record)
+        return record
+
+
+def _owner(previous: JobRecord | None, verb: str) -> str:
+    """Return the verb that began the store; a job.json without it has a goal if it was `make`."""
+    if previous is None:
+        return verb
+    return previous.owner or ("make" if previous.goal else "render")
+
+
+def _job_difference(previous: JobRecord, now: JobRecord) -> str:
+    """Return which of the user's options differ from those of the frames in the store, "" if none."""
+    names = {"canvas": "another dpi, tight or transparent", "params": "other parameters"}
+    return " and ".join(text for name, text in names.items() if previous.parts.get(name) != now.parts[name])
+
+
+def _continue_record(record: JobRecord, previous: JobRecord | None, order: str, scene: Scene) -> JobRecord:
+    """Return the record with the goal and the order of an earlier run of the same job."""
+    is_same_job = previous is not None and previous.undecided().parts == record.parts
+    if previous and is_same_job and record.goal is None:
+        record = replace(record, goal=previous.goal)  # `render` continues a `make` without ending it
+    if previous and is_same_job and previous.redraw == "full":
+        record = record.redrawn_in_full()
+    if order != "auto":
+        return record.in_order(cast(Order, order))
+    if (
+        previous
+        and is_same_job
+        and (previous.order != "free" or previous.order_checked or not scene.runs_updates)
+    ):
+        return replace(record.in_order(previous.order), order_checked=previous.order_checked)
+    # updates usually cost little compared with drawing: they run in order, once
+    return record.in_order("replay" if scene.runs_updates else "free")
+
+
+def _without(numbers: Sequence[int], excluded: Iterable[int]) -> list[int]:
+    excluded_set = set(excluded)
+    return [number for number in numbers if number not in excluded_set]
+
+
+def _endless(excluded: set[int]) -> Iterator[int]:
+    return (number for number in itertools.count() if number not in excluded)
+
+
+def _name(record: JobRecord) -> str:
+    """Return the scene's name with its file's, for messages."""
+    place = (record.ref or "").rpartition(":")[0]
+    return f"{Path(place).name}:{record.name}" if place else record.name
+
+
+def _redrawn(status: StoreStatus, numbers: set[int]) -> dict[str, int]:
+    reasons = [(f"stale: {why}", number) for number, why in status.stale.items()]
+    reasons += [(f"broken: {why}", number) for number, why in status.broken.items()]
+    return dict(Counter(reason for reason, number in reasons if number in numbers))
+
+
+def _stale_message(status: StoreStatus) -> str:
+    return (
+        f"{len(status.stale)} of {status.total} frames in {status.path} are stale:\n  "
+        + "\n  ".join(line for line in status.problems() if line.startswith("stale"))
+        + "\nDraw them again with --stale draw, or use them as they are with --stale keep"
+    )

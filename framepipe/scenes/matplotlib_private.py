@@ -1,0 +1,268 @@
+"""The private names of matplotlib that framepipe needs, all in this module.
+
+`tests/unit/test_matplotlib_private.py` checks each of them, so a matplotlib that renames one fails there,
+by name. (`framepipe.scenes.figures` lists names that it ignores; those may disappear.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+#: Attributes of `Animation` that belong to a window, and those that iterate over frames.
+OF_THE_SCREEN = ("event_source", "frame_seq", "_first_draw_id", "_close_id", "_resize_id")
+OF_THE_FRAMES = ("_iter_gen", "_tee_from", "_save_seq", "_blit_cache")
+#: Attribute of `Figure`: the value of ``dpi="figure"`` in savefig.
+ORIGINAL_DPI = "_original_dpi"
+#: Attribute of `FigureCanvasBase`: true while pyplot itself calls `draw_idle`, which then does nothing.
+IS_IDLE_DRAWING = "_is_idle_drawing"
+
+
+def figure_of(animation: Any) -> Any:
+    """Return the figure of an animation."""
+    return animation._fig
+
+
+def update_of(animation: Any) -> Any:
+    """Return the update function of a `FuncAnimation`; None for others."""
+    return getattr(animation, "_func", None)
+
+
+def functions_of(animation: Any) -> list[Any]:
+    """Return the update function and ``init_func``, without those that are None."""
+    return [each for each in (update_of(animation), init_of(animation)) if each is not None]
+
+
+def init_of(animation: Any) -> Any:
+    """Return a `FuncAnimation`'s ``init_func``, or None."""
+    return getattr(animation, "_init_func", None)
+
+
+def arguments_of(animation: Any) -> Any:
+    """Return a `FuncAnimation`'s ``fargs``."""
+    return getattr(animation, "_args", ())
+
+
+def interval_ms_of(animation: Any) -> Any:
+    """Return the milliseconds between frames, None if an animation has no interval."""
+    return getattr(animation, "_interval", None)
+
+
+def count_of(animation: Any) -> int | None:
+    """Return how many frames a `FuncAnimation` saves, None if unknown."""
+    count: int | None = getattr(animation, "_save_count", None)
+    return count
+
+
+def artists_of(animation: Any) -> Any:
+    """Return the lists of artists of an `ArtistAnimation`, one per frame; None for others."""
+    return getattr(animation, "_framedata", None)
+
+
+def maker_of(animation: Any) -> Any:
+    """Return the function that makes an iterator over the frame data of a `FuncAnimation`."""
+    return animation._iter_gen
+
+
+def mark_as_drawn(animation: Any) -> None:
+    """Mark as drawn: otherwise matplotlib warns when the animation is deleted without being shown."""
+    animation._draw_was_started = True
+
+
+def has_usual_init(animation: Any) -> bool:
+    """True if the animation begins as `FuncAnimation` without ``init_func``: by drawing the first frame."""
+    from matplotlib.animation import FuncAnimation
+
+    usual = type(animation)._init_draw is FuncAnimation._init_draw  # type: ignore[attr-defined]
+    return usual and init_of(animation) is None
+
+
+def init_draw(animation: Any) -> None:
+    """Do what an animation does before its first frame."""
+    animation._init_draw()
+
+
+def step(animation: Any, data: Any) -> None:
+    """Advance an animation to a frame as `Animation.save` does, without drawing."""
+    animation._pre_draw(data, False)
+    animation._draw_frame(data)
+
+
+@contextlib.contextmanager
+def as_when_saving(figure: Any) -> Iterator[None]:
+    """Set a figure up as `Animation.save` does: drawing starts no timer, and animated artists are drawn."""
+    canvas = figure.canvas
+    previous = canvas._is_saving, canvas.manager
+    canvas._is_saving, canvas.manager = True, None
+    try:
+        yield
+    finally:
+        canvas._is_saving, canvas.manager = previous
+
+
+def make_active(manager: Any) -> None:
+    """Register a figure's manager with pyplot, as the current one."""
+    from matplotlib._pylab_helpers import Gcf
+
+    Gcf._set_new_active_manager(manager)
+
+
+def managers() -> dict[int, Any]:
+    """Return pyplot's figure managers by number."""
+    from matplotlib._pylab_helpers import Gcf
+
+    figures: dict[int, Any] = Gcf.figs
+    return figures
+
+
+def registered_writers(writers: Any) -> Mapping[str, Any]:
+    """Return all writers of a `MovieWriterRegistry` by name, including those not installed."""
+    registered: Mapping[str, Any] = writers._registered
+    return registered
+
+
+def style_of_drawing() -> Any:
+    """What drawing reads besides the figure: rcParams, and which fonts there are."""
+    import matplotlib
+    from matplotlib.font_manager import fontManager
+
+    return dict.copy(matplotlib.rcParams), len(fontManager.ttflist), len(fontManager.afmlist)
+
+
+def axes_of(axes: Any) -> list[Any]:
+    """The x axis, the y axis … of an Axes."""
+    return list(axes._axis_map.values())
+
+
+def beside(axis: Any) -> Iterator[Any]:
+    """What an Axis looks at when it places its labels: the spines, and axes that it is aligned with."""
+    yield from axis.axes.spines.values()
+    groups = getattr(axis.get_figure(), "_align_label_groups", {})
+    if (name := getattr(axis, "axis_name", "")) in groups:
+        for axes in groups[name].get_siblings(axis.axes):
+            yield axes._axis_map[name]
+
+
+def bounds_of_legend(legend: Any, renderer: Any) -> tuple[float, ...]:
+    """Where a legend is to be drawn, which all artists of its Axes decide if it looks for the best place."""
+    return tuple(legend._legend_box.get_window_extent(renderer).bounds)
+
+
+def interpolation_steps(path: Any) -> int:
+    """In how many parts a segment of a path is drawn where the projection is not straight."""
+    steps: int = path._interpolation_steps
+    return steps
+
+
+class Drawer(Protocol):
+    """Who takes drawing over; see `framepipe.scenes.tapes`."""
+
+    def takes(self, renderer: Any) -> bool:
+        """True for what is to be taken over."""
+
+    def artists(self, renderer: Any, artists: Any) -> None:
+        """Instead of drawing a list of artists."""
+
+    def artist(self, artist: Any, way: str, draw: Callable[[Any], Any], renderer: Any) -> None:
+        """Instead of one artist's ``draw``, or another method of it by which it is drawn."""
+
+    def box(self, axis: Any, original: Callable[..., Any], renderer: Any, **keywords: Any) -> Any:
+        """Instead of `Axis.get_tightbbox`."""
+
+
+@contextlib.contextmanager
+def drawing_taken_over(drawer: Drawer) -> Iterator[None]:
+    """What is drawn meanwhile with the drawer's renderer goes through it; all else as usual."""
+    import matplotlib.image
+    from matplotlib.axis import Axis
+    from matplotlib.patches import Patch
+
+    if not _taking_over.acquire(blocking=False):  # another thread is in it: then all is drawn as usual
+        yield
+        return
+    listed = matplotlib.image._draw_list_compositing_images  # type: ignore[attr-defined]
+    boxed = Axis.get_tightbbox
+
+    def lists(renderer: Any, parent: Any, artists: Any, suppress_composite: Any = None) -> None:
+        if not suppress_composite and drawer.takes(renderer):
+            drawer.artists(renderer, artists)
+        else:
+            listed(renderer, parent, artists, suppress_composite)
+
+    def boxes(axis: Any, renderer: Any = None, **keywords: Any) -> Any:
+        if drawer.takes(renderer):
+            return drawer.box(axis, boxed, renderer, **keywords)
+        return boxed(axis, renderer, **keywords)
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(_taking_over.release)
+        stack.enter_context(_instead(matplotlib.image, "_draw_list_compositing_images", lists))
+        stack.enter_context(_instead(Axis, "get_tightbbox", boxes))
+        for kind, way in [(Patch, "draw"), *_ways_in_3d()]:
+            stack.enter_context(_instead(kind, way, _taken_over(drawer, way, getattr(kind, way))))
+        yield
+
+
+def _ways_in_3d() -> list[tuple[Any, str]]:
+    axis3d = sys.modules.get("mpl_toolkits.mplot3d.axis3d")
+    return [(axis3d.Axis, way) for way in ("draw", "draw_pane", "draw_grid")] if axis3d else []
+
+
+def _taken_over(drawer: Drawer, way: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def draw(artist: Any, renderer: Any, *arguments: Any, **keywords: Any) -> Any:
+        if not arguments and not keywords and drawer.takes(renderer):
+            return drawer.artist(artist, way, functools.partial(original, artist), renderer)
+        return original(artist, renderer, *arguments, **keywords)
+
+    return draw
+
+
+def is_drawn_by_agg(figure: Any) -> bool:
+    """True if ``savefig(format="rgba")`` draws with matplotlib's Agg, and the figure as matplotlib does."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    canvas = type(figure.canvas)
+    if hasattr(canvas, "print_rgba"):
+        own = ("print_rgba", "get_renderer", "print_figure")
+        if any(getattr(canvas, name) is not getattr(FigureCanvasAgg, name, None) for name in own):
+            return False
+    return type(figure).draw is Figure.draw and "draw" not in figure.__dict__ and not figure.suppressComposite
+
+
+def calls_while_drawing(figure: Any) -> bool:
+    """True if functions of others than animations wait for the event that a figure was drawn."""
+    waiting = figure.canvas.callbacks.callbacks.get("draw_event", {})
+    return any(
+        getattr(reference(), "__module__", None) != "matplotlib.animation"
+        for reference in list(waiting.values())
+    )
+
+
+@contextlib.contextmanager
+def without_layout(figure: Any) -> Iterator[None]:
+    """Drawing meanwhile does not lay the figure out again."""
+    before = figure._layout_engine
+    figure._layout_engine = None
+    try:
+        yield
+    finally:
+        figure._layout_engine = before
+
+
+_taking_over = threading.Lock()
+
+
+@contextlib.contextmanager
+def _instead(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

@@ -1,0 +1,98 @@
+"""rcParams: those that a scene changed, and how worker processes get the same values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from framepipe.job.sources import package_versions
+
+#: Beginnings of the names of rcParams that do not change pixels.
+_NO_PIXELS: tuple[str, ...] = ("backend", "interactive", "toolbar", "keymap", "webagg", "tk.", "macosx")
+_NO_PIXELS += ("figure.max_open_warning", "figure.raise_window", "savefig.directory", "animation.")
+
+
+def _matters(name: str) -> bool:
+    return not name.startswith(_NO_PIXELS)
+
+
+def changed_rcparams() -> dict[str, Any]:
+    """Return the rcParams that differ from matplotlib's own defaults and can change pixels."""
+    import matplotlib
+
+    default = matplotlib.rcParamsDefault
+    return {
+        name: matplotlib.rcParams[name]  # one by one: reading "backend" would choose one
+        for name in sorted(filter(_matters, matplotlib.rcParams))
+        if name not in default or default[name] != matplotlib.rcParams[name]
+    }
+
+
+def style_texts() -> dict[str, str]:
+    """Return `changed_rcparams` as text."""
+    return {name: repr(value) for name, value in changed_rcparams().items()}
+
+
+def drawn_with(sources: Sequence[Path]) -> dict[str, str]:
+    """Return the versions of matplotlib and of the packages that these sources import."""
+    return {**package_versions(sources), "matplotlib": metadata.version("matplotlib")}
+
+
+def all_rcparams() -> dict[str, Any]:
+    """Return all rcParams that can change pixels, to be applied in another process."""
+    import matplotlib
+    import matplotlib.font_manager  # builds the font cache once, before many workers try to
+
+    return {name: matplotlib.rcParams[name] for name in filter(_matters, matplotlib.rcParams)}
+
+
+def apply_rcparams(params: Mapping[str, Any]) -> None:
+    """Set rcParams; for worker processes, which are framepipe's own."""
+    if not params:
+        return
+    import warnings
+
+    import matplotlib
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated ones are among them
+        matplotlib.rcParams.update(dict(params))  # type: ignore[arg-type]
+
+
+def rcparams_now() -> dict[str, Any]:
+    """Return all rcParams that can change pixels; empty if matplotlib is not loaded."""
+    return all_rcparams() if "matplotlib" in sys.modules else {}
+
+
+def changed_since(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rcParams that have changed since; ``before`` is empty if matplotlib was not loaded."""
+    if not before:
+        return changed_rcparams() if "matplotlib" in sys.modules else {}
+    return {name: value for name, value in rcparams_now().items() if before.get(name, before) != value}
+
+
+@contextmanager
+def keep_rcparams() -> Iterator[None]:
+    """Restore rcParams after the block."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        yield
+
+
+@contextmanager
+def leave_rcparams() -> Iterator[None]:
+    """Restore rcParams after the block without loading matplotlib; if the block loads it, to its defaults."""
+    if "matplotlib" in sys.modules:
+        with keep_rcparams():
+            yield
+        return
+    try:
+        yield
+    finally:
+        if matplotlib := sys.modules.get("matplotlib"):
+            apply_rcparams(matplotlib.rcParamsOrig)

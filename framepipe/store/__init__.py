@@ -1,0 +1,1 @@
+"""The folder of frames: commit, scan, adopt, finished segments, a contact sheet."""

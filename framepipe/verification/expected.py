@@ -1,0 +1,88 @@
+"""The properties that a movie should have, and the tolerance of its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framepipe.core.shape import Shape
+from framepipe.options import EncodeOptions
+from framepipe.timeline import Timeline
+from framepipe.verification.blocks import Grain
+from framepipe.verification.likeness import Planes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The greatest error of a right movie's pictures; measured, see the formats.
+
+    Attributes
+    ----------
+    floor_db : float
+        Minimum PSNR of a frame against its source. It is low, since the worst source is noise in all
+        colours: wrong pictures are detected patch by patch.
+    patch_limit : float
+        Maximum difference of the means of an 8x8 patch; see `worst_patch`.
+    closer_off : float
+        Minimum advantage of a neighbour's source in the worst patch before a frame counts as that neighbour.
+    grain : Grain
+        The limit of the errors of blocks.
+    closer_db : float
+        Maximum PSNR, in dB, by which a right frame may be closer to a neighbour's source than to its own.
+    """
+
+    floor_db: float
+    patch_limit: float
+    closer_off: float
+    grain: Grain
+    closer_db: float = 1.0
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The properties that a movie should have; made by its `Format`.
+
+    Attributes
+    ----------
+    format : str
+        Its suffix.
+    timeline : Timeline
+    sources : sequence of Path
+        The PNG of each frame of the timeline.
+    shape : Shape
+        The shape of the PNGs.
+    background : tuple of int
+        The colour under transparent pixels, if the format cannot hold them.
+    options : EncodeOptions
+        The options with which it was built.
+    exact : bool
+        GIF: its palette holds the colours of all frames, so each pixel must be as drawn.
+    lossless : bool
+        Each pixel must be as drawn.
+    size : tuple of int
+        Width and height in pixels.
+    duration_s : Fraction
+        Seconds of one play, as the file stores them.
+    tolerance : Tolerance
+    to_planes : callable
+        Converts an image to planes as the format shows it, for formats that Pillow reads.
+    """
+
+    format: str
+    timeline: Timeline
+    sources: Sequence[Path]
+    shape: Shape
+    background: tuple[int, int, int]
+    options: EncodeOptions
+    exact: bool
+    lossless: bool
+    size: tuple[int, int]
+    duration_s: Fraction
+    tolerance: Tolerance
+    to_planes: Callable[[Image], Planes]

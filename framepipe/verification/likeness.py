@@ -1,0 +1,302 @@
+"""Compare pictures as Pillow images: a few milliseconds a megapixel.
+
+A picture here is a list of Pillow's images, its planes: one in colour; with alpha, a second of mode L; if
+the format halves the resolution of colour, luma and the two halved chroma planes instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framepipe.core.cpus import usable_cpus
+from framepipe.core.images import PATCH_PX, PERFECT_DB
+from framepipe.verification.blocks import (
+    BLOCK_PX,
+    Blocks,
+    Lineup,
+    Search,
+    Shapes,
+    Suspect,
+    cells_of,
+    cut,
+    shapes_of,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_MAX_THREADS = 4  # GIF and WebP are decoded in a single one
+Planes = list["Image"]
+Pair = tuple[Blocks, Blocks, Shapes]
+#: Above it no comparison with the neighbours is needed: no source of theirs is closer by a dB.
+_AS_GOOD_AS_EQUAL_DB = 70.0
+_NEARLY_DB = PERFECT_DB - 0.1  # one pixel of a million differs
+
+
+@dataclass(frozen=True)
+class FrameScore:
+    """The errors of one frame's picture against sources; PSNR in dB, 99 for equal pictures.
+
+    Attributes
+    ----------
+    own_db : float
+        PSNR against its own source.
+    off : float
+        Error of the worst patch: greatest difference of means of 8x8 px, 0 to 255.
+    neighbour_db : tuple of float
+        PSNR against the sources of the frame before and the frame after; 0 where there is none.
+    neighbour_off : tuple of float
+        Errors of the worst patch against these.
+    next_source_db : float
+        PSNR of its own source against that of the frame after; 0 where there is none.
+    forgiven : float
+        Error of the worst patch due to colours that the palette lacks; it is not part of ``off``.
+    """
+
+    own_db: float
+    off: float
+    neighbour_db: tuple[float, float] = (0.0, 0.0)
+    neighbour_off: tuple[float, float] = (255.0, 255.0)
+    next_source_db: float = 0.0
+    forgiven: float = 0.0
+
+
+def one_bit(image: Image, background: Sequence[int]) -> Planes:
+    """Convert to planes as GIF shows them: a pixel is opaque (alpha 128 and more) or transparent."""
+    from PIL import Image as Images
+
+    if not image.has_transparency_data:
+        return [image.convert("RGB")]
+    rgba = image.convert("RGBA")
+    mask = rgba.getchannel("A").point([0] * 128 + [255] * 128)
+    return [Images.composite(rgba.convert("RGB"), Images.new("RGB", rgba.size, tuple(background)), mask)]
+
+
+def colours_and_alpha(image: Image, background: Sequence[int]) -> Planes:
+    """Composite colours over a background, so that invisible ones do not count; and alpha, all its levels."""
+    from PIL import Image as Images
+
+    if not image.has_transparency_data:
+        return [image.convert("RGB"), Images.new("L", image.size, 255)]
+    rgba = image.convert("RGBA")
+    flat = Images.alpha_composite(Images.new("RGBA", rgba.size, (*background, 255)), rgba)
+    return [flat.convert("RGB"), rgba.getchannel("A")]
+
+
+def colours_where_seen(image: Image, background: Sequence[int]) -> Planes:
+    """Return the exact colours, except where alpha is 0 and they are invisible; and alpha."""
+    from PIL import Image as Images
+
+    if not image.has_transparency_data:
+        return [image.convert("RGB"), Images.new("L", image.size, 255)]
+    rgba = image.convert("RGBA")
+    alpha = rgba.getchannel("A")
+    mask = alpha.point([0] + [255] * 255)
+    return [
+        Images.composite(rgba.convert("RGB"), Images.new("RGB", rgba.size, tuple(background)), mask),
+        alpha,
+    ]
+
+
+def halved(planes: Planes) -> Planes:
+    """Halve the resolution of chroma, so that the loss inherent in 4:2:0 is no error."""
+    luma, *chroma = planes[0].convert("YCbCr").split()
+    return [luma, *(plane.reduce(2) for plane in chroma), *planes[1:]]
+
+
+def psnr_and_patch(one: Planes, other: Planes) -> tuple[float, float]:
+    """Return PSNR in dB (99 for equal pictures), and the greatest difference of means of 8x8 px, 0 to 255."""
+    from PIL import ImageChops
+
+    squares = samples = 0
+    for a, b in zip(one, other):
+        difference = ImageChops.difference(a, b)
+        if difference.getbbox():
+            squares += sum((at & 255) ** 2 * count for at, count in enumerate(difference.histogram()))
+        samples += a.width * a.height * len(a.getbands())
+    if not squares:
+        return PERFECT_DB, 0.0
+    level = min(_NEARLY_DB, 10 * math.log10(255**2 * samples / squares))
+    return level, max(_worst_patch(a, b) for a, b in zip(one, other))
+
+
+def _worst_patch(one: Image, other: Image) -> float:
+    from PIL import ImageChops
+
+    return greatest(ImageChops.difference(one.reduce(PATCH_PX), other.reduce(PATCH_PX)))
+
+
+def greatest(difference: Image) -> float:
+    """Return the highest level in an image."""
+    extrema = difference.getextrema()
+    bands = extrema if isinstance(extrema[0], tuple) else (extrema,)
+    return float(max(band[1] for band in bands))
+
+
+def frame_scores(
+    pictures: Iterable[Image],
+    sources: Sequence[Path],
+    to_planes: Callable[[Image], Planes],
+    *,
+    recheck: Callable[[Planes, Planes, float], float] = lambda picture, source, off: off,
+    lineup: Lineup | None = None,
+) -> Iterator[FrameScore]:
+    """Compare each picture with its source and the neighbouring ones.
+
+    A few are compared in parallel, as Pillow releases Python's lock; only these are in memory.
+
+    Parameters
+    ----------
+    pictures : iterable of Image
+        One picture per source.
+    sources : sequence of Path
+    to_planes : callable
+        Converts an image to planes as the format shows it.
+    recheck : callable
+        Called with a picture, its source and the error of the worst patch; returns the error that counts.
+    lineup : Lineup, optional
+        Examines the blocks of each picture that is not almost equal to its source.
+    """
+
+    def compare(picture: Planes, near: Sequence[Future[Planes] | None]) -> tuple[FrameScore, Pair | None]:
+        before, own, after = (each.result() if each else None for each in near)
+        assert own is not None
+        score = _score(picture, before, own, after, recheck)
+        return score, _doubtful(picture, own, score, lineup.min_squares) if lineup else None
+
+    def result(at: int, future: Future[tuple[FrameScore, Pair | None]]) -> FrameScore:
+        score, pair = future.result()
+        if lineup and pair:
+            lineup.add(at, *pair)
+        elif lineup:
+            lineup.skip()
+        return score
+
+    threads = min(usable_cpus(), _MAX_THREADS)
+    # two pools: judges that wait for sources must not keep them from being read
+    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as judges:
+        window = _Window(sources, lambda path: readers.submit(read, path, to_planes))
+        pending: deque[tuple[int, Future[tuple[FrameScore, Pair | None]]]] = deque()
+        for at, picture in enumerate(pictures):
+            pending.append((at, judges.submit(compare, to_planes(picture), window.neighbours(at))))
+            if len(pending) > 2 * threads:
+                yield result(*pending.popleft())
+        while pending:
+            yield result(*pending.popleft())
+
+
+@dataclass(frozen=True)
+class AtPictures:
+    """Reads frames once more with Pillow, see `framepipe.verification.blocks.SecondLook`.
+
+    Attributes
+    ----------
+    sources : sequence of Path
+    to_planes : callable
+        Converts an image to planes as the format shows it.
+    pictures : callable
+        Reads the frames at some positions of the movie.
+    """
+
+    sources: Sequence[Path]
+    to_planes: Callable[[Image], Planes]
+    pictures: Callable[[list[int]], Iterator[Image]]
+
+    def decoded_blocks(self, positions: Sequence[int]) -> Iterator[Blocks]:
+        """See `framepipe.verification.blocks.SecondLook`."""
+        return (cut(cells_of(self.to_planes(picture))) for picture in self.pictures(list(positions)))
+
+    def source_blocks(self, position: int) -> Blocks:
+        """See `framepipe.verification.blocks.SecondLook`."""
+        return cut(cells_of(read(self.sources[position], self.to_planes)))
+
+    def excuses(self, suspect: Suspect, *, alien: bool) -> bool:
+        """See `framepipe.verification.blocks.SecondLook`."""
+        return False
+
+
+def find_foreign_frame(
+    lineup: Lineup,
+    look: AtPictures,
+) -> str:
+    """Describe a frame that shows another's source; if any is suspect, all sources are read once more."""
+    search = lineup.search()
+    if search:
+        threads = min(usable_cpus(), _MAX_THREADS)
+        with ThreadPoolExecutor(threads) as readers:
+            pending: deque[tuple[int, Future[Planes]]] = deque()
+            for at, path in enumerate(look.sources):
+                pending.append((at, readers.submit(read, path, look.to_planes)))
+                if len(pending) > 2 * threads:
+                    _show(search, *pending.popleft())
+            while pending:
+                _show(search, *pending.popleft())
+    return lineup.verdict(search, [path.name for path in look.sources], look)
+
+
+def _show(search: Search, at: int, source: Future[Planes]) -> None:
+    search.show(at, cut(cells_of(source.result())))
+
+
+def _doubtful(picture: Planes, own: Planes, score: FrameScore, min_squares: float) -> Pair | None:
+    """Return the blocks of both if any may be off by ``min_squares``; for a plot in a GIF none is."""
+    from PIL import ImageChops
+
+    samples = sum(plane.width * plane.height * len(plane.getbands()) for plane in own)
+    if 255**2 * samples / 10 ** (score.own_db / 10) < min_squares:
+        return None
+    cells = cells_of(picture), cells_of(own)
+    greatest_level = max(greatest(ImageChops.difference(a, b)) for a, b in zip(*cells))
+    if (greatest_level * BLOCK_PX) ** 2 < min_squares:
+        return None
+    return cut(cells[0]), cut(cells[1]), shapes_of(cells[1])
+
+
+def _score(
+    picture: Planes,
+    before: Planes | None,
+    own: Planes,
+    after: Planes | None,
+    recheck: Callable[[Planes, Planes, float], float],
+) -> FrameScore:
+    own_db, plain = psnr_and_patch(picture, own)
+    off = recheck(picture, own, plain)
+    if own_db > _AS_GOOD_AS_EQUAL_DB:
+        return FrameScore(own_db, off)
+    neighbours = [
+        (0.0, 255.0) if other is None else psnr_and_patch(picture, other) for other in (before, after)
+    ]
+    next_source_db = psnr_and_patch(own, after)[0] if after is not None else 0.0
+    closeness, offs = zip(*neighbours)
+    return FrameScore(own_db, off, closeness, offs, next_source_db, max(0.0, plain - off))
+
+
+def read(path: Path, to_planes: Callable[[Image], Planes]) -> Planes:
+    """Read a source, as the format shows it."""
+    from PIL import Image as Images
+
+    with Images.open(path) as image:
+        image.load()
+        return to_planes(image)
+
+
+class _Window:
+    """The sources around a position, each read once, and the next one while others are compared."""
+
+    def __init__(self, sources: Sequence[Path], read: Callable[[Path], Future[Planes]]) -> None:
+        self._sources, self._read = sources, read
+        self._loading: dict[Path, Future[Planes]] = {}
+
+    def neighbours(self, at: int) -> list[Future[Planes] | None]:
+        """Return the sources before, at and after a position; None where there is none or it is the same."""
+        near = {k: self._sources[k] for k in (at - 1, at, at + 1) if 0 <= k < len(self._sources)}
+        self._loading = {path: self._loading.get(path) or self._read(path) for path in near.values()}
+        own = near[at]
+        others = [self._loading[near[k]] if k in near and near[k] != own else None for k in (at - 1, at + 1)]
+        return [others[0], self._loading[own], others[1]]

@@ -1,0 +1,1 @@
+"""Helpers that several floors of the tests share."""

@@ -1,0 +1,231 @@
+"""matplotlib's private names that framepipe needs: a release that renames one fails here, by its name."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import matplotlib.animation
+import matplotlib.image
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.animation import ArtistAnimation, FuncAnimation
+
+import framepipe
+from framepipe.scenes import matplotlib_private
+
+
+@pytest.fixture
+def animation():
+    figure, axes = plt.subplots()
+    (line,) = axes.plot([0, 1])
+
+    def update(k, factor):
+        line.set_ydata([0, k * factor])
+
+    made = FuncAnimation(figure, update, frames=7, fargs=(3,), init_func=lambda: None, interval=40)
+    matplotlib_private.mark_as_drawn(made)
+    yield made
+    plt.close(figure)
+
+
+def test_what_an_animation_was_made_of(animation):
+    assert matplotlib_private.figure_of(animation) is plt.gcf()
+    assert (
+        matplotlib_private.update_of(animation).__name__ == "update"
+        or matplotlib_private.update_of(animation).func is not None
+    )
+    assert len(matplotlib_private.functions_of(animation)) == 2
+    assert matplotlib_private.init_of(animation)() is None
+    assert matplotlib_private.interval_ms_of(animation) == 40
+    assert matplotlib_private.count_of(animation) == 7
+    assert list(matplotlib_private.maker_of(animation)()) == list(range(7))
+    assert not matplotlib_private.has_usual_init(animation)
+
+
+def test_arguments_of_the_update(animation):
+    bound = getattr(matplotlib_private.update_of(animation), "args", ())
+    assert (*matplotlib_private.arguments_of(animation), *bound) == (3,)
+
+
+def test_an_animation_without_an_end_gives_numbers():
+    figure, axes = plt.subplots()
+    endless = FuncAnimation(figure, lambda k: axes.set_title(str(k)), cache_frame_data=False)
+    matplotlib_private.mark_as_drawn(endless)
+    assert matplotlib_private.maker_of(endless) is itertools.count
+    assert matplotlib_private.has_usual_init(endless)
+    plt.close(figure)
+
+
+def test_lists_of_artists():
+    figure, axes = plt.subplots()
+    artists = [axes.plot([0, k]) for k in range(3)]
+    listed = ArtistAnimation(figure, artists)
+    matplotlib_private.mark_as_drawn(listed)
+    assert matplotlib_private.artists_of(listed) == artists
+    assert matplotlib_private.functions_of(listed) == []
+    plt.close(figure)
+
+
+def test_steps_come_to_a_frame_without_drawing(animation):
+    drawn = []
+    matplotlib_private.figure_of(animation).canvas.mpl_connect("draw_event", drawn.append)
+    matplotlib_private.init_draw(animation)
+    drawn.clear()
+    matplotlib_private.step(animation, 2)
+    (line,) = plt.gca().lines
+    assert list(line.get_ydata()) == [0, 6]
+    assert drawn == []
+
+
+def test_what_belongs_to_a_screen_and_to_the_frames_is_there():
+    figure = plt.figure()
+    animation = FuncAnimation(figure, lambda k: (), frames=[3, 1])
+    matplotlib_private.mark_as_drawn(animation)
+    matplotlib_private.init_draw(animation)
+    plt.close(figure)
+    shown = {"_resize_id", "_blit_cache"}  # of one that was shown with blit
+    for name in {*matplotlib_private.OF_THE_SCREEN, *matplotlib_private.OF_THE_FRAMES} - shown:
+        assert name in vars(animation), name
+
+
+def test_a_canvas_as_when_saving():
+    figure = plt.figure()
+    before = figure.canvas.manager
+    with matplotlib_private.as_when_saving(figure):
+        assert figure.canvas.is_saving()
+        assert figure.canvas.manager is None
+    assert not figure.canvas.is_saving()
+    assert figure.canvas.manager is before
+    assert not getattr(figure.canvas, matplotlib_private.IS_IDLE_DRAWING)
+    plt.close(figure)
+
+
+def test_what_pyplot_and_the_writers_know():
+    one, two = plt.figure(), plt.figure()
+    assert {one.number, two.number} <= set(matplotlib_private.managers())
+    matplotlib_private.make_active(one.canvas.manager)
+    assert plt.gcf() is one
+    assert "ffmpeg" in matplotlib_private.registered_writers(matplotlib.animation.writers)
+    plt.close("all")
+
+
+def test_savefig_knows_the_dpi_that_a_figure_was_made_with():
+    figure = plt.figure(dpi=50)
+    assert getattr(figure, matplotlib_private.ORIGINAL_DPI) == 50
+    plt.close(figure)
+
+
+class Drawer:
+    """Notes what it is given instead of drawing it."""
+
+    def __init__(self):
+        self.seen, self.own = [], None
+
+    def takes(self, renderer):
+        return renderer is self.own
+
+    def artists(self, renderer, artists):
+        self.seen.append(list(artists))
+
+    def artist(self, artist, way, draw, renderer):
+        self.seen.append((artist, way))
+
+    def box(self, axis, original, renderer, **keywords):
+        self.seen.append(axis)
+        return original(axis, renderer, **keywords)
+
+
+def test_drawing_is_taken_over_for_one_renderer_and_given_back():
+    figure, axes = plt.subplots()
+    drawer, renderer = Drawer(), figure.canvas.get_renderer()
+    draw, listed = type(axes.patch).draw, matplotlib.image._draw_list_compositing_images
+    with matplotlib_private.drawing_taken_over(drawer):
+        figure.draw(renderer)
+        assert drawer.seen == []
+        drawer.own = renderer
+        figure.draw(renderer)
+        assert drawer.seen == [(figure.patch, "draw"), [axes]]
+        axes.draw(renderer)
+        assert axes.xaxis in drawer.seen[-1]
+        axes.xaxis.get_tightbbox(renderer)
+        assert drawer.seen[-1] is axes.xaxis
+        with matplotlib_private.drawing_taken_over(
+            Drawer()
+        ):  # as from another thread: nothing is taken over twice
+            figure.draw(renderer)
+        assert drawer.seen[-1] == [axes]
+    assert type(axes.patch).draw is draw
+    assert matplotlib.image._draw_list_compositing_images is listed
+    plt.close(figure)
+
+
+def test_an_axes_in_3d_draws_each_axis_in_three_ways():
+    figure = plt.figure()
+    axes = figure.add_subplot(projection="3d")
+    drawer, renderer = Drawer(), figure.canvas.get_renderer()
+    drawer.own = renderer
+    with matplotlib_private.drawing_taken_over(drawer):
+        axes.draw(renderer)
+    for axis in matplotlib_private.axes_of(axes):
+        assert [way for artist, way in drawer.seen[:-1] if artist is axis] == [
+            "draw_pane",
+            "draw_grid",
+            "draw",
+        ]
+    plt.close(figure)
+
+
+def test_what_a_figure_is_drawn_with():
+    figure = plt.figure(layout="constrained")
+    assert matplotlib_private.is_drawn_by_agg(figure)
+    assert not matplotlib_private.calls_while_drawing(figure)
+    engine = figure.get_layout_engine()
+    with matplotlib_private.without_layout(figure):
+        assert figure.get_layout_engine() is None
+    assert figure.get_layout_engine() is engine
+    plt.close(figure)
+
+
+def test_a_figure_that_calls_others_is_known():
+    figure = plt.figure()
+
+    def called(event):
+        """Something of the user's."""
+
+    figure.canvas.mpl_connect("draw_event", called)
+    assert matplotlib_private.calls_while_drawing(figure)
+    figure.suppressComposite = True
+    assert not matplotlib_private.is_drawn_by_agg(figure)
+    plt.close(figure)
+
+
+def test_what_stands_beside_an_axis():
+    figure, (left, right) = plt.subplots(1, 2)
+    assert matplotlib_private.axes_of(left) == [left.xaxis, left.yaxis]
+    figure.align_xlabels()
+    beside = list(matplotlib_private.beside(left.xaxis))
+    assert {*left.spines.values(), right.xaxis} <= set(beside)
+    left.plot([0, 1], label="a")
+    renderer = figure.canvas.get_renderer()
+    assert len(matplotlib_private.bounds_of_legend(left.legend(), renderer)) == 4
+    assert matplotlib_private.interpolation_steps(left.lines[0].get_path()) == 1
+    rcparams, fonts, _ = matplotlib_private.style_of_drawing()
+    assert rcparams["lines.linewidth"] == matplotlib.rcParams["lines.linewidth"]
+    assert fonts
+    plt.close(figure)
+
+
+def test_no_other_module_names_them():
+    own = set(re.findall(r"\._([a-z]\w+)|\"_([a-z]\w+)\"", Path(matplotlib_private.__file__).read_text()))
+    names = {each for pair in own for each in pair if each} - {"blit_cache", "func"}
+    assert len(names) > 15
+    found = []
+    for path in Path(framepipe.__file__).parent.rglob("*.py"):
+        if path.name not in ("matplotlib_private.py", "figures.py"):
+            text = path.read_text()
+            found += [
+                f"{path.name}: _{name}" for name in names if re.search(rf"(?<!self)(?<!_)\._{name}\b", text)
+            ]
+    assert found == []

@@ -1,0 +1,83 @@
+"""Drawing only what has changed shows what drawing all of it shows, whatever it was that changed."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from framepipe.job.canvas import Canvas
+from framepipe.scenes import tapes
+from framepipe.scenes.incremental import Incremental
+from framepipe.scenes.rasterize import rasterise
+from tests.support.figures import FIGURES, NOT_TRIED, changes, has_value, setters
+from tests.support.sizes import LONG
+
+#: Of each artist's setters one in so many is tried; changes in place all.
+EVERY = 1 if LONG else 6
+
+
+class Twins:
+    """Two figures that are the same: of one only what has changed is drawn, of the other all."""
+
+    def __init__(self, name: str, which: int) -> None:
+        (self.figure, artists), (self.other, others) = FIGURES[name](), FIGURES[name]()
+        self.artist, self.other_artist = artists[which], others[which]
+        self.incremental = Incremental(self.figure)
+        for _ in range(3):
+            self.draw()
+
+    def change(self, which: int) -> str:
+        """Make the same change to both; what it is, empty if this artist takes it not."""
+        (what, change), (_, other_change) = (
+            list(changes(each))[which] for each in (self.artist, self.other_artist)
+        )
+        try:
+            change()
+        except Exception:
+            what = ""
+        with contextlib.suppress(Exception):
+            other_change()
+        return what
+
+    def draw(self) -> tuple[Any, Any]:
+        """Pictures by what has changed, and in full."""
+        full = rasterise(self.other, Canvas(), None)
+        return self.incremental.rasterise(self.figure, Canvas(), None, "auto"), full
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_each_setter_that_matplotlib_has_is_tried_or_left_out_by_name():
+    artists = [artist for make in FIGURES.values() for artist in make()[1]]
+    names = {name for artist in artists for name in setters(artist)}
+    assert {name for name in names if not has_value(name)} <= NOT_TRIED
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.filterwarnings("ignore")
+def test_each_setter_and_change_in_place_shows_as_in_full_drawing(name, monkeypatch):
+    monkeypatch.setattr(tapes, "_PATIENCE", 10**6)  # look at what changes each time, each time
+    seen = shown = reused = 0
+    for which in range(len(FIGURES[name]()[1])):
+        twins, before = Twins(name, which), None
+        names = [name for name, _ in changes(twins.artist)]
+        tried = set(setters(twins.artist))
+        for change, each in enumerate(names):
+            if each in tried and change % EVERY != which % EVERY:
+                continue
+            what = twins.change(change)
+            if not what:
+                continue
+            try:
+                picture, full = twins.draw()
+            except Exception:  # it cannot be drawn so, in full
+                twins = Twins(name, which)
+                continue
+            assert np.array_equal(picture.pixels, full.pixels), f"{type(twins.artist).__name__}: {what}"
+            seen, shown = seen + 1, shown + (before is not None and not np.array_equal(before, full.pixels))
+            reused += picture.redraw in ("reused", "same")
+            before = full.pixels
+    assert shown > seen / 20
+    assert reused > seen * 0.9

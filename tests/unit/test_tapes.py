@@ -1,0 +1,272 @@
+"""What is recorded of a figure, when it is used, and when it is given up."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+from matplotlib.transforms import Affine2D
+
+from framepipe.job.canvas import Canvas
+from framepipe.scenes import tapes as taping
+from framepipe.scenes.incremental import Incremental
+from framepipe.scenes.rasterize import rasterise
+
+
+def drawn(figure, incremental, redraw="auto", **savefig):
+    """The picture, after it was compared with that of full drawing."""
+    picture = incremental.rasterise(figure, Canvas(), None, redraw, **savefig)
+    assert np.array_equal(picture.pixels, rasterise(figure, Canvas(), None, **savefig).pixels)
+    return picture
+
+
+@pytest.fixture
+def plot():
+    figure = Figure((2, 1.5), dpi=50)
+    axes = figure.add_subplot()
+    (line,) = axes.plot([0, 1, 2], [0, 1, 0])
+    axes.set(title="title", ylim=(0, 2))
+    return figure, axes, line, Incremental(figure)
+
+
+def tapes(incremental):
+    return incremental._tapes
+
+
+def test_only_what_has_changed_is_drawn(plot):
+    figure, _, line, incremental = plot
+    drawn(figure, incremental)
+    for k in range(2):
+        line.set_ydata([0, k / 2, 1])
+        drawn(figure, incremental)
+        assert tapes(incremental).drawn == 1
+    drawn(figure, incremental)
+    assert tapes(incremental).drawn == 0
+
+
+def test_array_with_the_same_values_is_no_change(plot):
+    figure, _, line, incremental = plot
+    drawn(figure, incremental)
+    line.set_ydata(np.array([0, 1, 0]))
+    line.set_ydata(np.array([0.0, 1.0, 0.0]))
+    drawn(figure, incremental)
+    line.set_ydata(np.array([0.0, 1.0, 0.0]))
+    drawn(figure, incremental)
+    assert tapes(incremental).drawn == 0
+
+
+def test_frames_say_whether_they_were_compared(plot):
+    figure, _, _, incremental = plot
+    said = [
+        drawn(figure, incremental, redraw).redraw for redraw in ("auto", "auto", "auto", "compare", "full")
+    ]
+    assert said == ["full", "same", "reused", "same", "full"]
+
+
+def test_another_dpi_or_another_style_begins_anew(plot):
+    figure, _, _, incremental = plot
+    drawn(figure, incremental)
+    drawn(figure, incremental)
+    for change in ({"dpi": 70}, {"facecolor": "y"}, {"transparent": True}):
+        assert np.array_equal(
+            incremental.rasterise(figure, Canvas(), None, "compare", **change).pixels,
+            rasterise(figure, Canvas(), None, **change).pixels,
+        )
+    with plt.rc_context({"path.simplify": False, "text.hinting": "none"}):
+        assert drawn(figure, incremental).redraw == "full"
+
+
+def test_tight_box_and_padding_are_kept(plot):
+    figure, axes, _, incremental = plot
+    for title in ("one", "two", "a long title that goes over the edge of the figure"):
+        axes.set_title(title)
+        for _ in range(2):
+            drawn(figure, incremental, bbox_inches="tight", pad_inches=0.2)
+
+
+def test_what_is_taken_away_and_put_back_is_drawn(plot):
+    figure, axes, line, incremental = plot
+    for _ in range(2):
+        drawn(figure, incremental)
+    line.remove()
+    drawn(figure, incremental)
+    axes.add_line(line)
+    drawn(figure, incremental)
+    axes.plot([2, 0], zorder=0)
+    for _ in range(4):
+        drawn(figure, incremental)
+
+
+def test_transform_that_is_changed_in_place(plot):
+    figure, axes, line, incremental = plot
+    turned, moved = Affine2D(), Affine2D()
+    line.set_transform(turned + axes.transData)
+    axes.title.set_transform(axes.transAxes + moved)
+    for _ in range(5):
+        drawn(figure, incremental)
+        drawn(figure, incremental)
+        turned.rotate_deg(5)
+        moved.translate(1, -2)
+
+
+def test_limits_and_place_that_are_changed(plot):
+    figure, axes, _, incremental = plot
+    for k in range(4):
+        drawn(figure, incremental)
+        axes.set_xlim(0, 3 + k // 2)
+        drawn(figure, incremental)
+        axes.set_position((0.2, 0.2, 0.5, 0.5 + k / 20))
+
+
+def test_axes_that_are_cleared_and_plotted_anew(plot):
+    figure, axes, _, incremental = plot
+    for k in range(6):
+        axes.clear()
+        axes.contourf(np.outer(np.arange(4), np.arange(4)) * (k + 1))
+        axes.set_title(f"{k // 2}")
+        drawn(figure, incremental)
+
+
+def test_what_changes_each_time_is_not_taped_again_and_again(plot, monkeypatch):
+    figure, _, line, incremental = plot
+    made = []
+    watch = taping.Watch
+    monkeypatch.setattr(taping, "Watch", lambda roots: made.append(roots) or watch(roots))
+    for k in range(40):
+        line.set_ydata([0, k, 1])
+        incremental.rasterise(figure, Canvas(), None, "auto")
+        made[:] = [roots for roots in made if roots[0] is line]
+    assert 3 <= len(made) < 15
+
+
+def test_tapes_have_a_limit(plot, monkeypatch):
+    figure, _, _, incremental = plot
+    monkeypatch.setattr(taping, "_MAX_BYTES", 100_000)
+    for _ in range(3):
+        drawn(figure, incremental)
+    assert 0 < tapes(incremental).size_bytes <= 100_000
+    assert tapes(incremental).drawn > 1
+
+
+class Shy(Line2D):
+    """A user's class that draws as matplotlib does."""
+
+    colour = "r"
+
+    def get_color(self):
+        return Shy.colour
+
+
+class Counting(Line2D):
+    """A user's class that draws itself, and counts."""
+
+    calls = 0
+
+    def draw(self, renderer):
+        Counting.calls += 1
+        super().draw(renderer)
+
+
+def test_artists_of_a_users_class_are_drawn_anew(plot):
+    figure, axes, _, incremental = plot
+    axes.add_line(Shy([0, 2], [1, 1]))
+    for colour in "rrgb":
+        Shy.colour = colour
+        drawn(figure, incremental)
+        assert tapes(incremental).drawn
+
+
+def test_figure_with_an_artist_that_draws_itself_is_drawn_in_full(plot):
+    figure, axes, _, incremental = plot
+    axes.add_line(Counting([0, 2], [1, 1]))
+    Counting.calls = 0
+    for _ in range(3):
+        assert incremental.rasterise(figure, Canvas(), None, "compare").redraw == "full"
+    assert Counting.calls == 3
+
+
+def test_ticks_that_a_users_function_words_are_drawn_anew(plot):
+    figure, axes, _, incremental = plot
+    factor = [1]
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * factor[0]:g}"))
+    for k in range(4):
+        factor[0] = k + 1
+        drawn(figure, incremental)
+
+
+def test_figure_that_calls_others_while_it_is_drawn_is_drawn_in_full():
+    figure = plt.figure(figsize=(2, 1), dpi=50)
+    calls = []
+    figure.canvas.mpl_connect("draw_event", calls.append)
+    incremental = Incremental(figure)
+    for _ in range(3):
+        assert incremental.rasterise(figure, Canvas(), None, "compare").redraw == "full"
+    assert len(calls) == 3
+    plt.close(figure)
+
+
+def test_failure_of_the_figure_is_its_own(plot):
+    figure, axes, _, incremental = plot
+    drawn(figure, incremental)
+    axes.set_title(r"$\nosuchcommand$")
+    with pytest.raises(ValueError, match="nosuchcommand"):
+        incremental.rasterise(figure, Canvas(), None, "auto")
+    assert figure.canvas is not incremental._canvas
+
+
+def test_difference_ends_it_and_the_full_picture_is_given(plot):
+    figure, _, _, incremental = plot
+    drawn(figure, incremental)
+    drawn(figure, incremental)
+    for tape in tapes(incremental)._known.values():
+        tape.primitives.clear()
+    full = rasterise(figure, Canvas(), None).pixels
+    picture = incremental.rasterise(figure, Canvas(), None, "compare")
+    assert picture.redraw == "differs"
+    assert np.array_equal(picture.pixels, full)
+    assert incremental.rasterise(figure, Canvas(), None, "compare").redraw == "full"
+
+
+def test_another_figure_each_time_is_drawn_in_full():
+    incremental = Incremental()
+    for _ in range(3):
+        figure = Figure((1, 1), dpi=20)
+        assert incremental.rasterise(figure, Canvas(), None, "auto").redraw == "full"
+    assert [drawn(figure, incremental).redraw for _ in range(3)] == ["full", "same", "reused"]
+
+
+def test_layout_comes_as_far_as_without_comparing():
+    def frames(redraw):
+        figure = Figure((2, 1.5), dpi=50, layout="constrained")
+        axes = figure.add_subplot()
+        incremental, pictures = Incremental(figure), []
+        for k in range(5):
+            axes.set_ylabel("wide\n" * k)
+            pictures.append(incremental.rasterise(figure, Canvas(), None, redraw).pixels)
+        return pictures
+
+    for full, compared in zip(frames("full"), frames("compare")):
+        assert np.array_equal(full, compared)
+
+
+def test_other_threads_draw_as_usual(plot):
+    figure, _, _, incremental = plot
+    other = Figure((2, 1.5), dpi=50)
+    other.add_subplot().plot([1, 2])
+    full, seen = rasterise(other, Canvas(), None).pixels, []
+
+    def draw():
+        for _ in range(20):
+            seen.append(np.array_equal(rasterise(other, Canvas(), None).pixels, full))
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    while thread.is_alive():
+        incremental.rasterise(figure, Canvas(), None, "auto")
+    thread.join()
+    assert all(seen)
