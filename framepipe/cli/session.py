@@ -51,6 +51,7 @@ class _Session:
     def __init__(self) -> None:
         self.stop = Stop()
         self._drawing = False
+        self._interrupted = False
 
     def note(self, progress: Progress, bar: ProgressCallback) -> None:
         """Remember the stage of the call, and show its progress."""
@@ -78,8 +79,9 @@ class _Session:
                 signal.signal(number, handler)
 
     def _interrupt(self, number: int, _: FrameType | None) -> None:
-        if self.stop.requested:
+        if self.stop.requested or self._interrupted:
             raise KeyboardInterrupt
+        self._interrupted = True  # before the message: who reads it may press Ctrl-C while it is being written
         activity = "finishing frames in progress" if self._drawing else "stopping"
         print(f"\nframepipe: {activity}; Ctrl-C again stops at once", file=sys.stderr, flush=True)
         self.stop.request("SIGINT")
