@@ -30,7 +30,7 @@ from framepipe.scenes.function import closing_figures
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import Loaded, is_animation, name_of, origin_of
 from framepipe.scenes.rasterize import FrameGeometry, Picture
-from framepipe.scenes.rcparams import all_rcparams
+from framepipe.scenes.rcparams import OwnRcparams
 
 if TYPE_CHECKING:
     from matplotlib.animation import Animation
@@ -328,8 +328,8 @@ class _AnimationPlayer:
         self._next = 0
         self._incremental = Incremental(self._figure)
         self._size_in = self._figure.get_size_inches().copy()
-        self._before = all_rcparams()
-        self._rcparams: dict[str, Any] = {"savefig.bbox": None}
+        # as the updates so far have left them, but without a tight box, as ``save`` does
+        self._own_rcparams = OwnRcparams(savefig__bbox=None)
         self.update_s = 0.0
 
     def advance(self, index: int) -> None:
@@ -351,18 +351,6 @@ class _AnimationPlayer:
             self._lay_out()
             self._figure.set_size_inches(self._size_in)
             return self._incremental.rasterise(self._figure, canvas, geometry, request.redraw)
-
-    @contextlib.contextmanager
-    def _own_rcparams(self) -> Iterator[None]:
-        """Set rcParams as the updates so far have left them, but without a tight box, as ``save`` does."""
-        import matplotlib
-
-        with matplotlib.rc_context(self._rcparams):  # type: ignore[arg-type]
-            try:
-                yield
-            finally:
-                now = all_rcparams()
-                self._rcparams = {name: now[name] for name in now if now[name] != self._before[name]}
 
     def _come_to(self, index: int, run: bool) -> None:
         """Advance to frame ``index``: run the updates before it, or only skip their data."""

@@ -48,7 +48,7 @@ class FrameRequest(Protocol):
 
     @property
     def redraw(self) -> str:
-        """How it is drawn: "full", "auto" or "compare"; see `framepipe.scenes.incremental`."""
+        """How it is drawn: "full", "auto", "reuse" or "compare"; see `framepipe.scenes.incremental`."""
 
 
 class Player(Protocol):

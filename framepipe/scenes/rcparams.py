@@ -75,12 +75,44 @@ def changed_since(before: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in rcparams_now().items() if before.get(name, before) != value}
 
 
+class OwnRcparams:
+    """The rcParams that a scene has set so far, set while it runs, and away from it as they were.
+
+    `matplotlib.rc_context` does that too, but copies and sets all 380 of them one by one: it takes a
+    third of the time in which the changes of a simple plot are drawn.
+
+    Parameters
+    ----------
+    **params
+        Those that are set from the beginning; names have ``__`` where rcParams have a dot.
+    """
+
+    def __init__(self, **params: Any) -> None:
+        self._own: dict[str, Any] = {name.replace("__", "."): value for name, value in params.items()}
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Set them in the block, and keep what it sets."""
+        import matplotlib
+
+        params: dict[str, Any] = matplotlib.rcParams  # type: ignore[assignment]
+        outside = dict.copy(params)
+        dict.update(params, self._own)
+        inside = dict.copy(params)
+        try:
+            yield
+        finally:
+            now = dict.copy(params)
+            if now != inside:
+                self._own |= {name: value for name, value in now.items() if inside.get(name, inside) != value}
+            if now != outside:
+                dict.update(params, outside)
+
+
 @contextmanager
 def keep_rcparams() -> Iterator[None]:
     """Restore rcParams after the block."""
-    import matplotlib
-
-    with matplotlib.rc_context():
+    with OwnRcparams()():
         yield
 
 

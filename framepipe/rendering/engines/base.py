@@ -74,8 +74,8 @@ class Task:
         Check whether drawing the frame changes the scene's state.
     in_order : bool
         Set by the engine: the process that draws it has run all updates before it.
-    redraw : {"full", "auto", "compare"}
-        Draw all of it; only what has changed in its process; do both and compare.
+    redraw : {"full", "auto", "reuse", "compare"}
+        See `framepipe.scenes.incremental.Incremental.rasterise`.
     """
 
     number: int
@@ -110,7 +110,7 @@ class Drawn:
         Other sources that it used, as the network.
     warnings : dict of SceneWarning to int
         Warnings of the scene, and how often each was issued.
-    redraw : {"full", "reused", "same", "differs"}
+    redraw : {"full", "reused", "useless", "same", "differs"}
         See `framepipe.scenes.rasterize.Picture`.
     """
 

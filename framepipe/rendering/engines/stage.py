@@ -91,6 +91,7 @@ class Stage:
         self._watch: StateWatch | None = None
         self.witness: Witness | None = None
         self._position = 0  # updates before this index have run here
+        self._has_drawn = False
         self._pending_message: Any = None  # the message for which the script has to continue
         self._is_root, self._has_ended = True, False
 
@@ -173,6 +174,7 @@ class Stage:
             self.witness.begin()
         try:
             assert self._work is not None
+            self._has_drawn = True
             outcome = draw_frame(self._work, player, task, self._watch, self.witness)
             self._position = task.index + 1
         except RunOn:
@@ -183,6 +185,9 @@ class Stage:
 
     def on_fork(self, at: int) -> None:
         """Run all updates before frame ``at``, then fork; the child serves on a socket of its own."""
+        if self._has_drawn and self._is_bound_here():
+            self._link.send(("unforkable",))
+            return
         try:
             self._advance(at)
         except BaseException as error:  # the child meets and reports it again where it draws
@@ -201,6 +206,10 @@ class Stage:
         main_end.close()
         self._link.close()
         self._link, self._is_root = Link(child_end), False
+
+    def _is_bound_here(self) -> bool:
+        """True if drawing has begun something in this process that a fork of it would not have."""
+        return self._current_player().stands_in_script or why_unsafe([self._link.fileno()]) is not None
 
     def on_status(self, pid: int) -> None:
         """Send a child's wait status, None if it has not ended or is unknown."""
