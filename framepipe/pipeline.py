@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -218,10 +220,19 @@ def make(
     request = Request.of(scene, frames, scene_options, preview=preview, label=goal.label)
     engine = choose(draw)
     with (
+        _tools_being_checked(goal) as tools,
         controlled(progress, stop) as control,
         opened_job(request, store, engine, scene_options.seed, control.stop) as (job, where),
     ):
-        return _make_job(job, where, engine, goal, draw, control)
+        return _make_job(job, where, engine, goal, draw, control, tools)
+
+
+@contextlib.contextmanager
+def _tools_being_checked(goal: MakeGoal) -> Iterator[Future[None]]:
+    """Try the encoders while the scene is loaded in its own process; the result says which are missing."""
+    formats = list(dict.fromkeys(format_of(path) for path in goal.outputs))
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(check_tools, formats, goal.encode)
 
 
 def _make_job(
@@ -231,12 +242,14 @@ def _make_job(
     goal: MakeGoal,
     draw: DrawOptions,
     control: Control,
+    tools: Future[None],
 ) -> MakeReport:
     goal = goal.completed_for(job)
     encode = goal.encode
     if job.metadata and not encode.metadata:
         encode = replace(encode, metadata=dict(job.metadata))
     _check_before_drawing(goal.outputs, job, encode, goal.timing)
+    tools.result()
     render_report = render_job(
         job,
         store,
@@ -287,7 +300,6 @@ def _check_before_drawing(outputs: Sequence[Path], job: Job, options: EncodeOpti
             format_.check_times(timeline)
             format_.resolve_labels(options, numbers, (), "", values_are_numbers=True)
             targets.check(options, format_, timeline)
-    check_tools(formats, options)
 
 
 def _check_outputs(outputs: Sequence[Path]) -> None:
@@ -391,7 +403,8 @@ def resume(
         opened_job(request, store, engine, None, control.stop) as (job, _),
     ):
         if goal and part == ShardOptions():
-            return _make_job(job, where, engine, goal, draw, control)
+            with _tools_being_checked(goal) as tools:
+                return _make_job(job, where, engine, goal, draw, control, tools)
         job_record = job.record(goal.for_json() if goal else None)
         return render_job(job, where, engine, draw, part, control=control, record=job_record)
 

@@ -15,7 +15,7 @@ from framepipe.rendering.engines.base import Drawn, Ended, Failed, Outcome, Task
 from framepipe.rendering.engines.original import Original, digest_of
 from framepipe.rendering.schedule import Chunks, ContiguousChunks, FixedSequences, InOrder
 from framepipe.scenes.base import SceneEnded
-from framepipe.scenes.rasterize import FrameGeometry
+from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.warned import SceneWarning
 
 _RETRIED_KINDS = ("lost", "timeout")

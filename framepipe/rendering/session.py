@@ -15,7 +15,6 @@ from typing import Any, cast
 
 from framepipe.core import files
 from framepipe.core.control import Control
-from framepipe.core.images import read_png
 from framepipe.errors import (
     EngineError,
     IncompleteStore,
@@ -28,7 +27,7 @@ from framepipe.rendering.engines import CannotSend, Engine, Original, SerialEngi
 from framepipe.rendering.report import RenderReport, check_report
 from framepipe.rendering.run import DiffersElsewhere, Endless, FramePlan, OrderMatters, RedrawDiffers, Run
 from framepipe.scenes.base import Scene
-from framepipe.scenes.rasterize import FrameGeometry, picture_of
+from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.warned import merged, warning_lines
 from framepipe.store.status import StoreStatus
 from framepipe.store.store import Store
@@ -353,6 +352,9 @@ class Rendering:
                 for number, next_number in pairwise(self._numbers)
                 if number in finished and next_number in to_draw
             ]
+        from framepipe.core.images import read_png
+        from framepipe.scenes.rasterize import picture_of
+
         geometry = FrameGeometry(pending.status.shape)
         numbers = sorted({ends[0], ends[-1]} if ends else ())
         return {n: picture_of(read_png(self._store.frame_path(n)), geometry).digest() for n in numbers}

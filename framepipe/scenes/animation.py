@@ -29,7 +29,7 @@ from framepipe.scenes.figures import digest_figure
 from framepipe.scenes.function import closing_figures
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import Loaded, is_animation, name_of, origin_of
-from framepipe.scenes.rasterize import FrameGeometry, Picture
+from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.rcparams import OwnRcparams
 
 if TYPE_CHECKING:

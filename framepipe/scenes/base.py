@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from framepipe.job.canvas import Canvas
-    from framepipe.scenes.rasterize import FrameGeometry, Picture
+    from framepipe.scenes.picture import FrameGeometry, Picture
 
 _MAX_MESSAGE, _MAX_TRACEBACK = 300, 8000  # characters: a log stays readable
 

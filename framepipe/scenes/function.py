@@ -14,7 +14,8 @@ from framepipe.job.fingerprint import digest_code, digest_function, state_digest
 from framepipe.scenes.base import BaseScene, FrameRequest, Player
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import Loaded, check_call, name_of, origin_of
-from framepipe.scenes.rasterize import FrameGeometry, Picture, is_picture, picture_of, pixels_of
+from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.rasterize import is_picture, picture_of, pixels_of
 from framepipe.scenes.rcparams import keep_rcparams
 
 if TYPE_CHECKING:

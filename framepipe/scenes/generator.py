@@ -14,7 +14,8 @@ from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded, d
 from framepipe.scenes.function import closing_figures, figure_in, picture_in
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import Loaded, check_call, origin_of
-from framepipe.scenes.rasterize import FrameGeometry, Picture, is_picture
+from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.rasterize import is_picture
 from framepipe.scenes.snapshot import Snapshot, SnapshotScene
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import numpy as np
 
 from framepipe.job.canvas import Canvas
 from framepipe.scenes import matplotlib_private
-from framepipe.scenes.rasterize import FrameGeometry, Picture, rasterise
+from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.rasterize import rasterise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

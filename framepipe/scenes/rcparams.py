@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from framepipe.job.sources import package_versions
+from framepipe.scenes import matplotlib_private
 
 #: Beginnings of the names of rcParams that do not change pixels.
 _NO_PIXELS: tuple[str, ...] = ("backend", "interactive", "toolbar", "keymap", "webagg", "tk.", "macosx")
@@ -93,20 +94,17 @@ class OwnRcparams:
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Set them in the block, and keep what it sets."""
-        import matplotlib
-
-        params: dict[str, Any] = matplotlib.rcParams  # type: ignore[assignment]
-        outside = dict.copy(params)
-        dict.update(params, self._own)
-        inside = dict.copy(params)
+        outside = matplotlib_private.values_of_rcparams()
+        inside = outside | self._own
+        matplotlib_private.set_rcparams(self._own)
         try:
             yield
         finally:
-            now = dict.copy(params)
+            now = matplotlib_private.values_of_rcparams()
             if now != inside:
                 self._own |= {name: value for name, value in now.items() if inside.get(name, inside) != value}
             if now != outside:
-                dict.update(params, outside)
+                matplotlib_private.set_rcparams(outside)
 
 
 @contextmanager

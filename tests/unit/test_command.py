@@ -25,7 +25,7 @@ from framepipe.errors import FrameSizeError, RenderError, UsageError
 from framepipe.job.canvas import Canvas
 from framepipe.movie.cleanup import delete_frames
 from framepipe.scenes.command import CommandScene
-from framepipe.scenes.rasterize import FrameGeometry
+from framepipe.scenes.picture import FrameGeometry
 from framepipe.store.store import Store
 
 RGB, RGBA = FrameGeometry(Shape(7, 5, "RGB")), FrameGeometry(Shape(7, 5, "RGBA"))

@@ -215,6 +215,10 @@ def test_what_stands_beside_an_axis():
     assert matplotlib_private.interpolation_steps(left.lines[0].get_path()) == 1
     rcparams, fonts, _ = matplotlib_private.style_of_drawing()
     assert rcparams["lines.linewidth"] == matplotlib.rcParams["lines.linewidth"]
+    with matplotlib.rc_context():
+        matplotlib_private.set_rcparams({"lines.linewidth": 7.5})
+        assert matplotlib_private.values_of_rcparams()["lines.linewidth"] == 7.5
+        assert matplotlib.rcParams["lines.linewidth"] == 7.5
     assert fonts
     plt.close(figure)
 

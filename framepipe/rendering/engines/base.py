@@ -19,7 +19,7 @@ from framepipe.job.record import JobRecord
 from framepipe.job.stamp import stamp
 from framepipe.job.witness import Witness
 from framepipe.scenes.base import Player, RunOn, Scene, SceneEnded, describe_failure
-from framepipe.scenes.rasterize import FrameGeometry
+from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.state import StateWatch
 from framepipe.scenes.warned import SceneWarning, collecting_warnings
 from framepipe.store.store import Store
@@ -111,7 +111,7 @@ class Drawn:
     warnings : dict of SceneWarning to int
         Warnings of the scene, and how often each was issued.
     redraw : {"full", "reused", "useless", "same", "differs"}
-        See `framepipe.scenes.rasterize.Picture`.
+        See `framepipe.scenes.picture.Picture`.
     """
 
     number: int

@@ -19,7 +19,6 @@ from framepipe.errors import EngineError, Interrupted
 from framepipe.rendering.engines.base import Work
 from framepipe.rendering.engines.link import Link, can_be_read
 from framepipe.rendering.engines.payload import Payload, SceneByAddress, SceneByValue
-from framepipe.scenes.figures import pickling_callbacks
 from framepipe.scenes.loading import by_value
 
 _BOOT = (
@@ -121,6 +120,8 @@ class StageProcess:
             Neither is possible.
         """
         try:
+            from framepipe.scenes.figures import pickling_callbacks
+
             with by_value(work.scene.sources), pickling_callbacks():
                 return cls(SceneByValue.of(work))
         except EngineError as error:
