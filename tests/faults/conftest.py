@@ -16,7 +16,7 @@ import sys
 import textwrap
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from PIL import Image
 from tests.support.command_line import run_here
 from tests.support.forked import run_python
 from tests.support.processes import kill, living, none_left
+from tests.support.waiting import PATIENCE_S
 
 FRAMES = 10
 SEED = 1
@@ -45,7 +46,7 @@ SCENE = """
         axes.set(xlim=(0, 2), ylim=(-1, 11))
         return figure
 """
-_END_S = 15.0
+_END_S = 60.0
 
 
 DRAWING_VERBS = ("make", "render", "resume")
@@ -97,7 +98,7 @@ class Bench:
         self,
         *args: object,
         ok: bool = False,
-        timeout: float = 90,
+        timeout: float = PATIENCE_S,
         seed: int | None = SEED,
         apart: bool = False,
         **env: str,
@@ -278,12 +279,3 @@ def one_line(text: str) -> str:
     assert len(lines) == 1, f"not one line:\n{text}"
     assert lines[0].startswith("framepipe"), text
     return lines[0]
-
-
-def wait_for(what: Callable[[], object], seconds: float = 30.0) -> object:
-    """What ``what`` returns once that is true."""
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, f"waited {seconds} s in vain for {what}"
-        time.sleep(0.01)
-    return found

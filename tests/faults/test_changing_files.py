@@ -17,7 +17,8 @@ from PIL import Image
 import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.job.frames import file_name
-from tests.faults.conftest import Bench, one_line, wait_for
+from tests.faults.conftest import Bench, one_line
+from tests.support.waiting import PATIENCE_S, wait_for
 
 FRAMES = 8
 VERBS = ("--order", "auto", "--frames", FRAMES, "--store", "store", "-q")
@@ -123,7 +124,7 @@ def test_a_file_that_changes_while_frames_are_drawn_from_it_ends_in_one_version(
     wait_for(lambda: len(bench.draws()) > 4)
     CHANGES[change](bench.folder / "data.txt", NEW)
     assert len(bench.draws()) < FRAMES, "it changed too late to be a test"
-    out, err = render.communicate(timeout=60)
+    out, err = render.communicate(timeout=PATIENCE_S)
     assert render.returncode == 0, err
     assert "data.txt changed while frames were drawn from it: these were drawn again" in out
     assert shown_in(bench.store) == all_show(NEW)
@@ -141,7 +142,7 @@ def test_a_file_that_is_read_once_and_changes_then_shows_in_no_frame_as_it_was(
     render = bench.start(*arguments, FB_SLEEP="0.2")
     wait_for(lambda: len(bench.draws()) > 4)
     write(bench.folder / "data.txt", NEW)
-    out, err = render.communicate(timeout=60)
+    out, err = render.communicate(timeout=PATIENCE_S)
     assert render.returncode == 0, out + err
     assert shown_in(bench.store) == all_show(NEW)
     assert report_of(bench, *arguments)["drawn_count"] == 0
@@ -156,7 +157,7 @@ def test_a_movie_made_while_its_data_change_is_of_one_version_and_its_frames_go(
     make = bench.start("make", "tiny.py:draw", *VERBS, "-j", workers, "-o", "movie.gif", FB_SLEEP="0.2")
     wait_for(lambda: len(bench.draws()) > 4)
     write(bench.folder / "data.txt", NEW)
-    out, err = make.communicate(timeout=60)
+    out, err = make.communicate(timeout=PATIENCE_S)
     assert make.returncode == 0, out + err
     with Image.open(bench.folder / "movie.gif") as movie:
         reds = []

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of, wait_for
+from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of
+from tests.support.waiting import PATIENCE_S, wait_for
 
 MAKE = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", "movie.gif", "-j", 2, "-q")
 
@@ -46,7 +47,7 @@ def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
     process = started(bench)
     in_hand = set(bench.draws())
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert "Run the same again to go on" in err and number.name in err
     assert "Traceback" not in err
@@ -67,7 +68,7 @@ def test_ctrl_c_twice_stops_at_once(
     assert process.stderr is not None
     assert "Ctrl-C again stops at once" in process.stderr.readline() + process.stderr.readline()
     send(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert bench.orphans() == {}
@@ -77,7 +78,7 @@ def test_ctrl_c_twice_stops_at_once(
 def test_sigterm_does_not_wait_for_a_frame_that_takes_too_long(bench: Bench) -> None:
     process = started(bench, sleep="600", frames=1)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 75, err
     assert bench.orphans() == {}
 
@@ -87,7 +88,7 @@ def test_closed_terminal_leaves_no_process_and_loses_no_frame(
 ) -> None:
     process = started(bench)
     os.killpg(process.pid, signal.SIGHUP)
-    process.wait(timeout=20)
+    process.wait(timeout=PATIENCE_S)
     assert process.returncode != 0
     assert bench.orphans() == {}
     check_it_goes_on(bench, undisturbed, undisturbed_movies)
@@ -109,7 +110,7 @@ def test_signal_while_encoding_leaves_the_old_movie_and_no_process(
     else:
         wait_for(lambda: any("magick_child" in command for command in drawn.processes().values()))
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert drawn.orphans() == {}
@@ -143,7 +144,7 @@ def test_signal_to_a_serial_render_finishes_its_frame(bench: Bench, undisturbed:
     )
     wait_for(lambda: len(bench.draws()) >= 2)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 75, err
     assert 2 <= len(bench.frames()) < FRAMES
     bench.run("resume", "store", "--engine", "serial", "-q", ok=True)
@@ -155,6 +156,6 @@ def test_reader_that_went_away_is_no_bug(drawn: Bench) -> None:
     process = drawn.start("status", "store")
     assert process.stdout is not None
     process.stdout.close()
-    process.wait(timeout=20)
+    process.wait(timeout=PATIENCE_S)
     assert process.stderr is not None
     assert "Traceback" not in (err := process.stderr.read()), err

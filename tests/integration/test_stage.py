@@ -17,6 +17,7 @@ import pytest
 import framepipe as fp
 from framepipe.core.images import read_png
 from tests.support.forked import run_python
+from tests.support.waiting import PATIENCE_S
 
 FRAMES = 10
 HEAD = """
@@ -340,7 +341,7 @@ def test_the_first_signal_ends_the_loading_of_a_script_that_hangs(folder, name, 
     assert until((folder / "begun").exists)
     below = children_of(run.pid)
     run.send_signal(getattr(signal, name))
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == (130 if name == "SIGINT" else 75), said
     assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
     assert not (folder / "s").exists(), "nothing was drawn: nothing is left"
@@ -365,7 +366,7 @@ def test_a_killed_process_costs_no_frame(folder, victim):
         pid for pid in children_of(run.pid) if pid not in drawing and "engines.stage" in command_of(pid)
     }
     os.kill(min(stages) if victim == "stage" else max(drawing), signal.SIGKILL)
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, said
     assert numbers_in(folder / "s") == [sum(range(k + 1)) for k in range(FRAMES)]
 
@@ -389,7 +390,7 @@ def test_a_large_array_is_in_memory_once(folder):
     run = subprocess.Popen(command, cwd=folder)
     assert until(lambda: len(list((folder / "s").glob("frame_*.png"))) >= 3)
     private = sum(private_bytes(pid) for pid in children_of(run.pid))
-    assert run.wait(timeout=60) == 0
+    assert run.wait(timeout=PATIENCE_S) == 0
     assert private < 4 * 60_000_000, "each of several processes holds an array of 60 MB"
 
 
@@ -421,7 +422,7 @@ def test_slow_frames_in_short_slices_get_on(folder, workers):
         before = len(list((folder / "s").glob("frame_*.png")))
         assert until(lambda: len(list((folder / "s").glob("frame_*.png"))) >= before + 5, 60)
         run.send_signal(signal.SIGTERM)
-        run.wait(timeout=30)
+        run.wait(timeout=PATIENCE_S)
         done.append(len(list((folder / "s").glob("frame_*.png"))) - before)
     assert min(done) >= 5
 
