@@ -177,19 +177,16 @@ def test_seeded_numbers_are_those_of_one_process(folder, cli_process, kind, way)
     assert numbers_in("s") == [int(eval(number, space)) for _ in range(FRAMES)]
 
 
-@pytest.mark.parametrize(
-    "number", ["np.random.randint(60000)", "random.randrange(60000)", "rng.integers(60000)"]
-)
-def test_numbers_without_a_seed_are_one_film_in_all_runs_of_a_job(folder, cli_process, number):
-    code = f"""
+def test_numbers_without_a_seed_are_one_film_in_all_runs_of_a_job(folder, cli_process):
+    code = """
         rng = np.random.default_rng()
         def update(k):
-            shown({number})
+            shown((np.random.randint(60000), random.randrange(60000), rng.integers(60000))[k % 3])
     """
     draw(folder, cli_process, "script", code, 2)
     first = numbers_in("s")
     assert len(set(first)) > FRAMES // 2
-    for gone in (2, 3, 7):
+    for gone in (2, 3, 7):  # one of each kind
         (folder / "s" / f"frame_{gone:06d}.png").unlink()
     cli_process("resume", "s", "-j", 2, "-q", ok=True)
     assert numbers_in("s") == first
@@ -204,7 +201,7 @@ def test_shards_with_the_seed_of_a_job_are_its_film_and_another_seed_is_another(
     draw(folder, cli_process, "script", code, 2)
     first = numbers_in("s")
     seed = json.loads((folder / "s" / "job.json").read_text())["seed"]
-    for shard in ("1/3", "2/3", "3/3"):
+    for shard in ("1/2", "2/2"):
         cli_process(
             "render", "film.py", "--store", "t", "--shard", shard, "-j", 1, "-q", "--seed", seed, ok=True
         )
@@ -256,11 +253,8 @@ def test_a_pool_of_processes_in_an_update_neither_hangs_nor_stays(folder, cli_pr
             with multiprocessing.get_context("fork").Pool(2) as pool:
                 shown(sum(pool.map(double, range(k + 1))))
     """
-    for _ in range(2):
-        draw(folder, cli_process, way, code, 2)
-        assert numbers_in("s") == [k * (k + 1) for k in range(FRAMES)]
-        for path in (folder / "s").glob("frame_*.png"):
-            path.unlink()
+    draw(folder, cli_process, way, code, 2)
+    assert numbers_in("s") == [k * (k + 1) for k in range(FRAMES)]
 
 
 def test_a_script_with_threads_is_loaded_by_each_worker(folder, cli_process):
