@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framepipe.core import allocation
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.labels import VALUE, label_of
 from framepipe.core.progress_bar import controlled
@@ -207,6 +208,7 @@ def make(
         then the same call continues where it stopped.
     """
     refuse_while_loading("make")
+    allocation.refuse_ranks()
     scene_options, draw, timing, encode = split(
         options, SceneOptions, DrawOptions, Timing, EncodeOptions, verb="make"
     )
@@ -378,6 +380,8 @@ def resume(
     """
     refuse_while_loading("resume")
     draw, part = split(options, DrawOptions, ShardOptions, verb="resume")
+    if part.shard is None:
+        allocation.refuse_ranks()
     where = open_store(store)
     record, is_signed = where.read_job()
     goal = MakeGoal.from_json(record.goal, where.path) if is_signed and record.goal else None
@@ -390,7 +394,7 @@ def resume(
         controlled(progress, stop) as control,
         opened_job(request, store, engine, None, control.stop) as (job, _),
     ):
-        if goal and part == ShardOptions():
+        if goal and part.is_all:
             return _make_job(job, where, engine, goal, draw, control)
         job_record = job.record(goal.for_json() if goal else None)
         return render_job(job, where, engine, draw, part, control=control, record=job_record)

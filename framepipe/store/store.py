@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from framepipe.job.contents import FileDigests
 from framepipe.job.frames import MAX_FRAMES, file_name, number_of
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import Stamp, read_stamp
+from framepipe.store.failures import FailureLog
 from framepipe.store.scan import InputFiles, Scan, adopted_in, digest_now, limited_to_recording
 from framepipe.store.status import FrameState, StoreStatus
 
@@ -67,27 +68,9 @@ class Store:
         """``movies.json``: the movies that were built from these frames and passed verification."""
         return self.path / "movies.json"
 
-    @property
-    def logs(self) -> Path:
-        """Folder of the output of programs that failed to draw a frame."""
-        return self.path / "logs"
-
-    def log_path(self, number: int) -> Path:
-        """Return the log file of frame ``number``; it exists only while the frame fails."""
-        return self.logs / Path(file_name(number)).with_suffix(".log")
-
     def keep_log(self, number: int, data: bytes) -> None:
-        """Write a frame's log. Nothing depends on it, so a failure is ignored."""
-        with contextlib.suppress(OSError):
-            if not self.logs.is_symlink():  # a folder from elsewhere may point anywhere
-                self.logs.mkdir(exist_ok=True)
-                files.write_atomic(self.log_path(number), data)
-
-    def drop_log(self, number: int) -> None:
-        """Delete the log, if any, of a frame that was drawn."""
-        with contextlib.suppress(OSError):
-            if not self.logs.is_symlink():
-                self.log_path(number).unlink()
+        """Keep the output of a program that failed to draw a frame, until the frame is drawn."""
+        FailureLog(self.path).keep_output(number, data)
 
     def seed(self) -> int | None:
         """Return the seed of the job's random numbers: chosen once, the same for all writers to this store.
@@ -109,11 +92,14 @@ class Store:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             files.write_first(self._seed_file, str(secrets.randbits(32)).encode())
-            return int(self._seed_file.read_bytes())
+            seed = int(self._seed_file.read_bytes())
         except OSError as error:
             raise self._error("cannot be written", error) from None
         except ValueError:
             raise StoreError(f"{self._seed_file} is damaged: delete it") from None
+        # another task may have written job.json since, and then removed the file that had its seed
+        record = self.known_job()
+        return seed if record is None or record.seed in (None, NO_SEED) else record.seed
 
     def forget_seed(self) -> None:
         """Remove the traces of a job that never started."""
@@ -329,6 +315,19 @@ class Store:
         extra = tuple(number for number in self.numbers() if number not in in_plan)
         return replace(status, numbers=planned, extra=extra)
 
+    def looker(
+        self, record: JobRecord, values: Mapping[int, Any] | None, digests: FileDigests
+    ) -> Callable[[int], bool]:
+        """Return a function that looks whether a frame is done now; parameters as for `scan`."""
+        input_files = InputFiles(record, digests, strict=True)
+
+        def is_done(number: int) -> bool:
+            scan = Scan(self.path, record, values, False, None, input_files)
+            scan.inspect(number)
+            return bool(scan.status().done)
+
+        return is_done
+
     def plan(self, record: JobRecord) -> tuple[int, ...]:
         """Return the frames of a job: those of its record, or those so far if the record has no end."""
         if record.extent == "fixed":
@@ -424,4 +423,6 @@ def status(store: Store | str | os.PathLike[str], *, deep: bool = False) -> Stor
     """
     where = store if isinstance(store, Store) else Store(store)
     before = where.read_job()[0]
-    return where.scan(before.refreshed(), deep=deep, before=before)
+    scanned = where.scan(before.refreshed(), deep=deep, before=before)
+    not_done = {*scanned.missing, *scanned.broken, *scanned.stale}
+    return replace(scanned, failed=FailureLog(where.path).records(not_done))
