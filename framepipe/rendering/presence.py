@@ -128,7 +128,7 @@ class Presence:
         return [beat for beat in self._heartbeats.all() if (beat.processes, beat.pid) != own]
 
     def beat_of(self, record: JobRecord) -> Heartbeat:
-        """Return the heartbeat of a task that has drawn with this record; without any, one made of the record."""
+        """Return the heartbeat of a task that has drawn with this record, or else one made of the record."""
         parts = record.undecided().parts
         beats = (beat for beat in self.others() if beat.parts == parts)
         return next(beats, Heartbeat(parts=parts, details=details_of(record.details)))

@@ -146,6 +146,7 @@ class Rendering:
         previous = self._store.known_job()
         self._digests = self._store.file_digests()
         self._digests.learn(self._job.remembered)
+        self._store.remember_files(self._digests)  # now: other tasks begin, and need not read large files
         record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
         record = _continue_record(record, previous, order, self._scene)
         with self._presence.joined(record, self._scene.shown(), self._sampled_values()):
@@ -196,10 +197,10 @@ class Rendering:
         if changed and not changed - _PER_TASK:
             lines = "\n  ".join(differences_between(new, old)) or ", ".join(sorted(changed))
             raise StoreError(
-                f"{self._store.path} holds frames of another task or an earlier run of this job. The script was "
-                f"the same, but:\n  {lines}\nNothing was drawn. All tasks of a job must be the same: take what "
-                "differs from --param, a file or a seed. If this is the new version: --stale draw, and all "
-                "frames are drawn again"
+                f"{self._store.path} holds frames of another task or an earlier run of this job. The script "
+                f"was the same, but:\n  {lines}\nNothing was drawn. All tasks of a job must be the same: "
+                "take what differs from --param, a file or a seed. If this is the new version: --stale draw, "
+                "and all frames are drawn again"
             )
 
     def _in_agreed_order(self, record: JobRecord) -> JobRecord:
@@ -329,9 +330,9 @@ class Rendering:
         failed = len(run.failures)
         self._presence.count(done, failed, 0)
         news = self._presence.news.take(is_last)
-        self._control.tell(
-            "draw", done + failed, total, failed=failed, label=self._store.path.name, news=news
-        )
+        if news or not is_last:
+            label = self._store.path.name
+            self._control.tell("draw", done + failed, total, failed=failed, label=label, news=news)
         if self._presence.is_time_to_look() and (stricter := self._presence.stricter_order()):
             raise OrderMatters(cast(Order, stricter[0]), stricter[1])
 

@@ -13,13 +13,15 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from framepipe.core import files
 from framepipe.job.fingerprint import combine
+from framepipe.job.frames import format_range_briefly
 
 #: Seconds between two heartbeats, and after which one from another host is stale: file attributes may be
 #: cached for a minute there (``acregmax`` in nfs(5)), and a frame may keep a process busy.
@@ -27,6 +29,7 @@ BEAT_S = 10.0
 STALE_S = 180.0
 _MAX_BYTES = 16_000_000
 _ORDERS = ("free", "replay", "serial")
+_MAX_TASKS = 12
 
 State = Literal["drawing", "ended", "stopped"]
 
@@ -288,6 +291,68 @@ class OrderFindings:
 def details_of(details: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     """Return a record's details with the digests cut: enough to see what differs."""
     return {name: {key: value[:40] for key, value in each.items()} for name, each in details.items()}
+
+
+def task_lines(beats: Sequence[Heartbeat], left: int) -> list[str]:
+    """Format heartbeats for people: how many draw, how fast, until when, and the tasks themselves.
+
+    Parameters
+    ----------
+    beats : sequence of Heartbeat
+    left : int
+        Frames that are not done.
+    """
+    if not beats:
+        return []
+    living = [beat for beat in beats if beat.is_alive]
+    counts = Counter(as_dict(beat)["state"] for beat in beats)
+    text = "tasks: " + ", ".join(f"{count} {state}" for state, count in counts.items())
+    rate = sum(beat.rate for beat in living)
+    if rate and left:
+        text += f"; {rate:.3g} frames/s, about {duration_text(left / rate)} left"
+    if again := sum(beat.requeues for beat in beats):
+        text += f"; started again {again} times"
+    lines = [text]
+    told = [beat for beat in beats if beat.is_alive or beat.state != "ended"]
+    lines += [f"  {_line(beat)}" for beat in told[:_MAX_TASKS]]
+    if len(told) > _MAX_TASKS:
+        lines.append(f"  and {len(told) - _MAX_TASKS} more: --json has all")
+    errors = [beat for beat in beats if beat.error]
+    if errors:
+        last = max(errors, key=lambda beat: beat.beat_s)
+        lines.append(f"last error: {last.error} ({last.name})")
+    return lines
+
+
+def _line(beat: Heartbeat) -> str:
+    """Describe what one task does."""
+    shard = f" ({beat.shard})" if beat.shard else ""
+    text = f"{beat.name}{shard}: {beat.done} of {beat.total}"
+    text += f", {beat.failed} failed" if beat.failed else ""
+    text += f", {beat.helped} of other tasks" if beat.helped else ""
+    if not beat.is_alive:
+        verb = "stopped" if beat.state == "stopped" else "died, or has not said anything"
+        return f"{text}; {verb} {duration_text(beat.age_s)} ago"
+    text += f", {beat.rate:.3g} frames/s" if beat.rate else ""
+    if beat.drawing:
+        longest_s = beat.beat_s - min(beat.drawing.values()) + beat.age_s
+        text += f", drawing {format_range_briefly(beat.drawing, 40)} since {duration_text(longest_s)}"
+    return text
+
+
+def duration_text(seconds: float) -> str:
+    """Format a duration for people.
+
+    >>> duration_text(42), duration_text(3661), duration_text(200_000)
+    ('42 s', '1:01:01', '2 d 07:33')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours = whole // 60 % 60, whole // 3600
+    if hours < 48:
+        return f"{hours}:{minutes:02}:{whole % 60:02}"
+    return f"{hours // 24} d {hours % 24:02}:{minutes:02}"
 
 
 def as_dict(beat: Heartbeat) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from framepipe.core.shape import Shape
 from framepipe.core.summary import Summary, short_path, size_text
 from framepipe.job.frames import format_range, format_range_briefly
 from framepipe.store.failures import FailureRecord, failure_lines
+from framepipe.store.heartbeats import Heartbeat, as_dict, task_lines
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ class StoreStatus(Summary):
     failed : dict of int to FailureRecord
         Those of the missing, broken or stale frames that could not be drawn when they were last tried. Only
         `framepipe.status` looks for them.
+    tasks : tuple of Heartbeat
+        The processes that draw, and those that did and left frames undone. Only `framepipe.status` looks for
+        them.
     """
 
     path: Path
@@ -66,6 +70,7 @@ class StoreStatus(Summary):
     numbers: tuple[int, ...] = ()
     recorded: bool = False
     failed: Mapping[int, FailureRecord] = field(default_factory=dict)
+    tasks: tuple[Heartbeat, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -85,6 +90,7 @@ class StoreStatus(Summary):
         lines += [f"  {line}" for line in self.problems()]
         if self.extra:
             lines.append(f"  not in the plan, never used: {format_range_briefly(self.extra)}")
+        lines += [f"  {line}" for line in task_lines(self.tasks, self.total - len(self.done))]
         if not self.complete and self.recorded:
             lines.append("Go on: run the program again that recorded them, from recorder.next_number on")
         elif not self.complete:
@@ -115,6 +121,7 @@ class StoreStatus(Summary):
             "broken": {str(number): reason for number, reason in self.broken.items()},
             "stale": {str(number): reason for number, reason in self.stale.items()},
             "failed": {str(number): record.message for number, record in self.failed.items()},
+            "tasks": [as_dict(beat) for beat in self.tasks],
             "extra": format_range(self.extra),
             "width_px": self.shape.width if self.shape else None,
             "height_px": self.shape.height if self.shape else None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -25,6 +26,8 @@ from framepipe.job.frames import MAX_FRAMES, file_name, number_of
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import Stamp, read_stamp
 from framepipe.store.failures import FailureLog
+from framepipe.store.heartbeats import Heartbeats
+from framepipe.store.looking import StatusMemory
 from framepipe.store.scan import InputFiles, Scan, adopted_in, digest_now, limited_to_recording
 from framepipe.store.status import FrameState, StoreStatus
 
@@ -284,6 +287,7 @@ class Store:
         deep: bool = False,
         before: JobRecord | None = None,
         digests: FileDigests | None = None,
+        remembers: bool = False,
     ) -> StoreStatus:
         """Determine the state of a job's frames.
 
@@ -300,13 +304,19 @@ class Store:
             Check every chunk's CRC too.
         before : JobRecord, optional
             The record in ``job.json`` when the frames were drawn, for better reasons.
+        digests : FileDigests, optional
+            Of files that frames were drawn from; all are looked at again, missing ones too.
+        remembers : bool
+            Do not look into files that are as they were when this account last asked: see `StatusMemory`.
         """
         recorded = record.extent == "recorded"
         planned = tuple(self.numbers()) if recorded else self.plan(record)
         input_files = InputFiles(record, digests or self.file_digests(), strict=digests is not None)
-        scan = Scan(self.path, record, values, deep, before, input_files)
-        for number in planned if numbers is None else numbers:
-            scan.inspect(number)
+        memory = None
+        if remembers and not deep and not recorded and values is None:
+            memory = StatusMemory(self.path, _memory_key(record))
+        scan = Scan(self.path, record, values, deep, before, input_files, memory)
+        scan.inspect_all(planned if numbers is None else numbers)
         status = scan.status()
         if recorded:
             status = limited_to_recording(status, scan.recorded.numbers(len(planned)))
@@ -394,6 +404,12 @@ class Store:
             raise self._error("cannot write movies.json", error) from None
 
 
+def _memory_key(record: JobRecord) -> str:
+    """Return a digest of what decides whether a frame is done, besides the files that the frame names."""
+    deciding = [dict(sorted(record.parts.items())), record.values_are_numbers, dict(adopted_in(record))]
+    return hashlib.sha256(json.dumps([1, *deciding]).encode()).hexdigest()
+
+
 def _movies_json(movies: Iterable[tuple[str, Any]]) -> bytes:
     return json.dumps({MOVIES_KEY: dict(movies)}, indent=1).encode() + b"\n"
 
@@ -408,7 +424,7 @@ def _is_foreign(path: Path, key: str) -> bool:
 
 
 def status(store: Store | str | os.PathLike[str], *, deep: bool = False) -> StoreStatus:
-    """Return the state of a store: done, missing, broken, stale and why. Loads no scene.
+    """Return the state of a store: done, missing, broken, stale and why; and who draws. Loads no scene.
 
     Parameters
     ----------
@@ -423,6 +439,8 @@ def status(store: Store | str | os.PathLike[str], *, deep: bool = False) -> Stor
     """
     where = store if isinstance(store, Store) else Store(store)
     before = where.read_job()[0]
-    scanned = where.scan(before.refreshed(), deep=deep, before=before)
+    digests = where.file_digests()
+    scanned = where.scan(before.refreshed(digests), deep=deep, before=before, remembers=True)
     not_done = {*scanned.missing, *scanned.broken, *scanned.stale}
-    return replace(scanned, failed=FailureLog(where.path).records(not_done))
+    failed = FailureLog(where.path).records(not_done)
+    return replace(scanned, failed=failed, tasks=tuple(Heartbeats(where.path).all()))
