@@ -35,8 +35,6 @@ class RenderReport(Summary):
     redrawn : dict of str to int
         Why existing frames were drawn again: reason -> number of frames.
     failed : tuple of Failed
-    helped : tuple of int
-        Numbers of frames of other tasks that were drawn too.
     engine : str
     workers : int
     seconds : float
@@ -56,6 +54,8 @@ class RenderReport(Summary):
         Number of the scene's frames, if it has ended.
     record : JobRecord or None
         The contents of ``job.json`` now.
+    helped : tuple of int
+        Numbers of frames of other tasks that were drawn too.
     """
 
     store: Path
@@ -64,7 +64,6 @@ class RenderReport(Summary):
     kept: int = 0
     redrawn: Mapping[str, int] = field(default_factory=dict)
     failed: tuple[Failed, ...] = ()
-    helped: tuple[int, ...] = ()
     engine: str = ""
     workers: int = 0
     seconds: float = 0.0
@@ -76,6 +75,7 @@ class RenderReport(Summary):
     warnings: tuple[str, ...] = ()
     ended: int | None = None
     record: JobRecord | None = None
+    helped: tuple[int, ...] = ()
 
     def summary(self) -> str:
         """See `Summary`."""

@@ -66,6 +66,11 @@ def start(folder, *args, **env):
     )
 
 
+def kill(process):
+    process.kill()
+    process.communicate()
+
+
 def wait_for_frames(store, count, process=None):
     until = time.monotonic() + 120
     while len(fp.Store(store).numbers()) < count:
@@ -118,7 +123,8 @@ def test_a_task_with_another_global_stops_at_once_and_names_it(folder, render, m
     assert "(shard 1/2) draws other frames" in two.stderr
     assert (folder / "s" / "job.json").read_bytes() == before
     one.terminate()
-    assert one.wait(60) == 75
+    one.communicate(timeout=60)
+    assert one.returncode == 75
     assert fp.status("s").stale == {}
 
 
@@ -214,8 +220,7 @@ def test_what_a_killed_task_has_left_is_drawn_by_another(folder, render):
     (folder / "s").mkdir()
     one = start(folder, "--frames", 20, "--shard", "1/2", SLEEP_S="0.5")
     wait_for_frames("s", 1, one)
-    one.kill()
-    one.wait()
+    kill(one)
     assert [beat.is_alive for beat in Heartbeats(folder / "s").all()] == [False]
     render("--shard", "2/2", frames=20, ok=True)
     assert fp.status("s").complete
@@ -230,8 +235,7 @@ def test_a_task_that_is_to_draw_only_its_own_does_not_help(folder, render):
     (folder / "s").mkdir()
     one = start(folder, "--frames", 20, "--shard", "1/2", SLEEP_S="0.5")
     wait_for_frames("s", 1, one)
-    one.kill()
-    one.wait()
+    kill(one)
     render("--shard", "2/2", "--own-only", frames=20, ok=True)
     assert not fp.status("s").complete
 
