@@ -4,7 +4,7 @@
 
 Default 50,000 and 10,000. Each line is one command of framepipe's in a process of its own: seconds by the
 clock, and of processor time (user and system, with children). "slow" runs under a small library
-(LD_PRELOAD; it needs gcc) that adds 1 ms to each open and stat of a frame, as a busy parallel file system does.
+(LD_PRELOAD; it needs gcc) that adds 1 ms to each open and stat of a frame, as a busy file system does.
 
 - status, first: nothing is remembered. status, again: by size, times and inode.
 - status of strided gaps: every eighth frame is missing; the size of what it prints counts.
@@ -50,14 +50,16 @@ SLOW = r"""
     #define OPEN(name) int name(const char *path, int flags, ...) { va_list more; va_start(more, flags); \
         mode_t mode = va_arg(more, int); va_end(more); NEXT(name); return next(path, flags, mode); }
     OPEN(open) OPEN(open64)
-    #define OPENAT(name) int name(int at, const char *path, int flags, ...) { va_list more; va_start(more, flags); \
-        mode_t mode = va_arg(more, int); va_end(more); NEXT(name); return next(at, path, flags, mode); }
+    #define OPENAT(name) int name(int at, const char *path, int flags, ...) { va_list more; \
+        va_start(more, flags); mode_t mode = va_arg(more, int); va_end(more); NEXT(name); \
+        return next(at, path, flags, mode); }
     OPENAT(openat) OPENAT(openat64)
     int stat(const char *path, struct stat *to) { NEXT(stat); return next(path, to); }
     int lstat(const char *path, struct stat *to) { NEXT(lstat); return next(path, to); }
     int stat64(const char *path, struct stat64 *to) { NEXT(stat64); return next(path, to); }
     int lstat64(const char *path, struct stat64 *to) { NEXT(lstat64); return next(path, to); }
-    int fstatat(int at, const char *path, struct stat *to, int how) { NEXT(fstatat); return next(at, path, to, how); }
+    int fstatat(int at, const char *path, struct stat *to, int how)
+    { NEXT(fstatat); return next(at, path, to, how); }
     int fstatat64(int at, const char *path, struct stat64 *to, int how)
     { NEXT(fstatat64); return next(at, path, to, how); }
     int statx(int at, const char *path, int how, unsigned mask, struct statx *to)

@@ -21,7 +21,7 @@ from framepipe.store.heartbeats import BEAT_S, Heartbeat, Heartbeats, OrderFindi
 from framepipe.store.store import Store
 
 _ORDERS = ("free", "replay", "serial")
-_LOOK_S = 2.0
+_LOOK_S, _HEED_S = 2.0, 60.0
 _RECENT = 64
 #: A frame that has taken d seconds is begun if d times this, and some seconds to end, are left.
 _SAFETY, _END_S = 1.25, 5.0
@@ -58,11 +58,13 @@ class Presence:
         self._logged = self._failures.numbers()
         self.news = FailureNews()
         self._findings: OrderFindings | None = None
+        self._is_refused = False
         self._end_s = None if time_left_s is None else time.monotonic() + time_left_s
         self._drawing: dict[int, tuple[float, float]] = {}  # number -> begun, by both clocks
         self._durations_s: deque[float] = deque(maxlen=_RECENT)
         self._finished_at: deque[float] = deque(maxlen=_RECENT)
         self._last_beat = self._last_look = 0.0
+        self._last_heed = time.monotonic()
 
     @contextmanager
     def joined(
@@ -94,6 +96,7 @@ class Presence:
         self._findings = OrderFindings(self._store.path, self.beat.job)
         state: Any = "stopped"
         try:
+            self._take_place()
             self._write()
             self.heed_siblings()
             with self._control.stop.watched(self.tick):
@@ -105,9 +108,11 @@ class Presence:
     def _leave(self, state: Any) -> None:
         self._failures.tidy()
         self._drawing.clear()
-        if not self.is_shared:
+        if not self.is_shared or self._is_refused:
             self._heartbeats.remove(self.beat)
             return
+        if self._control.stop.requested and self.beat.done + self.beat.failed < self.beat.total:
+            state = "stopped"
         self.beat = replace(self.beat, state=state)
         self._write()
         if state == "ended" and self._is_whole():
@@ -134,7 +139,7 @@ class Presence:
         return next(beats, Heartbeat(parts=parts, details=details_of(record.details)))
 
     def heed_siblings(self) -> None:
-        """Stop if another task draws other pictures under the same names, and was there first.
+        """Stop if the first of the living tasks draws other pictures under the same names.
 
         Tasks of the same array count though they have ended.
 
@@ -142,23 +147,27 @@ class Presence:
         ------
         StoreError
         """
-        own = (self.beat.since_s, self.beat.processes, self.beat.pid)
+        siblings = []
         for beat in self.others():
-            was_first = (beat.since_s, beat.processes, beat.pid) < own
-            is_of_array = bool(beat.array) and beat.array == self.beat.array
-            if beat.is_alive or is_of_array:
-                if was_first and (differences := differences_between(self.beat, beat)):
-                    raise StoreError(refusal(self._store.path, beat, differences))
-            elif beat.shard == self.beat.shard:
-                self._heartbeats.remove(beat)  # this task takes its place
+            if beat.is_alive or (beat.array and beat.array == self.beat.array):
+                siblings.append(beat)
+        # only with the first one, so that one that is about to be refused refuses nobody
+        first = min([*siblings, self.beat], key=_age_key)
+        if first is not self.beat and (differences := differences_between(self.beat, first)):
+            self._is_refused = True
+            raise StoreError(refusal(self._store.path, first, differences))
+
+    def _take_place(self) -> None:
+        """Remove the heartbeats of dead tasks that had the same part."""
+        for beat in self.others():
+            if not beat.is_alive and beat.shard == self.beat.shard:
+                self._heartbeats.remove(beat)
 
     def earlier_sibling(self) -> Heartbeat | None:
         """Return a living task that began to draw before this one, None if there is none."""
-        own = (self.beat.since_s, self.beat.processes, self.beat.pid)
-        for beat in self.others():
-            if beat.is_alive and (beat.since_s, beat.processes, beat.pid) < own:
-                return beat
-        return None
+        living = [beat for beat in self.others() if beat.is_alive]
+        first = min([*living, self.beat], key=_age_key)
+        return None if first is self.beat else first
 
     def begin(self, order: str, total: int, done: int) -> None:
         """Note what a run is about to do.
@@ -237,6 +246,8 @@ class Presence:
         now = time.monotonic()
         if now - self._last_beat >= BEAT_S:
             self._write()
+        if now - self._last_heed >= _HEED_S:  # it reads the heartbeats of all tasks
+            self._last_heed = now
             self.heed_siblings()
 
     def is_time_to_look(self) -> bool:
@@ -257,3 +268,8 @@ class Presence:
         )
         self._heartbeats.write(self.beat)
         self._last_beat = time.monotonic()
+
+
+def _age_key(beat: Heartbeat) -> tuple[float, str, int]:
+    """Sort tasks by when they began; no two are equal."""
+    return beat.since_s, beat.processes, beat.pid

@@ -28,6 +28,7 @@ from framepipe.job.record import JobRecord, Order
 from framepipe.job.shards import parse_shard
 from framepipe.options import ORDERS, ShardOptions
 from framepipe.rendering.engines import CannotSend, Engine, Failed, Original, SerialEngine, Work
+from framepipe.rendering.helping import share_of, shards_in_need
 from framepipe.rendering.presence import Presence
 from framepipe.rendering.report import RenderReport, check_report
 from framepipe.rendering.run import DiffersElsewhere, Endless, FramePlan, OrderMatters, RedrawDiffers, Run
@@ -37,7 +38,6 @@ from framepipe.scenes.base import Scene
 from framepipe.scenes.rasterize import FrameGeometry, picture_of
 from framepipe.scenes.warned import merged, warning_lines
 from framepipe.store.failures import FailureLog
-from framepipe.store.heartbeats import Heartbeat
 from framepipe.store.status import StoreStatus
 from framepipe.store.store import Store
 
@@ -400,25 +400,15 @@ class Rendering:
         return replace(report, helped=tuple(sorted(helped)), notes=notes)
 
     def _left_to_others(self, record: JobRecord) -> list[int]:
-        """Return the far half of what each other task has left, beginning where no other helper does."""
-        k, n = self._shard
-        own = f"{k}/{n}"
-        shards = {
-            beat.shard
-            for beat in self._presence.others()
-            if beat.shard.endswith(f"/{n}") and beat.shard != own and not _is_through(beat, record)
-        }
-        numbers = list(self._job.frames.numbers)
+        """Return frames of other tasks that are not done and have not failed, see `share_of`."""
+        plan = list(self._job.frames.numbers)
         failed = FailureLog(self._store.path).numbers()
-        far: list[int] = []
-        for shard in shards:
-            part = numbers[parse_shard(shard)[0] - 1 :: n]
+        left = []
+        for k in shards_in_need(self._presence.others(), self._shard, record.order):
+            part = plan[k - 1 :: self._shard[1]]
             status = self._store.scan(record, values=self._values, numbers=part, digests=self._digests)
-            left = [number for number in _without(part, status.done) if number not in failed]
-            far += left[len(left) // 2 :]
-        index = self._job.frames.index_by_number()
-        far.sort(key=lambda number: index[number])
-        return far[(k - 1) * len(far) // n :]
+            left.append([number for number in _without(part, status.done) if number not in failed])
+        return share_of(left, self._shard, self._job.frames.index_by_number())
 
     def _draw_of_others(
         self, record: JobRecord, numbers: list[int], drawn: int, helped: int
@@ -591,12 +581,6 @@ def _owner(previous: JobRecord | None, verb: str) -> str:
     if previous is None:
         return verb
     return previous.owner or ("make" if previous.goal else "render")
-
-
-def _is_through(beat: Heartbeat, record: JobRecord) -> bool:
-    """True if a task has drawn or tried all of its frames, in this order."""
-    is_complete = beat.state == "ended" and beat.done + beat.failed >= beat.total
-    return is_complete and beat.order == record.order
 
 
 def numbers_of(frames: Frames, part: ShardOptions) -> Sequence[int]:

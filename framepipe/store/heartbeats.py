@@ -29,7 +29,7 @@ BEAT_S = 10.0
 STALE_S = 180.0
 _MAX_BYTES = 16_000_000
 _ORDERS = ("free", "replay", "serial")
-_MAX_TASKS = 12
+_MAX_TASKS, _MAX_DETAILS = 12, 300
 
 State = Literal["drawing", "ended", "stopped"]
 
@@ -289,8 +289,10 @@ class OrderFindings:
 
 
 def details_of(details: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """Return a record's details with the digests cut: enough to see what differs."""
-    return {name: {key: value[:40] for key, value in each.items()} for name, each in details.items()}
+    """Return a record's details, cut: enough to see what differs."""
+    return {
+        name: {key: each[key][:40] for key in sorted(each)[:_MAX_DETAILS]} for name, each in details.items()
+    }
 
 
 def task_lines(beats: Sequence[Heartbeat], left: int) -> list[str]:
