@@ -28,7 +28,7 @@ from framepipe.job.record import JobRecord, Order
 from framepipe.job.shards import parse_shard
 from framepipe.options import ORDERS, ShardOptions
 from framepipe.rendering.engines import CannotSend, Engine, Failed, Original, SerialEngine, Work
-from framepipe.rendering.helping import share_of, shards_in_need
+from framepipe.rendering.helping import shards_in_need, share_of
 from framepipe.rendering.presence import Presence
 from framepipe.rendering.report import RenderReport, check_report
 from framepipe.rendering.run import DiffersElsewhere, Endless, FramePlan, OrderMatters, RedrawDiffers, Run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framepipe.rendering.helping import share_of, shards_in_need
+from framepipe.rendering.helping import shards_in_need, share_of
 from framepipe.store.heartbeats import Heartbeat
 
 PLAN = {number: number for number in range(400)}

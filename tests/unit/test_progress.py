@@ -79,10 +79,15 @@ def test_a_line_of_a_log_says_when_and_where_it_was_written(monkeypatch):
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "5")
     file = io.StringIO()
     ProgressBar(file)(Progress("draw", 5, 5, 0, "run1"))
-    assert re.match(rf"\[\d\d-\d\d \d\d:\d\d:\d\d {socket.gethostname()} task 5\] drawing run1", file.getvalue())
+    assert re.match(
+        rf"\[\d\d-\d\d \d\d:\d\d:\d\d {socket.gethostname()} task 5\] drawing run1", file.getvalue()
+    )
 
 
 def test_news_are_told_at_once_in_a_log_and_above_the_bar_of_a_terminal():
-    steps = [Progress("draw", 1, 50, 1, "run1", "frame 1 failed: no data"), Progress("draw", 2, 50, 1, "run1")]
+    steps = [
+        Progress("draw", 1, 50, 1, "run1", "frame 1 failed: no data"),
+        Progress("draw", 2, 50, 1, "run1"),
+    ]
     assert told(steps).startswith("frame 1 failed: no data\n")
     assert "frame 1 failed: no data\n" in told(steps, Terminal())
