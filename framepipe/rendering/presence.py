@@ -7,20 +7,21 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from framepipe.core import allocation
 from framepipe.core.control import Control
 from framepipe.errors import StoreError
-from framepipe.job.record import JobRecord
+from framepipe.job.record import JobRecord, Order
+from framepipe.options import ORDERS
 from framepipe.rendering.engines import Failed, Outcome, Task
 from framepipe.rendering.news import FailureNews
+from framepipe.rendering.run import OrderMatters, RedrawDiffers
 from framepipe.rendering.siblings import differences_between, refusal
 from framepipe.store.failures import FailureLog
-from framepipe.store.heartbeats import BEAT_S, Heartbeat, Heartbeats, OrderFindings, born_at, details_of
+from framepipe.store.heartbeats import BEAT_S, Findings, Heartbeat, Heartbeats, born_at, details_of
 from framepipe.store.store import Store
 
-_ORDERS = ("free", "replay", "serial")
 _LOOK_S, _HEED_S = 2.0, 60.0
 _RECENT = 64
 #: A frame that has taken d seconds is begun if d times this, and some seconds to end, are left.
@@ -57,7 +58,7 @@ class Presence:
         self._failures = FailureLog(store.path, self.beat.name)
         self._logged = self._failures.numbers()
         self.news = FailureNews()
-        self._findings: OrderFindings | None = None
+        self._findings: Findings | None = None
         self._is_refused = False
         self._end_s = None if time_left_s is None else time.monotonic() + time_left_s
         self._drawing: dict[int, tuple[float, float]] = {}  # number -> begun, by both clocks
@@ -93,7 +94,7 @@ class Presence:
             shown=shown,
             since_s=self._heartbeats.clock_s(),
         )
-        self._findings = OrderFindings(self._store.path, self.beat.job)
+        self._findings = Findings(self._store.path, self.beat.job)
         state: Any = "stopped"
         try:
             self._take_place()
@@ -181,19 +182,26 @@ class Presence:
         self._drawing.clear()
         self.beat = replace(self.beat, order=order, total=total, done=done, failed=0)
 
-    def found_order(self, order: str, why: str) -> None:
-        """Tell other tasks of the same job which order frames need."""
-        if self.is_shared and self._findings:
-            self._findings.add(order, why)
+    @property
+    def findings(self) -> Findings | None:
+        """What the tasks that share this job have found out; None if it is not shared."""
+        return self._findings if self.is_shared else None
 
-    def agreed_order(self) -> tuple[str, str] | None:
-        """Return the strictest order that any task has found to be needed, and why."""
-        return self._findings.strictest() if self._findings else None
+    def heed_findings(self, record: JobRecord) -> None:
+        """Draw in another way if another task has found, since the last look, that frames need it.
 
-    def stricter_order(self) -> tuple[str, str] | None:
-        """Return the order that another task has found to be needed, if it is stricter than this run's."""
-        agreed = self.agreed_order() if self.is_shared else None
-        return agreed if agreed and _ORDERS.index(agreed[0]) > _ORDERS.index(self.beat.order) else None
+        Raises
+        ------
+        OrderMatters, RedrawDiffers
+        """
+        now = time.monotonic()
+        if self.findings is None or now - self._last_look < _LOOK_S:
+            return
+        self._last_look = now
+        if (agreed := self.findings.strictest()) and is_stricter(agreed[0], record.order):
+            raise OrderMatters(cast(Order, agreed[0]), agreed[1])
+        if record.redraw == "auto" and (number := self.findings.full_redraw()) is not None:
+            raise RedrawDiffers(number)
 
     def handed_out(self, task: Task) -> None:
         """Note that a worker draws a frame now."""
@@ -250,14 +258,6 @@ class Presence:
             self._last_heed = now
             self.heed_siblings()
 
-    def is_time_to_look(self) -> bool:
-        """True every few seconds: whoever asks looks at what other tasks have found out."""
-        now = time.monotonic()
-        if not self.is_shared or now - self._last_look < _LOOK_S:
-            return False
-        self._last_look = now
-        return True
-
     def _write(self) -> None:
         finished = self._finished_at
         elapsed_s = finished[-1] - finished[0] if len(finished) > 1 else 0.0
@@ -268,6 +268,11 @@ class Presence:
         )
         self._heartbeats.write(self.beat)
         self._last_beat = time.monotonic()
+
+
+def is_stricter(order: str, than: str) -> bool:
+    """True if frames that are drawn in this order are good in the other one, and not the other way round."""
+    return ORDERS.index(order) > ORDERS.index(than)
 
 
 def _age_key(beat: Heartbeat) -> tuple[float, str, int]:

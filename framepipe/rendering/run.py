@@ -50,6 +50,7 @@ class RedrawDiffers(Exception):
     """A frame of which only the changes were drawn differs from the same frame drawn in full."""
 
     def __init__(self, number: int) -> None:
+        self.number = number
         super().__init__(
             f"frame {number} came out different when only what had changed in it was drawn: so all frames "
             "are drawn in full (redraw full), those that were there too"

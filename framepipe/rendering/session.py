@@ -26,10 +26,10 @@ from framepipe.job.frames import Frames, format_range, format_range_briefly, par
 from framepipe.job.job import Job, ValueDigests
 from framepipe.job.record import JobRecord, Order
 from framepipe.job.shards import parse_shard
-from framepipe.options import ORDERS, ShardOptions
+from framepipe.options import ShardOptions
 from framepipe.rendering.engines import CannotSend, Engine, Failed, Original, SerialEngine, Work
 from framepipe.rendering.helping import shards_in_need, share_of
-from framepipe.rendering.presence import Presence
+from framepipe.rendering.presence import Presence, is_stricter
 from framepipe.rendering.report import RenderReport, check_report
 from framepipe.rendering.run import DiffersElsewhere, Endless, FramePlan, OrderMatters, RedrawDiffers, Run
 from framepipe.rendering.siblings import differences_between
@@ -151,7 +151,7 @@ class Rendering:
         record = _continue_record(record, previous, order, self._scene)
         with self._presence.joined(record, self._scene.shown(), self._sampled_values()):
             self._refuse_doubtful_version(previous, record)
-            record = self._in_agreed_order(record) if order == "auto" else record
+            record = self._as_agreed(record) if order == "auto" else record
             self._refuse_sharing(record)
             report = self._carry_out(record, previous, order)
         return check_report(replace(report, seconds=time.monotonic() - started_at), self._stop)
@@ -203,14 +203,18 @@ class Rendering:
                 "and all frames are drawn again"
             )
 
-    def _in_agreed_order(self, record: JobRecord) -> JobRecord:
-        """Return the record in the order that other tasks have found to be needed, if any has."""
-        agreed = self._presence.agreed_order() if self._presence.is_shared else None
-        if agreed is None:
+    def _as_agreed(self, record: JobRecord) -> JobRecord:
+        """Return the record as other tasks have found that frames must be drawn."""
+        findings = self._presence.findings
+        if findings is None:
+            return record
+        if findings.full_redraw() is not None:
+            record = record.redrawn_in_full()
+        if (agreed := findings.strictest()) is None:
             return record
         self._is_agreed = True
         order, why = agreed
-        if ORDERS.index(order) <= ORDERS.index(record.order):
+        if not is_stricter(order, record.order):
             return record
         self._notes += [why] if why else []
         return record.in_order(cast(Order, order))
@@ -266,6 +270,8 @@ class Rendering:
         if isinstance(finding, RedrawDiffers):
             self._notes.append(str(finding))
             record = record.redrawn_in_full()
+            if self._presence.findings:
+                self._presence.findings.add_full_redraw(finding.number)
             self._store.write_job(record)  # from now on the frames that are there are stale
             if is_spoilt:
                 raise EngineError(
@@ -284,7 +290,8 @@ class Rendering:
     def _in_stricter_order(self, record: JobRecord, order: Order, why: str) -> JobRecord:
         """Return the record in another order, and tell other tasks."""
         record = record.in_order(order)
-        self._presence.found_order(order, why)
+        if self._presence.findings:
+            self._presence.findings.add(order, why)
         if order == "serial":
             self._store.write_job(record)  # from now on the frames that are there are stale
             self._refuse_sharing(record)
@@ -303,8 +310,8 @@ class Rendering:
         work, plan = self._work(record, open_order=checked)
 
         self._presence.begin(record.order, len(self._numbers), pending.kept)
-        self._run = run = self._run_of(plan, record, lambda run: self._tell(run, pending.kept))
-        self._tell(run, pending.kept)
+        self._run = run = self._run_of(plan, record, lambda run: self._tell(run, record, pending.kept))
+        self._tell(run, record, pending.kept)
         if pending.numbers or self._growing:
             jumps = record.order == "free" and not self._engine.is_parallel and self._scene.keeps_state
             if checked and jumps and pending.numbers != [*self._job.frames.numbers]:
@@ -317,13 +324,13 @@ class Rendering:
         failed = self._presence.failed
         return Run(plan, record.order, self._stop, self._max_failures, on_frame, failed, redraw)
 
-    def _tell(self, run: Run, kept: int, is_last: bool = False) -> None:
+    def _tell(self, run: Run, record: JobRecord, kept: int, is_last: bool = False) -> None:
         """Tell the caller and the other tasks how far this run is, and look at what they have found out.
 
         Raises
         ------
-        OrderMatters
-            Another task has found out that frames depend on each other in another way.
+        OrderMatters, RedrawDiffers
+            Another task has found out that frames must be drawn in another way.
         """
         done = kept + len(run.drawn_numbers) + len(self._skipped)
         total = None if self._growing else len(self._numbers)
@@ -333,8 +340,7 @@ class Rendering:
         if news or not is_last:
             label = self._store.path.name
             self._control.tell("draw", done + failed, total, failed=failed, label=label, news=news)
-        if self._presence.is_time_to_look() and (stricter := self._presence.stricter_order()):
-            raise OrderMatters(cast(Order, stricter[0]), stricter[1])
+        self._presence.heed_findings(record)
 
     def _draw_pending(
         self, run: Run, work: Work, record: JobRecord, pending: _Pending, checked: bool
@@ -356,7 +362,8 @@ class Rendering:
                 geometry = run.check_beginning(watched) or geometry
                 if not self._stop.requested:
                     self._is_agreed = True
-                    self._presence.found_order(record.order, "")
+                    if self._presence.findings:
+                        self._presence.findings.add(record.order, "")
             run.draw(watched, numbers, geometry, checked, resume_points, at_once)
             self._skipped |= set(watched.skipped)
         if checked and not self._stop.requested:
@@ -425,8 +432,7 @@ class Rendering:
             done = len(run.drawn_numbers) + len(run.failures)
             self._presence.count(self._presence.beat.done, self._presence.beat.failed, helped + done)
             self._control.tell("draw", done, len(numbers), failed=len(run.failures), label=name)
-            if self._presence.is_time_to_look() and (stricter := self._presence.stricter_order()):
-                raise OrderMatters(cast(Order, stricter[0]), stricter[1])
+            self._presence.heed_findings(record)
 
         run = self._run_of(plan, record, tell)
         at_once = min(self._engine.workers, len(numbers))
@@ -440,7 +446,7 @@ class Rendering:
         return self._engine.workers if self._growing else min(self._engine.workers, len(pending.numbers))
 
     def _report(self, run: Run, record: JobRecord, pending: _Pending) -> RenderReport:
-        self._tell(run, pending.kept, is_last=True)
+        self._tell(run, record, pending.kept, is_last=True)
         drawn_earlier = sorted(self._drawn_numbers & {*pending.done})  # by this call, so not kept ones
         redrawn = set(run.drawn_numbers if self._growing else pending.numbers) - self._drawn_numbers
         total = len(self._numbers)

@@ -2,7 +2,7 @@
 
 They are in the folder ``tasks`` of the store, one a process, written whole. No frame depends on them: they
 are for `status`, and so that tasks of one job notice each other. What the tasks have found out about the
-order of frames is there too (`OrderFindings`).
+order of frames is there too (`Findings`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ BEAT_S = 10.0
 STALE_S = 180.0
 _MAX_BYTES = 16_000_000
 _ORDERS = ("free", "replay", "serial")
+_FULL_REDRAW = "full-redraw"
 _MAX_TASKS, _MAX_DETAILS = 12, 300
 
 State = Literal["drawing", "ended", "stopped"]
@@ -235,11 +236,11 @@ def _shard_key(shard: str) -> tuple[int, ...]:
     return tuple(int(part) for part in shard.split("/") if part.isdigit())
 
 
-class OrderFindings:
-    """What the tasks of one job have found out about the order of its frames.
+class Findings:
+    """What the tasks of one job have found out about how its frames must be drawn.
 
     Each finding is a file of its own that only the first finder writes, and none is ever taken back: the
-    strictest one holds for all. So tasks need no lock to agree.
+    strictest order holds for all. So tasks need no lock to agree.
 
     Parameters
     ----------
@@ -267,6 +268,16 @@ class OrderFindings:
             self._folder.mkdir(exist_ok=True)
             data = {"order": order, "why": text, "host": socket.gethostname(), "pid": os.getpid()}
             files.write_first(self._path(order), json.dumps(data).encode() + b"\n")
+
+    def add_full_redraw(self, number: int) -> None:
+        """Say that this frame came out different when only what had changed in it was drawn."""
+        self.add(_FULL_REDRAW, str(number))
+
+    def full_redraw(self) -> int | None:
+        """Return the frame for which any task has found that all must be drawn in full; None without one."""
+        path = self._path(_FULL_REDRAW)
+        why = self._why(path) if path.exists() else ""
+        return int(why) if why.isdigit() else None
 
     def strictest(self) -> tuple[str, str] | None:
         """Return the strictest order that was found to be needed, and why; None if nobody has checked it."""

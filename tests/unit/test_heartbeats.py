@@ -12,7 +12,7 @@ import pytest
 
 from framepipe.rendering.siblings import differences_between
 from framepipe.store.failures import FailureLog, failure_lines
-from framepipe.store.heartbeats import Heartbeat, Heartbeats, OrderFindings, born_at, task_lines
+from framepipe.store.heartbeats import Findings, Heartbeat, Heartbeats, born_at, task_lines
 
 ELSEWHERE = "node9"
 
@@ -73,20 +73,27 @@ def test_a_folder_of_heartbeats_that_points_elsewhere_is_left_alone(tmp_path):
     (tmp_path / "s" / "tasks").symlink_to(elsewhere)
     beats = Heartbeats(tmp_path / "s")
     beats.write(Heartbeat())
-    OrderFindings(tmp_path / "s", "1" * 64).add("serial", "")
+    Findings(tmp_path / "s", "1" * 64).add("serial", "")
     beats.clear()
     assert [path.name for path in elsewhere.iterdir()] == ["order-x"]
 
 
 def test_the_strictest_order_that_any_task_found_holds_and_none_is_taken_back(tmp_path):
-    one, two = OrderFindings(tmp_path, "a" * 64), OrderFindings(tmp_path, "a" * 64)
+    one, two = Findings(tmp_path, "a" * 64), Findings(tmp_path, "a" * 64)
     assert one.strictest() is None
     two.add("replay", "frame 3 differs")
     one.add("free", "")
     assert one.strictest() == two.strictest() == ("replay", "frame 3 differs")
     one.add("replay", "another reason")
     assert two.strictest() == ("replay", "frame 3 differs"), "the first finder's"
-    assert OrderFindings(tmp_path, "b" * 64).strictest() is None, "another version of the job"
+    assert Findings(tmp_path, "b" * 64).strictest() is None, "another version of the job"
+
+
+def test_a_frame_that_came_out_different_when_its_changes_were_drawn_is_told_to_all_tasks(tmp_path):
+    one, two = Findings(tmp_path, "a" * 64), Findings(tmp_path, "a" * 64)
+    assert one.full_redraw() is None
+    two.add_full_redraw(17)
+    assert (one.full_redraw(), one.strictest()) == (17, None)
 
 
 def test_what_differs_between_tasks_is_named_with_both_values():
