@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framepipe.core import allocation
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.labels import VALUE, label_of
 from framepipe.core.progress_bar import controlled
@@ -209,6 +210,7 @@ def make(
         then the same call continues where it stopped.
     """
     refuse_while_loading("make")
+    allocation.refuse_ranks()
     scene_options, draw, timing, encode = split(
         options, SceneOptions, DrawOptions, Timing, EncodeOptions, verb="make"
     )
@@ -390,6 +392,8 @@ def resume(
     """
     refuse_while_loading("resume")
     draw, part = split(options, DrawOptions, ShardOptions, verb="resume")
+    if part.shard is None:
+        allocation.refuse_ranks()
     where = open_store(store)
     record, is_signed = where.read_job()
     goal = MakeGoal.from_json(record.goal, where.path) if is_signed and record.goal else None
@@ -402,7 +406,7 @@ def resume(
         controlled(progress, stop) as control,
         opened_job(request, store, engine, None, control.stop) as (job, _),
     ):
-        if goal and part == ShardOptions():
+        if goal and part.is_all:
             with _tools_being_checked(goal) as tools:
                 return _make_job(job, where, engine, goal, draw, control, tools)
         job_record = job.record(goal.for_json() if goal else None)

@@ -82,8 +82,9 @@ def quick_wand() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_account(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key to seal job.json with that is not the user's."""
+    """A key to seal job.json with, and a cache, that are not the user's."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ class RedrawDiffers(Exception):
     """A frame of which only the changes were drawn differs from the same frame drawn in full."""
 
     def __init__(self, number: int) -> None:
+        self.number = number
         super().__init__(
             f"frame {number} came out different when only what had changed in it was drawn: so all frames "
             "are drawn in full (redraw full), those that were there too"
@@ -120,6 +121,8 @@ class Run:
         End after more failures than this.
     on_frame : callable
         Called after each frame.
+    on_failure : callable
+        Called with each `Failed`, before ``on_frame``.
     redraw : {"auto", "full"}
         Draw only what has changed in a frame, or all of it.
 
@@ -150,6 +153,7 @@ class Run:
         stop: Stop,
         max_failures: int | None,
         on_frame: Callable[[Run], None],
+        on_failure: Callable[[Failed], None],
         redraw: str = "full",
     ) -> None:
         self.compared = 0
@@ -162,7 +166,8 @@ class Run:
         self.warnings: list[Mapping[SceneWarning, int]] = []
         self.end_index: int | None = None
         self._plan, self._replay, self._order = plan, order != "free", order
-        self._stop, self._max_failures, self._on_frame = stop, max_failures, on_frame
+        self._stop, self._max_failures = stop, max_failures
+        self._on_frame, self._on_failure = on_frame, on_failure
         self.original: Original | None = None
         self._digests: dict[int, str] = {}
         self._files_by_number: dict[int, dict[str, str]] = {}
@@ -213,6 +218,30 @@ class Run:
         for task, outcome in pool.draw(InOrder(sorted(lost_tasks, key=lambda task: task.index)), at_once=1):
             if self._record_outcome(task, _mark_retried(outcome)):
                 return
+
+    def check_beginning(self, pool: WorkerPool) -> FrameGeometry | None:
+        """Draw the first two frames in two processes, to compare; keep neither.
+
+        All shards do this before they store anything, so that they agree on the order.
+
+        Returns
+        -------
+        FrameGeometry or None
+            The geometry of the first frame; None if it could not be drawn.
+
+        Raises
+        ------
+        OrderMatters
+        """
+        tasks = [self._task(number, None, keep=False) for number in islice(self._plan.index, 2)]
+        watched = [replace(task, watch=not self._replay) for task in tasks]
+        geometry = None
+        for task, outcome in pool.draw(FixedSequences([watched, tasks[-1:]]), at_once=2):
+            if task.number == self._plan.first and isinstance(outcome, Drawn):
+                geometry = outcome.geometry
+            self._check_outcome(task, outcome)
+        self._digests.clear()  # the second frame had no geometry of the first: a tight box may differ
+        return geometry
 
     def _source(
         self,
@@ -333,7 +362,7 @@ class Run:
                 self.end_index = self._plan.index[number]
                 return
             except RenderError as error:
-                self.failures.append(Failed(number, "raised", str(error), getattr(error, "traceback", "")))
+                self._note_failure(Failed(number, "raised", str(error), getattr(error, "traceback", "")))
                 self._on_frame(self)
                 return
 
@@ -522,9 +551,13 @@ class Run:
         elif isinstance(outcome, Failed):
             if outcome.kind == "store":
                 raise StoreError(outcome.message)
-            self.failures.append(outcome)
+            self._note_failure(outcome)
         self._on_frame(self)
         return self._max_failures is not None and len(self.failures) > self._max_failures
+
+    def _note_failure(self, failure: Failed) -> None:
+        self.failures.append(failure)
+        self._on_failure(failure)
 
 
 def _files_of(outcome: Outcome) -> dict[str, str]:

@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 from framepipe.errors import UsageError
-from framepipe.job.fingerprint import digest_code, digest_function, digest_value, state_digests
+from framepipe.job.fingerprint import digest_code, digest_function, digest_value, shown_values, state_digests
 from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
 from framepipe.scenes import matplotlib_private
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded
@@ -139,9 +139,17 @@ class AnimationScene(BaseScene):
             "figure": digest_figure(matplotlib_private.figure_of(animation)),
             "fargs": digest_value(matplotlib_private.arguments_of(animation)),
         }
-        for function in [self._build, *matplotlib_private.functions_of(animation), self._supply.make]:
-            digests |= digest_function(function) if function is not None else {}
+        for function in self._functions():
+            digests |= digest_function(function)
         return digests
+
+    def shown(self) -> Mapping[str, str]:
+        """Return short values of what the functions refer to, as text."""
+        return {name: text for each in self._functions() for name, text in shown_values(each).items()}
+
+    def _functions(self) -> list[Any]:
+        functions = [self._build, *matplotlib_private.functions_of(self.animation), self._supply.make]
+        return [function for function in functions if function is not None]
 
     def player(self, earlier: Mapping[int, Any] | Sequence[Any] = ()) -> Player:
         """See `Scene`."""

@@ -21,7 +21,7 @@ LEAST = {
     "assemble": ["s", "-o", "a.gif"],
     "verify": ["a.gif", "--store", "s"],
 }
-ONLY_CLI = {"as_json", "quiet", "dry_run", "help"}
+ONLY_CLI = {"as_json", "quiet", "dry_run", "help", "watch", "every"}
 ONLY_LIBRARY = {"progress", "stop"}
 
 

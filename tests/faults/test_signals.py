@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,46 @@ def test_reader_that_went_away_is_no_bug(drawn: Bench) -> None:
     process.wait(timeout=PATIENCE_S)
     assert process.stderr is not None
     assert "Traceback" not in (err := process.stderr.read()), err
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2], ids=lambda each: each.name
+)
+def test_a_signal_while_the_command_line_is_imported_ends_as_an_interrupt(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "click.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(600)\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "framepipe", "status", "s"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "importing\n"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 75, err
+    assert err == f"framepipe: stopped by {number.name}: run the same again\n"
+
+
+def test_a_signal_to_a_process_that_will_load_the_scene_does_not_kill_it(bench: Bench) -> None:
+    """A scheduler sends its warning to every process of a job, also to one that Python still starts."""
+    (bench.folder / "sitecustomize.py").write_text(
+        "import os, signal, sys, time\n"
+        "if any('engines.stage' in each for each in sys.orig_argv):\n"
+        "    os.kill(os.getpid(), signal.SIGUSR1)\n"
+    )
+    done = bench.run(
+        "render",
+        "tiny.py:draw",
+        "--frames",
+        2,
+        "--store",
+        "store",
+        "-j",
+        1,
+        "-q",
+        PYTHONPATH=str(bench.folder),
+    )
+    assert done.returncode == 0, done.stderr

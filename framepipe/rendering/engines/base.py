@@ -284,7 +284,6 @@ def draw_frame(
         reads = witness.frame(carried=bool(changed)) if witness else {}
         if task.keep:
             store.commit(task.number, picture.encoded(_stamp(work, task, reads)))
-            store.drop_log(task.number)
     except RunOn:
         raise
     except SceneEnded:

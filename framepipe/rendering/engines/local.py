@@ -190,6 +190,7 @@ class _Workers:
         limit = at_once or self._count
         self._tasks = tasks
         while True:
+            self._stop.tick()
             if not self._stop.requested:
                 self._hand_out(tasks, limit)
             if not self._busy() and (self._stop.requested or not tasks.more) and not self._outcomes:

@@ -31,13 +31,12 @@ from typing import Any
 from framepipe.job.frames import Frames
 from framepipe.job.witness import Witness
 from framepipe.rendering.engines.base import Ended, Task, Work, draw_frame
-from framepipe.rendering.engines.link import Link
+from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
 from framepipe.scenes.base import Player, RunOn, Scene
 from framepipe.scenes.forking import flush, fork, why_unsafe
 from framepipe.scenes.state import StateWatch
 from framepipe.scenes.warned import collecting_warnings
 
-_LEFT_TO_PARENT = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGHUP")
 _STATUS_S, _STATUS_TICK_S = 0.5, 0.01
 _signals = threading.local()
 
@@ -269,8 +268,10 @@ def _sendable(error: BaseException) -> BaseException | str:
 
 def _ignore_signals() -> None:
     """Leave signals to the main process: a scheduler sends them to every process of a job."""
-    for name in _LEFT_TO_PARENT:  # a handler, not SIG_IGN, which programs that we start would inherit
+    for name in LEFT_TO_PARENT:  # a handler, not SIG_IGN, which programs that we start would inherit
         signal.signal(getattr(signal, name), _ignore)
+    # the main process has blocked them while this one started
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [getattr(signal, name) for name in LEFT_TO_PARENT])
 
 
 def _ignore(number: int, _: Any) -> None:
@@ -284,7 +285,7 @@ def _block_signals() -> None:
     `multiprocessing.Pool.terminate`, would wait for ever.
     """
     _signals.mask = signal.pthread_sigmask(
-        signal.SIG_BLOCK, [getattr(signal, name) for name in _LEFT_TO_PARENT]
+        signal.SIG_BLOCK, [getattr(signal, name) for name in LEFT_TO_PARENT]
     )
 
 
@@ -294,7 +295,7 @@ def _restore_signals() -> None:
 
 def _reset_signals() -> None:
     """Restore default handlers in processes that the user's code forks, so that they can be terminated."""
-    for name in _LEFT_TO_PARENT:
+    for name in LEFT_TO_PARENT:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     _restore_signals()
 
