@@ -117,11 +117,7 @@ class Rendering:
         started_at = time.monotonic()
         self._store.create()
         self._store.sweep()
-        previous = self._store.known_job()
-        self._digests = self._store.file_digests()
-        self._digests.learn(self._job.remembered)
-        record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
-        record = _continue_record(record, previous, order, self._scene)
+        record, previous = self._continued(record, order)
         checked = order == "auto" and not record.order_checked
         while True:
             try:
@@ -134,6 +130,18 @@ class Rendering:
                 return check_report(replace(report, seconds=time.monotonic() - started_at), self._stop)
             self._drawn_numbers |= set(report.drawn)
             previous = record
+
+    def pending(self, record: JobRecord, order: str) -> list[int]:
+        """Return the numbers of the frames that are to be drawn. Draws none, and writes nothing."""
+        return self._look(*self._continued(record, order)).numbers
+
+    def _continued(self, record: JobRecord, order: str) -> tuple[JobRecord, JobRecord | None]:
+        """Return the record as the continuation of the one in the store, and that one."""
+        previous = self._store.known_job()
+        self._digests = self._store.file_digests()
+        self._digests.learn(self._job.remembered)
+        record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
+        return _continue_record(record, previous, order, self._scene), previous
 
     def _in_another_way(self, finding: Exception, record: JobRecord, order: str) -> JobRecord:
         """Choose another engine, order or way of drawing after ``finding``; return the record for it.
