@@ -10,7 +10,7 @@ from pathlib import Path
 
 from framepipe.cluster.resources import CPUS, ROUNDS
 from framepipe.cluster.scripts import cluster_options
-from framepipe.cluster.submission import JobFolder, Submission
+from framepipe.cluster.submission import JobFolder, Submission, next_folder
 from framepipe.cluster.submit import begin
 from framepipe.core.control import ProgressCallback, Stop
 from framepipe.core.summary import Summary, short_path
@@ -179,7 +179,8 @@ def _send_rest(submission: Submission, folder: JobFolder, left: _Left) -> Finish
     if not left.again or round_ > (ROUNDS if rounds is None else rounds):
         raise IncompleteStore(_failure(submission, folder, left))
     rest = replace(submission, sent=left.again, round=round_, failed=left.failed, done_before=left.done)
-    folder_again, _ = begin(rest)
+    folder_again = next_folder(Path(submission.store))
+    begin(rest, folder_again)
     count = sum(len(left.frames[shard]) for shard in left.again)
     text = (
         f"{count or 'all'} frames are missing because tasks {format_range(left.again)} "

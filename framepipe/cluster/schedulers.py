@@ -31,12 +31,15 @@ class Stage:
     tasks : tuple of int
         The tasks that are sent, each from 1.
     is_array : bool
+    log_by_scheduler : bool
+        The scheduler appends all that a task prints to its log; else the script does.
     """
 
     name: str
     title: str
     tasks: tuple[int, ...]
     is_array: bool
+    log_by_scheduler: bool
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,6 @@ class Scheduler(ABC):
         Arrays are one range from 1, so that a few tasks need a table of which these are.
     reads_stdin : bool
         The script is read from standard input.
-    own_log : bool
-        The scheduler itself appends all that a task prints to its log.
     """
 
     name: ClassVar[str]
@@ -92,7 +93,10 @@ class Scheduler(ABC):
     array_index: ClassVar[str]
     needs_table: ClassVar[bool] = False
     reads_stdin: ClassVar[bool] = False
-    own_log: ClassVar[bool] = False
+
+    def keeps_logs(self, folder: str) -> bool:
+        """True if the scheduler appends all that a task prints, in each run, to a log in the folder."""
+        return False
 
     @abstractmethod
     def directives(self, stage: Stage, resources: Resources) -> list[str]:
@@ -141,7 +145,10 @@ class Slurm(Scheduler):
     id_pattern = r"^(\d+)(?:;|$)"
     prefix = "#SBATCH"
     array_index = "$SLURM_ARRAY_TASK_ID"
-    own_log = True
+
+    def keeps_logs(self, folder: str) -> bool:
+        """See `Scheduler`. In a log's path Slurm replaces ``%`` and what follows, and drops backslashes."""
+        return not {"%", "\\"} & {*folder}
 
     def directives(self, stage: Stage, resources: Resources) -> list[str]:
         """See `Scheduler`; ``--time`` has whole minutes in effect."""
@@ -152,7 +159,8 @@ class Slurm(Scheduler):
         lines += [f"--partition={resources.partition}"] if resources.partition else []
         lines += [f"--account={resources.account}"] if resources.account else []
         lines += [f"--signal=USR1@{resources.warning_s}", "--requeue", "--open-mode=append"]
-        return [*lines, f"--output={stage.name}-{'%a' if stage.is_array else '1'}.log", *resources.directives]
+        log = f"{stage.name}-{'%a' if stage.is_array else '1'}.log" if stage.log_by_scheduler else "/dev/null"
+        return [*lines, f"--output={log}", *resources.directives]
 
     def launcher(self, resources: Resources) -> str:
         """See `Scheduler`. Since Slurm 22.05 srun does not take ``--cpus-per-task`` over from the job."""

@@ -33,7 +33,11 @@ def _script(submission: Submission, folder: JobFolder, stage_name: str) -> str:
     resources = Resources.of(options)
     store = Path(submission.store)
     stage = Stage(
-        stage_name, _title(store, stage_name), submission.tasks_of(stage_name), stage_name != "finish"
+        name=stage_name,
+        title=_title(store, stage_name),
+        tasks=submission.tasks_of(stage_name),
+        is_array=stage_name != "finish",
+        log_by_scheduler=scheduler.keeps_logs(str(folder.path)),
     )
     tasks = submission.tasks if stage_name == "draw" else submission.encoding_tasks
     by_hand = f"{scheduler.submits} {'<' if scheduler.reads_stdin else ''}{stage_name}.sh"
@@ -45,7 +49,7 @@ def _script(submission: Submission, folder: JobFolder, stage_name: str) -> str:
         "",
         *_task_lines(scheduler, stage),
         f"folder={shlex.quote(str(folder.path))}",
-        *([] if scheduler.own_log else [f'exec >>"$folder/{stage_name}-$task.log" 2>&1']),
+        *([] if stage.log_by_scheduler else [f'exec >>"$folder/{stage_name}-$task.log" 2>&1']),
         f"cd -- {shlex.quote(submission.cwd)} || exit",
         *([options.setup.rstrip()] if options.setup else []),
         *scheduler.before(resources),

@@ -53,7 +53,8 @@ PathLike = str | os.PathLike[str]
 #: From here on tasks encode segments; a segment has some 250 frames.
 _MANY_FRAMES, _SEGMENT_FRAMES = 1000, 250
 _GROUPS = (SceneOptions, DrawOptions, Timing, EncodeOptions, SubmitOptions)
-_POLL_S = 5.0
+#: Seconds between looks at the result of submitted jobs, and between questions to the scheduler.
+_LOOK_S, _ASK_S = 0.5, 15.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -222,9 +223,10 @@ def submit(
     check_outputs(paths)
     request = _request(scene, frames, keywords)
     with controlled(progress, stop) as control:
-        if scene is not None or store is not None:
-            _refuse_second(Store(store_of(request, store)).path)
+        where = None if scene is None and store is None else Store(store_of(request, store)).path
+        folder = _new_folder(where) if where else None
         look = _look(request, store, keywords, paths, control)
+        folder = folder or _new_folder(look.store)
         if look.metadata and not encode.metadata:
             keywords["metadata"] = dict(look.metadata)
         keep, notes = _keeps(look.store, keep_frames)
@@ -244,9 +246,9 @@ def submit(
         )
         report = SubmitReport(
             store=look.store,
-            folder=next_folder(look.store).path,
+            folder=folder.path,
             scheduler=scheduler,
-            scripts={},
+            scripts=scripts_of(submission, folder),
             jobs={},
             frames=None if look.numbers is None else len(look.numbers),
             pending=None if look.pending is None else len(look.pending),
@@ -254,26 +256,23 @@ def submit(
             notes=notes,
         )
         if dry_run:
-            return replace(report, scripts=scripts_of(submission, next_folder(look.store)))
-        folder, jobs = begin(submission)
-        report = replace(report, folder=folder.path, scripts=scripts_of(submission, folder), jobs=jobs)
+            return report
+        report = replace(report, jobs=begin(submission, folder))
         return replace(report, text=_wait(look.store, control)) if wait else report
 
 
-def begin(submission: Submission) -> tuple[JobFolder, dict[str, str]]:
-    """Write the scripts of a submission into a new folder and submit them; return the folder and the jobs.
+def begin(submission: Submission, folder: JobFolder) -> dict[str, str]:
+    """Write the scripts of a submission into its new folder, and submit them; return the jobs by stage.
 
     Raises
     ------
     StoreError, ToolMissing
     """
-    folder = next_folder(Path(submission.store))
-    scripts = scripts_of(submission, folder)  # may refuse; nothing was written then
     create(folder)
     folder.write(submission, {})
-    for stage, text in scripts.items():
+    for stage, text in scripts_of(submission, folder).items():
         folder.write_script(stage, text)
-    return folder, send(submission, folder)
+    return send(submission, folder)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -354,8 +353,16 @@ def _keeps(store: Path, keep_frames: bool) -> tuple[bool, tuple[str, ...]]:
     return True, ("the frames will stay: they were begun by render, not by submit",)
 
 
-def _refuse_second(store: Path) -> None:
-    """Refuse a submission while jobs of an earlier one are in the queue."""
+def _new_folder(store: Path) -> JobFolder:
+    """Return the folder for a submission, if no jobs of an earlier one are in the queue.
+
+    It is chosen before that is looked at: of two submissions at once, only one can create it later.
+
+    Raises
+    ------
+    StoreError
+    """
+    new = next_folder(store)
     for folder in folders_of(store):
         state, _ = folder.result()
         if state not in ("", "built"):
@@ -371,6 +378,7 @@ def _refuse_second(store: Path) -> None:
                 f"jobs of {store} are still in the queue ({queue[0].job}, {queue[0].state.lower()}): they "
                 f"draw what is missing. Wait for them, or: framepipe cancel {shlex.quote(str(store))}"
             )
+    return new
 
 
 def _wait(store: Path, control: Control) -> str:
@@ -383,19 +391,20 @@ def _wait(store: Path, control: Control) -> str:
     Interrupted
         A stop was requested; the jobs stay in the queue.
     """
+    asked_at = time.monotonic()
     while True:
         folder = folders_of(store)[-1]
-        submission, jobs = folder.read()
         state, text = folder.result()
         if state == "done":
             return text
         if state in ("failed", "cancelled"):
             raise RenderError(text)
-        if state != "again" and not queue_state(submission, jobs).entries and folder.result()[0] == state:
-            raise RenderError(
-                f"the jobs of {store} have left the queue without a result. See: framepipe logs {store}"
-            )
-        until = time.monotonic() + _POLL_S
-        while time.monotonic() < until:
-            control.check("waiting for the jobs", safe="they stay in the queue, and all is")
-            time.sleep(0.1)
+        if time.monotonic() - asked_at > _ASK_S:
+            queue, asked_at = queue_state(*folder.read()), time.monotonic()
+            is_over = not (queue.entries or queue.problem)
+            if is_over and folder.result()[0] == state and folder == folders_of(store)[-1]:
+                raise RenderError(
+                    f"the jobs of {store} have left the queue without a result: framepipe logs shows why"
+                )
+        control.check("waiting for the jobs", safe="they stay in the queue, and all is")
+        time.sleep(_LOOK_S)
