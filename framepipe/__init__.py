@@ -13,6 +13,7 @@ from framepipe import errors as errors
 from framepipe.integrations import registration
 
 if typing.TYPE_CHECKING:
+    from framepipe.cluster.estimate import PlanReport, plan
     from framepipe.cluster.finish import FinishReport, finish
     from framepipe.cluster.oversight import CancelReport, LogReport, cancel, logs
     from framepipe.cluster.submit import SubmitReport, submit
@@ -67,6 +68,7 @@ __all__ = [
     "LogReport",
     "MakeReport",
     "Movie",
+    "PlanReport",
     "Progress",
     "ProgressBar",
     "Recorder",
@@ -97,6 +99,7 @@ __all__ = [
     "lightning_callback",
     "logs",
     "make",
+    "plan",
     "render",
     "resume",
     "sheet",
@@ -107,6 +110,7 @@ __all__ = [
 
 #: Where each name is. What stands above for type checkers says the same; a test holds them together.
 _MODULES = {
+    "cluster.estimate": ("PlanReport", "plan"),
     "cluster.finish": ("FinishReport", "finish"),
     "cluster.oversight": ("CancelReport", "LogReport", "cancel", "logs"),
     "cluster.submit": ("SubmitReport", "submit"),

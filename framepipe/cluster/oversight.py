@@ -28,7 +28,7 @@ class TaskLog:
 
     Attributes
     ----------
-    stage : {"draw", "encode", "finish"}
+    phase : {"draw", "encode", "finish"}
     task : int
     path : Path
     text : str
@@ -37,7 +37,7 @@ class TaskLog:
         The exit codes of its runs; a run that was killed has none.
     """
 
-    stage: str
+    phase: str
     task: int
     path: Path
     text: str
@@ -70,7 +70,7 @@ class LogReport(Summary):
         """See `Summary`: logs that differ by their numbers only are shown once."""
         alike: dict[tuple[str, str, str], list[TaskLog]] = {}
         for log in self.logs:
-            alike.setdefault((log.stage, log.end, re.sub(r"\d+", "0", log.text)), []).append(log)
+            alike.setdefault((log.phase, log.end, re.sub(r"\d+", "0", log.text)), []).append(log)
         return "\n".join(_shown(logs) for logs in alike.values()) or f"no logs in {short_path(self.folder)}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class LogReport(Summary):
 
 def _shown(logs: Sequence[TaskLog]) -> str:
     first = logs[0]
-    which = f"{first.stage} {format_range(each.task for each in logs)}"
+    which = f"{first.phase} {format_range(each.task for each in logs)}"
     others = "; the others are alike" if len(logs) > 1 else ""
     head = f"== {which}: {first.end} ({short_path(first.path)}{others})"
     return "\n".join([head, *([first.text.rstrip()] if first.text.strip() else [])])
@@ -138,14 +138,14 @@ def logs(store: PathLike, *, failed: bool = False, task: int | None = None) -> L
     submission, jobs = folder.read()
     entries = list(_logs_of(folder, submission))
     if task is not None:
-        entries = [each for each in entries if (each.stage, each.task) == ("draw", task)]
+        entries = [each for each in entries if (each.phase, each.task) == ("draw", task)]
         if not entries:
             raise UsageError(f"there is no task {task}: give one of {format_range(submission.sent)}")
     if failed:
         queued = queue_state(submission, jobs).job_numbers
-        alive = {stage for stage, job in jobs.items() if plain_number(job) in queued}
+        alive = {phase for phase, job in jobs.items() if plain_number(job) in queued}
         entries = [
-            each for each in entries if each.ends[-1:] != (0,) and (each.ends or each.stage not in alive)
+            each for each in entries if each.ends[-1:] != (0,) and (each.ends or each.phase not in alive)
         ]
     return LogReport(folder.path, tuple(entries))
 
@@ -208,12 +208,12 @@ def _submitted(store: PathLike) -> list[JobFolder]:
 
 
 def _logs_of(folder: JobFolder, submission: Submission) -> Iterator[TaskLog]:
-    for stage in submission.stages:
-        for task in submission.tasks_of(stage):
-            path, ends = folder.log(stage, task), folder.ends(stage, task)
+    for phase in submission.phases:
+        for task in submission.tasks_of(phase):
+            path, ends = folder.log(phase, task), folder.ends(phase, task)
             text = _tail(path)
             if text or ends:
-                yield TaskLog(stage, task, path, text, ends)
+                yield TaskLog(phase, task, path, text, ends)
 
 
 def _tail(path: Path) -> str:

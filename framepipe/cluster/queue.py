@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from framepipe.cluster.schedulers import QueueEntry, Scheduler, scheduler_of
-from framepipe.cluster.submission import STAGES, JobFolder, Submission
+from framepipe.cluster.submission import PHASES, JobFolder, Submission
 from framepipe.core.process import Answer, call
 from framepipe.errors import StoreError, ToolMissing
 
@@ -36,7 +36,7 @@ class QueueState:
 
 
 def send(submission: Submission, folder: JobFolder) -> dict[str, str]:
-    """Submit the scripts in a folder, each to begin after the one before; return the jobs' numbers by stage.
+    """Submit the scripts in a folder, each to begin after the one before; return the jobs' numbers by phase.
 
     Raises
     ------
@@ -46,9 +46,9 @@ def send(submission: Submission, folder: JobFolder) -> dict[str, str]:
         The scheduler refuses. What was submitted before is cancelled.
     """
     scheduler, jobs = scheduler_of(submission.scheduler), dict[str, str]()
-    for stage in submission.stages:
+    for phase in submission.phases:
         after = next(reversed(jobs.values()), None)
-        script = folder.script(stage)
+        script = folder.script(phase)
         stdin = script.read_bytes() if scheduler.reads_stdin else b""
         answer = _call(scheduler.submit_arguments(script.name, after), folder, stdin)
         job = scheduler.job_of(answer.stdout) if answer.returncode == 0 else None
@@ -56,7 +56,7 @@ def send(submission: Submission, folder: JobFolder) -> dict[str, str]:
             cancel_jobs(scheduler, jobs)
             folder.write_result("failed", answer.stderr)
             _refuse(scheduler, script.name, answer)
-        jobs[stage] = str(job)
+        jobs[phase] = str(job)
         folder.write(submission, jobs)
     return jobs
 
@@ -72,8 +72,8 @@ def _refuse(scheduler: Scheduler, script: str, answer: Answer) -> None:
 
 
 def cancel_jobs(scheduler: Scheduler, jobs: Mapping[str, str]) -> Answer:
-    """Cancel jobs, the last stage first, so that none begins because one before it has ended."""
-    numbers = [jobs[stage] for stage in reversed(STAGES) if stage in jobs]
+    """Cancel jobs, the last phase first, so that none begins because one before it has ended."""
+    numbers = [jobs[phase] for phase in reversed(PHASES) if phase in jobs]
     return call([scheduler.cancels, *numbers], timeout_s=_TIMEOUT_S) if numbers else Answer(0, "", "")
 
 
@@ -84,7 +84,7 @@ def queue_state(submission: Submission, jobs: Mapping[str, str]) -> QueueState:
     ----------
     submission : Submission
     jobs : mapping of str to str
-        The jobs' numbers by stage.
+        The jobs' numbers by phase.
     """
     scheduler = scheduler_of(submission.scheduler)
     if not jobs:

@@ -19,7 +19,7 @@ from framepipe.job.frames import format_range
 
 
 @dataclass(frozen=True)
-class Stage:
+class Phase:
     """One job of the chain: an array of tasks, or a single one.
 
     Attributes
@@ -99,7 +99,7 @@ class Scheduler(ABC):
         return False
 
     @abstractmethod
-    def directives(self, stage: Stage, resources: Resources) -> list[str]:
+    def directives(self, phase: Phase, resources: Resources) -> list[str]:
         """Return the scheduler's lines for a script, without their prefix."""
 
     def before(self, resources: Resources) -> list[str]:
@@ -111,7 +111,7 @@ class Scheduler(ABC):
         return ""
 
     @abstractmethod
-    def again(self, stage: Stage) -> str:
+    def again(self, phase: Phase) -> str:
         """Return the shell command with which a task queues itself again."""
 
     @abstractmethod
@@ -150,25 +150,25 @@ class Slurm(Scheduler):
         """See `Scheduler`. In a log's path Slurm replaces ``%`` and what follows, and drops backslashes."""
         return not {"%", "\\"} & {*folder}
 
-    def directives(self, stage: Stage, resources: Resources) -> list[str]:
+    def directives(self, phase: Phase, resources: Resources) -> list[str]:
         """See `Scheduler`; ``--time`` has whole minutes in effect."""
-        array = [f"--array={format_range(stage.tasks)}"] if stage.is_array else []
-        lines = [f"--job-name={stage.title}", *array, "--ntasks=1", f"--cpus-per-task={resources.cpus}"]
+        array = [f"--array={format_range(phase.tasks)}"] if phase.is_array else []
+        lines = [f"--job-name={phase.title}", *array, "--ntasks=1", f"--cpus-per-task={resources.cpus}"]
         lines += [f"--mem={resources.mem_mb}M"] if resources.mem_mb else []
         lines += [f"--time={clock(resources.time_s)}"] if resources.time_s else []
         lines += [f"--partition={resources.partition}"] if resources.partition else []
         lines += [f"--account={resources.account}"] if resources.account else []
         lines += [f"--signal=USR1@{resources.warning_s}", "--requeue", "--open-mode=append"]
-        log = f"{stage.name}-{'%a' if stage.is_array else '1'}.log" if stage.log_by_scheduler else "/dev/null"
+        log = f"{phase.name}-{'%a' if phase.is_array else '1'}.log" if phase.log_by_scheduler else "/dev/null"
         return [*lines, f"--output={log}", *resources.directives]
 
     def launcher(self, resources: Resources) -> str:
         """See `Scheduler`. Since Slurm 22.05 srun does not take ``--cpus-per-task`` over from the job."""
         return f"srun --ntasks=1 --cpus-per-task={resources.cpus}"
 
-    def again(self, stage: Stage) -> str:
+    def again(self, phase: Phase) -> str:
         """See `Scheduler`. An array's own number would queue all of its tasks again."""
-        job = "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" if stage.is_array else "$SLURM_JOB_ID"
+        job = "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" if phase.is_array else "$SLURM_JOB_ID"
         return f'scontrol requeue "{job}"'
 
     def submit_arguments(self, script: str, after: str | None) -> list[str]:
@@ -207,12 +207,12 @@ class Pbs(Scheduler):
     array_index = "${PBS_ARRAY_INDEX:-1}"
     needs_table = True
 
-    def directives(self, stage: Stage, resources: Resources) -> list[str]:
+    def directives(self, phase: Phase, resources: Resources) -> list[str]:
         """See `Scheduler`."""
-        count = len(stage.tasks)
-        array = [f"-J 1-{count}"] if stage.is_array and count > 1 else []  # an array of one is refused
+        count = len(phase.tasks)
+        array = [f"-J 1-{count}"] if phase.is_array and count > 1 else []  # an array of one is refused
         memory = f":mem={resources.mem_mb}mb" if resources.mem_mb else ""
-        lines = [f"-N {stage.title}", *array, f"-l select=1:ncpus={resources.cpus}{memory}"]
+        lines = [f"-N {phase.title}", *array, f"-l select=1:ncpus={resources.cpus}{memory}"]
         lines += [f"-l walltime={clock(resources.time_s)}"] if resources.time_s else []
         lines += [f"-q {resources.partition}"] if resources.partition else []
         lines += [f"-A {resources.account}"] if resources.account else []
@@ -225,7 +225,7 @@ class Pbs(Scheduler):
         seconds = resources.time_s - resources.warning_s
         return f"timeout --foreground --preserve-status --signal=USR1 $(({seconds} - SECONDS))"
 
-    def again(self, stage: Stage) -> str:
+    def again(self, phase: Phase) -> str:
         """See `Scheduler`."""
         return 'qrerun "$PBS_JOBID"'
 
@@ -256,10 +256,10 @@ class Lsf(Scheduler):
     array_index = "$LSB_JOBINDEX"
     reads_stdin = True
 
-    def directives(self, stage: Stage, resources: Resources) -> list[str]:
+    def directives(self, phase: Phase, resources: Resources) -> list[str]:
         """See `Scheduler`. LSF drops what a task printed that it queues again, so the script keeps it."""
-        array = f"[{format_range(stage.tasks)}]" if stage.is_array else ""
-        lines = [f'-J "{stage.title}{array}"', f"-n {resources.cpus}", '-R "span[hosts=1]"']
+        array = f"[{format_range(phase.tasks)}]" if phase.is_array else ""
+        lines = [f'-J "{phase.title}{array}"', f"-n {resources.cpus}", '-R "span[hosts=1]"']
         if resources.mem_mb:
             lines += [f"-M {resources.mem_mb}MB", f'-R "rusage[mem={resources.mem_mb}MB]"']
         if resources.time_s:
@@ -267,14 +267,14 @@ class Lsf(Scheduler):
             lines += ["-wa USR1", f"-wt {-(-resources.warning_s // 60)}"]
         lines += [f"-q {resources.partition}"] if resources.partition else []
         lines += [f"-P {resources.account}"] if resources.account else []
-        index = "%I" if stage.is_array else "1"
-        return [*lines, "-r", '-Q "75"', f"-o {stage.name}-{index}.lsf", *resources.directives]
+        index = "%I" if phase.is_array else "1"
+        return [*lines, "-r", '-Q "75"', f"-o {phase.name}-{index}.lsf", *resources.directives]
 
     def before(self, resources: Resources) -> list[str]:
         """See `Scheduler`: LSF signals the script too."""
         return _IGNORE_USR1 if resources.time_s else []
 
-    def again(self, stage: Stage) -> str:
+    def again(self, phase: Phase) -> str:
         """See `Scheduler`."""
         return "exit 75"
 
@@ -306,10 +306,10 @@ class Sge(Scheduler):
     array_index = "$SGE_TASK_ID"
     needs_table = True
 
-    def directives(self, stage: Stage, resources: Resources) -> list[str]:
+    def directives(self, phase: Phase, resources: Resources) -> list[str]:
         """See `Scheduler`. Memory is a slot's; the parallel environment is called smp on most sites."""
-        lines = [f"-N {stage.title}", "-S /bin/bash", "-cwd", "-V", "-j y", "-r y"]
-        lines += [f"-t 1-{len(stage.tasks)}"] if stage.is_array else []
+        lines = [f"-N {phase.title}", "-S /bin/bash", "-cwd", "-V", "-j y", "-r y"]
+        lines += [f"-t 1-{len(phase.tasks)}"] if phase.is_array else []
         lines += [f"-pe smp {resources.cpus}"] if resources.cpus > 1 else []
         lines += [f"-l h_vmem={-(-resources.mem_mb // resources.cpus)}M"] if resources.mem_mb else []
         if resources.time_s:
@@ -323,7 +323,7 @@ class Sge(Scheduler):
         """See `Scheduler`: at the soft limit the script gets USR1, and so does all that it started."""
         return _IGNORE_USR1 if resources.time_s else []
 
-    def again(self, stage: Stage) -> str:
+    def again(self, phase: Phase) -> str:
         """See `Scheduler`."""
         return "exit 99"
 

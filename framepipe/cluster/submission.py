@@ -14,8 +14,8 @@ from typing import Any
 from framepipe.core import files, signing
 from framepipe.errors import StoreError
 
-#: Names of the stages in their order; a short movie has no "encode".
-STAGES = ("draw", "encode", "finish")
+#: Names of the phases in their order; a short movie has no "encode".
+PHASES = ("draw", "encode", "finish")
 #: Seconds for which a submission that has no job yet counts as being made.
 _BEGINNING_S = 120.0
 _MAX_BYTES = 16_000_000
@@ -71,14 +71,14 @@ class Submission:
     done_before: int = 0
 
     @property
-    def stages(self) -> tuple[str, ...]:
-        """The stages of this submission."""
+    def phases(self) -> tuple[str, ...]:
+        """The phases of this submission."""
         needed = {"draw": bool(self.sent), "encode": bool(self.encoding_tasks), "finish": True}
-        return tuple(name for name in STAGES if needed[name])
+        return tuple(name for name in PHASES if needed[name])
 
-    def tasks_of(self, stage: str) -> tuple[int, ...]:
-        """Return the numbers of a stage's tasks."""
-        return {"draw": self.sent, "encode": tuple(range(1, self.encoding_tasks + 1))}.get(stage, (1,))
+    def tasks_of(self, phase: str) -> tuple[int, ...]:
+        """Return the numbers of a phase's tasks."""
+        return {"draw": self.sent, "encode": tuple(range(1, self.encoding_tasks + 1))}.get(phase, (1,))
 
 
 @dataclass(frozen=True)
@@ -93,27 +93,27 @@ class JobFolder:
 
     path: Path
 
-    def script(self, stage: str) -> Path:
-        """Return a stage's script."""
-        return self.path / f"{stage}.sh"
+    def script(self, phase: str) -> Path:
+        """Return a phase's script."""
+        return self.path / f"{phase}.sh"
 
-    def log(self, stage: str, task: int) -> Path:
+    def log(self, phase: str, task: int) -> Path:
         """Return what a task printed, in all of its runs."""
-        return self.path / f"{stage}-{task}.log"
+        return self.path / f"{phase}-{task}.log"
 
-    def ends_file(self, stage: str, task: int) -> Path:
+    def ends_file(self, phase: str, task: int) -> Path:
         """Return the file to which a task adds a line at the end of each run: its exit code."""
-        return self.path / f"{stage}-{task}.ends"
+        return self.path / f"{phase}-{task}.ends"
 
-    def ends(self, stage: str, task: int) -> tuple[int, ...]:
+    def ends(self, phase: str, task: int) -> tuple[int, ...]:
         """Return the exit codes of a task's runs; a run that was killed has none."""
         with contextlib.suppress(OSError, ValueError):
-            text = files.read_file(self.ends_file(stage, task), _MAX_BYTES).decode()
+            text = files.read_file(self.ends_file(phase, task), _MAX_BYTES).decode()
             return tuple(int(line) for line in text.splitlines())
         return ()
 
     def write(self, submission: Submission, jobs: Mapping[str, str]) -> None:
-        """Write the submission and the scheduler's numbers of its jobs, by stage.
+        """Write the submission and the scheduler's numbers of its jobs, by phase.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class JobFolder:
         try:
             data = json.loads(files.read_file(path, _MAX_BYTES))
             is_signed = signing.is_valid(data, data.pop("seal"))
-            jobs = {str(stage): str(job) for stage, job in data.pop("jobs").items()}
+            jobs = {str(phase): str(job) for phase, job in data.pop("jobs").items()}
             del data["framepipe_submission"]
             tuples = {name: tuple(data[name]) for name in ("outputs", "sent", "failed")}
             submission = Submission(**{**data, **tuples})
@@ -146,10 +146,10 @@ class JobFolder:
             raise StoreError(f"{path} was not written by this account, so what it names is not run")
         return submission, jobs
 
-    def write_script(self, stage: str, text: str) -> None:
-        """Write a stage's script, which may be run."""
-        self._write_bytes(self.script(stage), text.encode())
-        self.script(stage).chmod(0o755)
+    def write_script(self, phase: str, text: str) -> None:
+        """Write a phase's script, which may be run."""
+        self._write_bytes(self.script(phase), text.encode())
+        self.script(phase).chmod(0o755)
 
     def write_result(self, state: str, text: str) -> None:
         """Write what became of the submission: "built", "done", "again", "failed" or "cancelled"."""

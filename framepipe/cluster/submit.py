@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 #: From here on tasks encode segments; a segment has some 250 frames.
 _MANY_FRAMES, _SEGMENT_FRAMES = 1000, 250
-_GROUPS = (SceneOptions, DrawOptions, Timing, EncodeOptions, SubmitOptions)
+#: The options of `submit`.
+GROUPS = (SceneOptions, DrawOptions, Timing, EncodeOptions, SubmitOptions)
 #: Seconds between looks at the result of submitted jobs, and between questions to the scheduler.
 _LOOK_S, _ASK_S = 0.5, 15.0
 
@@ -68,9 +69,9 @@ class SubmitReport(Summary):
         The folder of the scripts and logs.
     scheduler : str
     scripts : dict of str to str
-        The script of each stage, by name.
+        The script of each phase, by name.
     jobs : dict of str to str
-        The scheduler's numbers of the jobs, by stage; empty for a dry run.
+        The scheduler's numbers of the jobs, by phase; empty for a dry run.
     frames : int or None
         Frames of the plan; None if the scene was not loaded.
     pending : int or None
@@ -100,7 +101,7 @@ class SubmitReport(Summary):
         lines = [f"  note: {note}" for note in self.notes]
         if not self.jobs:
             return "\n".join([f"nothing submitted: {what} of {store} by {len(self.tasks)} tasks", *lines])
-        jobs = ", ".join(f"{stage} {job}" for stage, job in self.jobs.items())
+        jobs = ", ".join(f"{phase} {job}" for phase, job in self.jobs.items())
         head = f"{what} of {store} by {len(self.tasks)} tasks of {self.scheduler}: {jobs}"
         if not self.text:
             name = shlex.quote(store)
@@ -158,7 +159,7 @@ class SubmittingKeywords(
     """The options of `submit`."""
 
 
-@takes(*_GROUPS)
+@takes(*GROUPS)
 @leave_rcparams()  # a script may set a style when it is loaded
 def submit(
     scheduler: str,
@@ -214,14 +215,14 @@ def submit(
         With ``wait``: frames failed, or the movie could not be built.
     """
     refuse_while_loading("submit")
-    keywords = _given(with_profile(options, Path.cwd()))
-    *_, encode, cluster = split(keywords, *_GROUPS, verb="submit")
+    keywords = given_options(with_profile(options, Path.cwd()))
+    *_, encode, cluster = split(keywords, *GROUPS, verb="submit")
     scheduler_of(scheduler)
     Resources.of(cluster)
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
     paths = tuple(Path(os.path.abspath(path)) for path in outputs)
     check_outputs(paths)
-    request = _request(scene, frames, keywords)
+    request = request_of(scene, frames, keywords)
     with controlled(progress, stop) as control:
         where = None if scene is None and store is None else Store(store_of(request, store)).path
         folder = _new_folder(where) if where else None
@@ -262,7 +263,7 @@ def submit(
 
 
 def begin(submission: Submission, folder: JobFolder) -> dict[str, str]:
-    """Write the scripts of a submission into its new folder, and submit them; return the jobs by stage.
+    """Write the scripts of a submission into its new folder, and submit them; return the jobs by phase.
 
     Raises
     ------
@@ -270,21 +271,21 @@ def begin(submission: Submission, folder: JobFolder) -> dict[str, str]:
     """
     create(folder)
     folder.write(submission, {})
-    for stage, text in scripts_of(submission, folder).items():
-        folder.write_script(stage, text)
+    for phase, text in scripts_of(submission, folder).items():
+        folder.write_script(phase, text)
     return send(submission, folder)
 
 
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that are not at their default, with those of whole groups taken apart."""
     given: dict[str, Any] = {}
-    fields = options_of(*_GROUPS)
-    for group in _GROUPS:
+    fields = options_of(*GROUPS)
+    for group in GROUPS:
         whole: Any = options.get(getattr(group, "keyword", ""))
         if whole is not None:
             given |= {name: getattr(whole, name) for name in options_of(group)}
     given |= {name: value for name, value in options.items() if value is not None}
-    wholes = {getattr(group, "keyword", "") for group in _GROUPS}
+    wholes = {getattr(group, "keyword", "") for group in GROUPS}
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in given.items()
@@ -292,7 +293,13 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _request(scene: str | None, frames: object, keywords: Mapping[str, Any]) -> Request:
+def request_of(scene: str | None, frames: object, keywords: Mapping[str, Any]) -> Request:
+    """Return the request to draw, if other machines can read it.
+
+    Raises
+    ------
+    UsageError
+    """
     if scene is not None and not isinstance(scene, str):
         raise UsageError(
             f"scene is a {type(scene).__name__}; give its address, as 'scene.py:draw': other machines load it"
@@ -322,7 +329,7 @@ def _look(
     control: Control,
 ) -> _Look:
     """Load the scene, check what would fail later, and look at what is missing; or only choose the store."""
-    _, draw, timing, encode, cluster = split(keywords, *_GROUPS, verb="submit")
+    _, draw, timing, encode, cluster = split(keywords, *GROUPS, verb="submit")
     if not cluster.load:
         if request.scene is None and store is None:
             raise UsageError("no store: with --no-load and --command, name it by --store")

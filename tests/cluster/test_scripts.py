@@ -64,7 +64,7 @@ HOSTILE = [
 
 def scripts(submission, folder=FOLDER):
     texts = scripts_of(submission, folder)
-    return {stage: text.replace(framepipe.__version__, "VERSION") for stage, text in texts.items()}
+    return {phase: text.replace(framepipe.__version__, "VERSION") for phase, text in texts.items()}
 
 
 @pytest.mark.parametrize("which", ["all", "rest"])
@@ -72,8 +72,8 @@ def scripts(submission, folder=FOLDER):
 def test_scripts_are_as_in_the_golden_files(scheduler, which):
     """To renew them after a change that is meant: RENEW_GOLDEN=1."""
     submission = replace(LONG_MOVIE if which == "all" else REST, scheduler=scheduler)
-    for stage, text in scripts(submission).items():
-        path = GOLDEN / f"{scheduler}-{which}-{stage}.sh"
+    for phase, text in scripts(submission).items():
+        path = GOLDEN / f"{scheduler}-{which}-{phase}.sh"
         if os.environ.get("RENEW_GOLDEN"):
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)

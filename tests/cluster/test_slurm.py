@@ -60,8 +60,8 @@ def slurm_says(*argv):
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
-def job_of(cwd, stage="draw", submission=1):
-    return json.loads((cwd / f"s/jobs/{submission}/submission.json").read_text())["jobs"][stage]
+def job_of(cwd, phase="draw", submission=1):
+    return json.loads((cwd / f"s/jobs/{submission}/submission.json").read_text())["jobs"][phase]
 
 
 def tasks_in_state(job):

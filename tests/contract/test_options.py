@@ -58,6 +58,7 @@ def test_keywords_for_type_checkers_are_the_fields_with_their_types(kind):
         (fp.resume, ResumeKeywords),
         (fp.assemble, AssembleKeywords),
         (fp.verify, VerifyKeywords),
+        (fp.plan, SubmittingKeywords),
         (fp.submit, SubmittingKeywords),
     ],
     ids=lambda each: each.__name__,
@@ -150,12 +151,12 @@ def test_every_flag_in_the_readme_is_one():
 
 
 #: Flags of other programs that the README names.
-NOT_OURS = {"--array", "--cpus-per-task", "--frame", "--out", "--requeue", "--signal", "--steps"}
+NOT_OURS = {"--frame", "--out", "--steps"}
 
 
 def test_groups_are_the_only_place_of_defaults():
     """No function of the front door repeats a default: all come by ``**options``."""
-    for function in (fp.make, fp.render, fp.resume, fp.assemble, fp.verify, fp.submit):
+    for function in (fp.make, fp.render, fp.resume, fp.assemble, fp.verify, fp.plan, fp.submit):
         inner = inspect.unwrap(function)
         own = inner.__code__.co_varnames[: inner.__code__.co_argcount + inner.__code__.co_kwonlyargcount]
         declared = {name for kind in GROUPS for name in options.options_of(kind)}
