@@ -216,7 +216,7 @@ def make(
     )
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
     goal = MakeGoal(tuple(Path(os.path.abspath(path)) for path in outputs), timing, encode, keep_frames)
-    _check_outputs(goal.outputs)
+    check_outputs(goal.outputs)
     if preview and scene_options.dpi is None:
         scene_options = replace(scene_options, dpi=PREVIEW_DPI)
     request = Request.of(scene, frames, scene_options, preview=preview, label=goal.label)
@@ -250,7 +250,7 @@ def _make_job(
     encode = goal.encode
     if job.metadata and not encode.metadata:
         encode = replace(encode, metadata=dict(job.metadata))
-    _check_before_drawing(goal.outputs, job, encode, goal.timing)
+    check_before_drawing(goal.outputs, job, encode, goal.timing, with_tools=False)
     tools.result()
     render_report = render_job(
         job,
@@ -292,8 +292,29 @@ def _with_values(options: EncodeOptions, job: Job) -> EncodeOptions:
     return replace(options, labels=job.labels)
 
 
-def _check_before_drawing(outputs: Sequence[Path], job: Job, options: EncodeOptions, timing: Timing) -> None:
-    """Check now what would otherwise fail after hours of drawing."""
+def check_before_drawing(
+    outputs: Sequence[Path],
+    job: Job,
+    options: EncodeOptions,
+    timing: Timing,
+    *,
+    with_tools: bool = True,
+) -> None:
+    """Check now what would otherwise fail after hours of drawing.
+
+    Parameters
+    ----------
+    outputs : sequence of Path
+    job : Job
+    options : EncodeOptions
+    timing : Timing
+    with_tools : bool
+        Also try the encoders; another machine may have others.
+
+    Raises
+    ------
+    UsageError, ToolMissing
+    """
     formats = list(dict.fromkeys(format_of(path) for path in outputs))
     for format_ in formats:
         format_.check(options)
@@ -302,9 +323,11 @@ def _check_before_drawing(outputs: Sequence[Path], job: Job, options: EncodeOpti
             format_.check_times(timeline)
             format_.resolve_labels(options, numbers, (), "", values_are_numbers=True)
             targets.check(options, format_, timeline)
+    if with_tools:
+        check_tools(formats, options)
 
 
-def _check_outputs(outputs: Sequence[Path]) -> None:
+def check_outputs(outputs: Sequence[Path]) -> None:
     """Refuse outputs that cannot be written, before anything is loaded."""
     if not outputs:
         raise UsageError("no output: name a movie, as in -o movie.mp4")

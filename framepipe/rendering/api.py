@@ -125,9 +125,43 @@ def render_job(
     owner : {"render", "make"}
         The verb that draws.
     """
-    if job.frames.extent == "growing" and not part.is_all:
+    if not part.is_all:
+        refuse_growing(job)
+    rendering = _rendering(job, store, engine, draw, part, control, owner)
+    return rendering.carry_out(record or job.record(), draw.order)
+
+
+def pending_frames(
+    job: Job, store: Store, engine: Engine, draw: DrawOptions, *, control: Control
+) -> list[int]:
+    """Return the numbers of the frames that `render_job` would draw now; draws none, and writes nothing.
+
+    Raises
+    ------
+    FramepipeError
+        As `render_job`, where it refuses to begin.
+    """
+    refuse_growing(job)
+    rendering = _rendering(job, store, engine, draw, ShardOptions(), control, "render")
+    return rendering.pending(job.record(), draw.order)
+
+
+def refuse_growing(job: Job) -> None:
+    """Refuse a job whose number of frames only drawing will show: it cannot be shared."""
+    if job.frames.extent == "growing":
         raise UsageError(f"the number of frames of {job.scene.name} is unknown: give it, as in --frames 300")
-    rendering = Rendering(
+
+
+def _rendering(
+    job: Job,
+    store: Store,
+    engine: Engine,
+    draw: DrawOptions,
+    part: ShardOptions,
+    control: Control,
+    owner: str,
+) -> Rendering:
+    return Rendering(
         job,
         store,
         engine,
@@ -139,4 +173,3 @@ def render_job(
         owner=owner,
         control=control,
     )
-    return rendering.carry_out(record or job.record(), draw.order)

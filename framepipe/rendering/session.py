@@ -142,12 +142,8 @@ class Rendering:
         started_at = time.monotonic()
         self._store.create()
         self._store.sweep()
-        previous = self._store.known_job()
-        self._digests = self._store.file_digests()
-        self._digests.learn(self._job.remembered)
+        record, previous = self._continued(record, order)
         self._store.remember_files(self._digests)  # now: other tasks begin, and need not read large files
-        record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
-        record = _continue_record(record, previous, order, self._scene)
         with self._presence.joined(record, self._scene.shown(), self._sampled_values()):
             self._refuse_doubtful_version(previous, record)
             record = self._as_agreed(record) if order == "auto" else record
@@ -170,6 +166,18 @@ class Rendering:
                 return report
             self._drawn_numbers |= set(report.drawn)
             previous = record
+
+    def pending(self, record: JobRecord, order: str) -> list[int]:
+        """Return the numbers of the frames that are to be drawn. Draws none, and writes nothing."""
+        return self._look(*self._continued(record, order)).numbers
+
+    def _continued(self, record: JobRecord, order: str) -> tuple[JobRecord, JobRecord | None]:
+        """Return the record as the continuation of the one in the store, and that one."""
+        previous = self._store.known_job()
+        self._digests = self._store.file_digests()
+        self._digests.learn(self._job.remembered)
+        record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
+        return _continue_record(record, previous, order, self._scene), previous
 
     def _sampled_values(self) -> dict[str, str]:
         """Return the digests of some frames' values by number, so that tasks can compare them."""
