@@ -157,7 +157,7 @@ class Encoding:
         def count(frames: int) -> None:
             self._frames[at] = frames
 
-        *before, output = segment.step.args
+        *before, output = segment.step.filmed or segment.step.args
         threads = ("-threads", str(threads_each(self.jobs)))
         run_ffmpeg(
             self.tool,
@@ -173,7 +173,7 @@ class Encoding:
             self.cache.add(self.keys[at], self.folder / segment.output)
 
     def _check(self, segment: Segment) -> None:
-        """Check that a segment is whole before it is kept: all of its frames decode without an error."""
+        """Check that a segment has all of its frames; they are decoded when the movie is verified."""
         expected = len(segment.numbers)
         if not FORMATS[self.recipe.format].is_video:
             try:
@@ -183,7 +183,8 @@ class Encoding:
             if count != expected:
                 raise EncoderFailed(f"{segment.output} has {count} of {expected} frames", tool=self.tool)
             return
-        source = ffmpeg.input(segment.output, err_detect="explode").video.output("-", format="null", **SAME)
+        source = ffmpeg.input(segment.output, err_detect="explode").video
+        source = source.output("-", format="null", vcodec="copy", **SAME)
         args = [*GLOBAL_ARGS, *PROGRESS_ARGS, *source.get_args()]
         run_ffmpeg(
             self.tool,

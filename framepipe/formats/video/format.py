@@ -55,10 +55,8 @@ class Video(Format):
         return encoding(self.suffix, shape, encode).lossless
 
     def size(self, encode: EncodeOptions, shape: Shape) -> tuple[int, int]:
-        """See `Format`: even sides in lossy video."""
-        if self.lossless(encode, shape):
-            return (shape.width, shape.height)
-        return (shape.width + shape.width % 2, shape.height + shape.height % 2)
+        """See `Format`."""
+        return encoding(self.suffix, shape, encode).size(shape)
 
     def duration_s(self, timeline: Timeline) -> Fraction:
         """See `Format`."""

@@ -78,13 +78,15 @@ class Planes:
         return sum(width * height for width, height in self.sizes)
 
 
+def small(pictures: Any, planes: Planes) -> Any:
+    """Return a stream of pictures, which have the pixel format of ``planes``, at half their sides."""
+    whole = pictures.filter("pad", *planes.whole)
+    return whole.filter("scale", f"iw/{CELL_PX}", f"ih/{CELL_PX}", flags="area")
+
+
 def piped(streams: Sequence[Any], planes: Planes) -> Any:
-    """Return an output in which the pictures of some streams are stacked, at half their sides."""
-    small = [
-        stream.filter("pad", *planes.whole).filter("scale", f"iw/{CELL_PX}", f"ih/{CELL_PX}", flags="area")
-        for stream in streams
-    ]
-    whole = ffmpeg.filter(small, "vstack", inputs=len(small)) if len(small) > 1 else small[0]
+    """Return an output in which the pictures of some streams, from `small`, are stacked."""
+    whole = ffmpeg.filter(streams, "vstack", inputs=len(streams)) if len(streams) > 1 else streams[0]
     return whole.output(_PIPE, format="rawvideo", pix_fmt=planes.pixels, **SAME)
 
 
