@@ -10,7 +10,7 @@ from pathlib import Path
 
 from framepipe import __version__
 from framepipe.cluster.resources import CPUS, REQUEUES, Resources
-from framepipe.cluster.schedulers import Scheduler, Phase, scheduler_of
+from framepipe.cluster.schedulers import Phase, Scheduler, scheduler_of
 from framepipe.cluster.submission import JobFolder, Submission
 from framepipe.options import DrawOptions, EncodeOptions, SceneOptions, SubmitOptions, as_flags, options_of
 from framepipe.timeline import Timing
@@ -79,6 +79,7 @@ def _end(scheduler: Scheduler, phase: Phase, requeues: int) -> list[str]:
     """Return the lines that note how the task ended, and queue it again if its time was over."""
     ends = f'"$folder/{phase.name}-$task.ends"'
     return [
+        '[ "$code" != 138 ] || code=75  # USR1 came before framepipe listened to it, or after',
         f'echo "$code" >>{ends}',
         "# 75: the time was over. What is done is safe, and the task goes on with the rest in its next run.",
         f'if [ "$code" = 75 ] && [ "$(wc -l <{ends})" -le {requeues} ]; then',
