@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, ClassVar, Protocol, TypedDict, TypeVar
 
+from framepipe.core.allocation import parse_duration_s
 from framepipe.core.control import STALL_S
 from framepipe.core.labels import NUMBER, parse_labels
 from framepipe.errors import UsageError
@@ -488,9 +489,22 @@ class DrawOptions:
         metavar="N",
         within=(0, float("inf")),
     )
+    time_left: str | float | None = option(
+        None,
+        "Time until this process is ended: seconds or H:MM:SS. Default: as the scheduler says.",
+        more="A frame that would not be ready by then is not begun, and the run ends by itself, with exit "
+        "code 75. Slurm, PBS and LSF are asked.",
+        metavar="TIME",
+    )
+
+    @property
+    def time_left_s(self) -> float | None:
+        """`time_left` in seconds."""
+        return None if self.time_left is None else parse_duration_s(self.time_left)
 
     def __post_init__(self) -> None:
         check(self)
+        _ = self.time_left_s  # parses
 
 
 class DrawKeywords(TypedDict, total=False):
@@ -505,6 +519,7 @@ class DrawKeywords(TypedDict, total=False):
     frame_timeout_s: float | None
     recycle: int
     max_failures: int | None
+    time_left: str | float | None
 
 
 @group
@@ -518,6 +533,16 @@ class ShardOptions:
         None, "Draw only frames K-1, K-1+N, K-1+2N … of the plan.", metavar="K/N"
     )
     only: str | None = option(None, "Draw only these numbers of the plan, even if done.", metavar="RANGE")
+    own_only: bool = option(
+        False,
+        "Do not help other tasks when the shard is drawn.",
+        more="Else what is left of shards that other tasks have begun is drawn too, from their far ends.",
+    )
+
+    @property
+    def is_all(self) -> bool:
+        """True if all frames of the job are drawn."""
+        return self.shard is None and self.only is None
 
 
 class ShardKeywords(TypedDict, total=False):
@@ -525,6 +550,7 @@ class ShardKeywords(TypedDict, total=False):
 
     shard: str | tuple[int, int] | None
     only: str | None
+    own_only: bool
 
 
 @group

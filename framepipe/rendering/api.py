@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from framepipe.core import allocation
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.progress_bar import controlled
 from framepipe.errors import UsageError
-from framepipe.job.frames import Frames, format_range, parse_range
 from framepipe.job.job import Job
 from framepipe.job.record import JobRecord
-from framepipe.job.shards import parse_shard
 from framepipe.options import (
     DrawKeywords,
     DrawOptions,
@@ -90,6 +88,8 @@ def render(
     """
     refuse_while_loading("render")
     scene_options, draw, part = split(options, SceneOptions, DrawOptions, ShardOptions, verb="render")
+    if part.shard is None:
+        allocation.refuse_ranks()  # before the scene is loaded
     request, engine = Request.of(scene, frames, scene_options), choose(draw)
     with (
         controlled(progress, stop) as control,
@@ -125,7 +125,7 @@ def render_job(
     owner : {"render", "make"}
         The verb that draws.
     """
-    if part != ShardOptions():
+    if not part.is_all:
         refuse_growing(job)
     rendering = _rendering(job, store, engine, draw, part, control, owner)
     return rendering.carry_out(record or job.record(), draw.order)
@@ -165,25 +165,11 @@ def _rendering(
         job,
         store,
         engine,
-        numbers=_numbers_of(job.frames, part),
-        redraws_all=part.only is not None,
+        part=part,
         stale=draw.stale,
         redraw=draw.redraw,
         max_failures=draw.max_failures,
+        time_left_s=allocation.time_left_s() if draw.time_left is None else draw.time_left_s,
         owner=owner,
         control=control,
     )
-
-
-def _numbers_of(frames: Frames, part: ShardOptions) -> Sequence[int]:
-    if frames.extent == "growing":
-        return frames.numbers
-    k, n = parse_shard(part.shard)
-    numbers = list(frames.numbers)[k - 1 :: n]
-    if part.only is None:
-        return numbers
-    selected = set(parse_range(part.only))
-    unknown = selected - set(frames.numbers)
-    if unknown:
-        raise UsageError(f"only {part.only}: frames {format_range(unknown)} are not in the plan")
-    return [number for number in numbers if number in selected]

@@ -350,7 +350,7 @@ def _dpi(dpi: Any) -> float | None:
 def _described(job: Job, witness: Witness) -> tuple[Scene, Frames, Description]:
     scene: Any = job.scene
     files, imported = witness.loaded()
-    evidence = Evidence(files, (*map(str, local_modules()), *imported))
+    evidence = Evidence(files, (*map(str, local_modules()), *imported), witness.digests)
     notes = job.notes
     if uses := witness.uses():
         notes = (*notes, f"while loading, the script used {', '.join(uses)}: a change there is not detected")

@@ -1,31 +1,25 @@
 """Find the source that a frame shows by its blocks: among all sources, even if only a few strokes differ.
 
-A picture is cut into blocks of 16x16 samples of each plane, stored as means of 2x2: small enough to be
-fast, fine enough for a pale digit of 6 pt. The error of a decoded block against its source is a sum of
-squares. The error that an encoder may leave has a limit, which rises with its compression and with the
-detail in the block (see `Grain`): measured on right movies, decision 11. A frame with blocks far over the
-limit shows no source. A frame with blocks near it is compared with every source: it shows another one if it
-is nearer to that in the blocks where the two sources differ by more than the limit. Sources that differ by
-less are too alike for the codec; they are counted.
+A small picture is cut into blocks of 16x16 samples of each plane, see `cells`. The error of a decoded block
+against its source is a sum of squares. The error that an encoder may leave has a limit, which rises with its
+compression and with the detail in the block (see `Grain`): measured on right movies, decision 11. A frame
+with blocks far over the limit shows no source. A frame with blocks near it is compared with every source: it
+shows another one if it is nearer to that in the blocks where the two sources differ by more than the limit.
+Sources that differ by less are too alike for the codec; they are counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from framepipe.core.images import PATCH_PX, Pixels
+from framepipe.core.images import Pixels
+from framepipe.verification.cells import BLOCK_PX, SAMPLES, SIDE, Blocks, Cells, Indices, cut_at, places
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-CELL_PX, BLOCK_PX = 2, 16
-_SIDE = BLOCK_PX // CELL_PX
-_SAMPLES = CELL_PX**2  # of each cell
 #: A block with this much detail (a sum of squares around its mean: a dim digit) has twice the limit.
 _BUSY = 300_000.0
 #: How far a frame must be moved towards another source to count as that one: 0 is its own, 1 the other.
@@ -41,10 +35,6 @@ _MAX_BLOCKS, _MAX_PLACES = 16, 6
 _MAX_SECOND_LOOKS = 16
 #: In a movie whose frames all have large errors, the limit is this multiple of the better ones' error.
 _NOISE = 4.0
-
-Blocks = npt.NDArray[np.float32]  # a row per block, of 8x8 means
-Shapes = Sequence[tuple[int, int, int]]
-_PATCH = PATCH_PX // CELL_PX
 
 
 @dataclass(frozen=True)
@@ -83,7 +73,7 @@ class Suspect:
     """
 
     position: int
-    at: npt.NDArray[np.intp]
+    at: Indices
     decoded: npt.NDArray[np.uint8]
     source: npt.NDArray[np.uint8]
     limits: Pixels
@@ -117,7 +107,7 @@ class Lineup:
     suspects: list[Suspect] = field(default_factory=list)
     #: The error of the worst block of each frame, in limits.
     over: list[float] = field(default_factory=list)
-    _places: npt.NDArray[np.intp] | None = None
+    _places: Indices | None = None
 
     @property
     def min_squares(self) -> float:
@@ -128,32 +118,21 @@ class Lineup:
         """Count the next frame as not suspect."""
         self.over.append(0.0)
 
-    def add(self, position: int, decoded: Blocks, source: Blocks, shapes: Shapes) -> None:
-        """Add the next frame, as decoded and as drawn."""
+    def add(self, position: int, decoded: Cells, source: Cells, errors: Pixels) -> None:
+        """Add the next frame, as decoded and as drawn, and the error of each of its blocks."""
         if self._places is None:
-            self._places = _places(shapes)
-        most, over, _ = self._most(decoded, source)
+            self._places = places(source)
+        most = _greatest(errors, _MAX_BLOCKS)
+        over = errors[most] / self.grain.of(cut_at(source, most))
         self.over.append(float(over.max()))
         if self.over[-1] <= _RATHER**2:
             return
         worst = most[over > _RATHER**2][np.argsort(-over[over > _RATHER**2])]
         chosen = list(dict.fromkeys(self._places[worst].tolist()))[:_MAX_PLACES]
         at = np.flatnonzero(np.isin(self._places, chosen))
-        limits = self.grain.of(source[at])
-        decoded_part, source_part = (each[at].astype(np.uint8) for each in (decoded, source))
-        self.suspects.append(
-            Suspect(
-                position, at, decoded_part, source_part, limits, _squares(decoded[at], source[at]) / limits
-            )
-        )
-
-    def _most(self, one: Blocks, source: Blocks) -> tuple[npt.NDArray[np.intp], Pixels, Pixels]:
-        """Return the blocks that differ most: their indices, their errors in limits, and the limits."""
-        errors = _squares(one, source)
-        count = min(errors.size, _MAX_BLOCKS)
-        at = np.argpartition(errors, errors.size - count)[-count:]
-        limits = self.grain.of(source[at])
-        return at, errors[at] / limits, limits
+        decoded_part, source_part = (cut_at(each, at).astype(np.uint8) for each in (decoded, source))
+        limits = self.grain.of(source_part)
+        self.suspects.append(Suspect(position, at, decoded_part, source_part, limits, errors[at] / limits))
 
     @property
     def scale(self) -> float:
@@ -213,7 +192,7 @@ class Lineup:
         """
         step = other - own
         differ, progress = (np.einsum("ij,ij->i", step, each) for each in (step, decoded - own))
-        clear = _SAMPLES * differ > self.scale * self.grain.of(own)
+        clear = SAMPLES * differ > self.scale * self.grain.of(own)
         return bool(np.sum(progress[clear]) > 0.5 * np.sum(differ[clear]))
 
 
@@ -230,7 +209,7 @@ class Search:
         count, length = len(suspects), max(len(suspect.at) for suspect in suspects)
         self._at = np.zeros((count, length), np.intp)
         self._limits = np.full((count, length), np.inf, np.float32)
-        self._own = np.zeros((count, length, _SIDE**2), np.float32)
+        self._own = np.zeros((count, length, SIDE**2), np.float32)
         self._off = np.zeros_like(self._own)
         for row, suspect in enumerate(suspects):
             size = len(suspect.at)
@@ -245,7 +224,7 @@ class Search:
         """Compare the suspects with the next source."""
         step = source[self._at] - self._own
         differ, progress = (np.einsum("ijk,ijk->ij", step, other) * self._real for other in (step, self._off))
-        clear = _SAMPLES * differ > self._limits
+        clear = SAMPLES * differ > self._limits
         total = np.sum(differ * clear, 1)
         share = np.sum(progress * clear, 1) / np.maximum(total, 1)
         whole = np.sum(progress, 1) > 0.5 * np.sum(differ, 1)
@@ -255,91 +234,15 @@ class Search:
             self._best[row], self.nearest[row] = near[row], position
 
 
-def cells_of(picture: Sequence[Image]) -> list[Image]:
-    """Return the means of 2x2 samples of each plane."""
-    return [plane.reduce(CELL_PX) for plane in picture]
-
-
-def cut(cells: Sequence[Any]) -> Blocks:
-    """Cut a picture, from `cells_of`, into the blocks of each plane and colour; padded with 0."""
-    arrays = [np.asarray(plane) for plane in cells]
-    planes = [_padded(plane[..., None] if plane.ndim == 2 else plane) for plane in arrays]
-    blocks = np.empty((sum(plane.size for plane in planes) // _SIDE**2, _SIDE**2), np.float32)
-    at = 0
-    for plane in planes:
-        rows, columns, bands = plane.shape[0] // _SIDE, plane.shape[1] // _SIDE, plane.shape[2]
-        end = at + rows * columns * bands
-        into = blocks[at:end].reshape(bands, rows, columns, _SIDE, _SIDE)
-        into[...] = plane.reshape(rows, _SIDE, columns, _SIDE, bands).transpose(4, 0, 2, 1, 3)
-        at = end
-    return blocks
-
-
-def shapes_of(cells: Sequence[Any]) -> Shapes:
-    """Return the numbers of rows, columns and colours of each plane's blocks."""
-    arrays = [np.asarray(plane) for plane in cells]
-    return [
-        (-(-each.shape[0] // _SIDE), -(-each.shape[1] // _SIDE), 1 if each.ndim == 2 else each.shape[2])
-        for each in arrays
-    ]
-
-
-def _places(shapes: Shapes) -> npt.NDArray[np.intp]:
-    """Return the area of 32x32 px of each block; a plane may have half the resolution."""
-    across, parts = shapes[0][1], []
-    for rows, columns, bands in shapes:
-        coarse = max(1, round(shapes[0][0] / rows))
-        row, column = (np.arange(count) * coarse // 2 for count in (rows, columns))
-        parts += [(row[:, None] * across + column).ravel()] * bands
-    return np.concatenate(parts)
-
-
-def _padded(plane: Pixels) -> Pixels:
-    height, width, colours = plane.shape
-    if not (height % _SIDE or width % _SIDE):
-        return plane
-    sides = (height + -height % _SIDE, width + -width % _SIDE)
-    padded: Pixels = np.zeros((*sides, colours), np.uint8)
-    padded[:height, :width] = plane
-    return padded
-
-
-def box_of(block: int, width: int, height: int) -> tuple[slice, slice]:
-    """Return the rows and columns of a block of a picture in one plane of several colours."""
-    rows, columns = -(-height // BLOCK_PX), -(-width // BLOCK_PX)
-    row, column = divmod(block % (rows * columns), columns)
-    return (
-        slice(row * BLOCK_PX, (row + 1) * BLOCK_PX),
-        slice(column * BLOCK_PX, (column + 1) * BLOCK_PX),
-    )
-
-
-def patches(blocks: Blocks) -> Pixels:
-    """Return the means of 8x8 samples, four of each block."""
-    means: Pixels = blocks @ _POOL
-    return means
-
-
-def _pool() -> Pixels:
-    """Return the matrix that turns a block into the means of its patches."""
-    patch = np.arange(_SIDE) // _PATCH
-    which = (patch[:, None] * (_SIDE // _PATCH) + patch).ravel()
-    members = which[:, None] == np.arange((_SIDE // _PATCH) ** 2)
-    pool: Pixels = members.astype(np.float32) / _PATCH**2
-    return pool
-
-
-_POOL = _pool()
+def _greatest(errors: Pixels, count: int) -> Indices:
+    """Return the indices of the greatest errors; most blocks of a plot have none, and are left out first."""
+    some = np.flatnonzero(errors)
+    if some.size > count:
+        some = some[np.argpartition(errors[some], some.size - count)[-count:]]
+    return some if some.size else np.zeros(1, np.intp)
 
 
 def _spread(blocks: Pixels) -> Pixels:
     """Return the detail in each block: a sum of squares around its mean, of samples."""
     spread: Pixels = blocks.astype(np.float32).var(axis=1) * BLOCK_PX**2
     return spread
-
-
-def _squares(one: Blocks, other: Blocks) -> Pixels:
-    """Return the error of each block: a sum of squares, of samples."""
-    difference = one - other
-    sums: Pixels = _SAMPLES * np.einsum("ij,ij->i", difference, difference)
-    return sums

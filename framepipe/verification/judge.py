@@ -7,7 +7,7 @@ from math import log10
 from statistics import median
 
 from framepipe.core.images import PERFECT_DB
-from framepipe.verification.expected import Expected
+from framepipe.verification.expected import Expected, Tolerance
 from framepipe.verification.likeness import FrameScore
 from framepipe.verification.report import Check
 
@@ -103,6 +103,11 @@ def _foreign(frames: Sequence[FrameScore], expected: Expected) -> str:
                     f"{frames[neighbour].own_db:.1f}"
                 )
     return ""
+
+
+def could_be_another(frame: FrameScore, tolerance: Tolerance) -> bool:
+    """True if a frame is so far from its source that a neighbour's may match better."""
+    return frame.own_db < _FINE_DB or frame.off + frame.forgiven > tolerance.closer_off
 
 
 def _matches_better(frame: FrameScore, close_db: float, off: float, expected: Expected) -> bool:

@@ -14,18 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from framepipe.core.cpus import usable_cpus
-from framepipe.core.images import PATCH_PX, PERFECT_DB
-from framepipe.verification.blocks import (
+from framepipe.core.images import PATCH_PX, PERFECT_DB, Pixels
+from framepipe.verification.blocks import Lineup, Search, Suspect
+from framepipe.verification.cells import (
     BLOCK_PX,
     Blocks,
-    Lineup,
-    Search,
-    Shapes,
-    Suspect,
+    Cells,
+    block_errors,
     cells_of,
     cut,
-    shapes_of,
+    differences,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _MAX_THREADS = 4  # GIF and WebP are decoded in a single one
 Planes = list["Image"]
-Pair = tuple[Blocks, Blocks, Shapes]
+Doubtful = tuple[Cells, Cells, Pixels]
 #: Above it no comparison with the neighbours is needed: no source of theirs is closer by a dB.
 _AS_GOOD_AS_EQUAL_DB = 70.0
 _NEARLY_DB = PERFECT_DB - 0.1  # one pixel of a million differs
@@ -164,13 +165,13 @@ def frame_scores(
         Examines the blocks of each picture that is not almost equal to its source.
     """
 
-    def compare(picture: Planes, near: Sequence[Future[Planes] | None]) -> tuple[FrameScore, Pair | None]:
+    def compare(picture: Planes, near: Sequence[Future[Planes] | None]) -> tuple[FrameScore, Doubtful | None]:
         before, own, after = (each.result() if each else None for each in near)
         assert own is not None
         score = _score(picture, before, own, after, recheck)
         return score, _doubtful(picture, own, score, lineup.min_squares) if lineup else None
 
-    def result(at: int, future: Future[tuple[FrameScore, Pair | None]]) -> FrameScore:
+    def result(at: int, future: Future[tuple[FrameScore, Doubtful | None]]) -> FrameScore:
         score, pair = future.result()
         if lineup and pair:
             lineup.add(at, *pair)
@@ -182,7 +183,7 @@ def frame_scores(
     # two pools: judges that wait for sources must not keep them from being read
     with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as judges:
         window = _Window(sources, lambda path: readers.submit(read, path, to_planes))
-        pending: deque[tuple[int, Future[tuple[FrameScore, Pair | None]]]] = deque()
+        pending: deque[tuple[int, Future[tuple[FrameScore, Doubtful | None]]]] = deque()
         for at, picture in enumerate(pictures):
             pending.append((at, judges.submit(compare, to_planes(picture), window.neighbours(at))))
             if len(pending) > 2 * threads:
@@ -244,18 +245,15 @@ def _show(search: Search, at: int, source: Future[Planes]) -> None:
     search.show(at, cut(cells_of(source.result())))
 
 
-def _doubtful(picture: Planes, own: Planes, score: FrameScore, min_squares: float) -> Pair | None:
-    """Return the blocks of both if any may be off by ``min_squares``; for a plot in a GIF none is."""
-    from PIL import ImageChops
-
+def _doubtful(picture: Planes, own: Planes, score: FrameScore, min_squares: float) -> Doubtful | None:
+    """Return the cells of both if a block may be off by ``min_squares``; for a plot in a GIF none is."""
     samples = sum(plane.width * plane.height * len(plane.getbands()) for plane in own)
     if 255**2 * samples / 10 ** (score.own_db / 10) < min_squares:
         return None
     cells = cells_of(picture), cells_of(own)
-    greatest_level = max(greatest(ImageChops.difference(a, b)) for a, b in zip(*cells))
-    if (greatest_level * BLOCK_PX) ** 2 < min_squares:
-        return None
-    return cut(cells[0]), cut(cells[1]), shapes_of(cells[1])
+    errors = differences(*cells)
+    greatest_level = max(float(np.abs(plane).max()) for plane in errors)
+    return (*cells, block_errors(errors)) if (greatest_level * BLOCK_PX) ** 2 >= min_squares else None
 
 
 def _score(

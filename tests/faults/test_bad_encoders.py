@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of, real_ffmpeg
+from tests.support.waiting import PATIENCE_S
 
 HEAD = """#!/bin/bash
 real={real}
@@ -153,7 +154,7 @@ def test_encoder_that_talks_for_ever_and_does_nothing_is_ended(ready: Bench) -> 
     env = fake(ready, "while :; do printf 'frame=3\\nprogress=continue\\n'; sleep 0.2; done")
     process = ready.start("assemble", "store", "-o", "movie.gif", "--encoder-timeout", 1, "-q", **env)
     try:
-        _, err = process.communicate(timeout=15)
+        _, err = process.communicate(timeout=PATIENCE_S)
     except Exception:
         pytest.fail("an encoder that makes no progress keeps framepipe waiting for ever")
     assert process.returncode == 5, err
@@ -163,7 +164,7 @@ def test_encoder_whose_daemon_keeps_the_pipes_open_does_not_hang_framepipe(ready
     env = fake(ready, "setsid sleep 600 & exit 3")
     process = ready.start("assemble", "store", "-o", "movie.gif", "--encoder-timeout", 1, "-q", **env)
     try:
-        code = process.wait(timeout=20)
+        code = process.wait(timeout=PATIENCE_S)
     except Exception:
         pytest.fail("framepipe waits for a process that is not its child")
     assert code == 5

@@ -17,6 +17,8 @@ import numpy as np
 import websocket
 from PIL import Image
 
+from tests.support.waiting import PATIENCE_S
+
 #: Of the player's page: the frame that is shown.
 POSITION = "Number(document.querySelector('canvas').dataset.position)"
 KEYS = {
@@ -52,10 +54,10 @@ def chromium(profile, *more):
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        child.wait(10)
+        child.wait(PATIENCE_S)
 
 
-def _port(file, child, patience_s=30):
+def _port(file, child, patience_s=PATIENCE_S):
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
         assert child.poll() is None, f"chromium ended with {child.returncode}"
@@ -70,9 +72,9 @@ class Tab:
 
     def __init__(self, port, width=400, height=400):
         request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             address = json.load(answer)["webSocketDebuggerUrl"]
-        self.socket = websocket.create_connection(address, timeout=20)
+        self.socket = websocket.create_connection(address, timeout=PATIENCE_S)
         self.count = 0
         self.events = []
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -117,7 +119,7 @@ class Tab:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def until(self, code, patience_s=15):
+    def until(self, code, patience_s=PATIENCE_S):
         end = time.monotonic() + patience_s
         while not self.js(code):
             assert time.monotonic() < end, f"never: {code}; {self.problems()}"

@@ -168,8 +168,8 @@ def test_another_suffix_is_refused_with_what_can_be_built(tmp_path, name):
 
 def test_times_in_a_list_are_right_to_a_nanosecond():
     rate = Fraction(30000, 1001)
-    text = ffconcat(["frame_000000.png"], [1 / rate], rate)
+    text = ffconcat(["frame_000000.png"], [1 / rate], rate, Shape(640, 480, "RGBA"))
     assert text == (
-        "ffconcat version 1.0\nfile frames/frame_000000.png\n"
-        "option framerate 30000/1001\nduration 0.033366667\n"
+        "ffconcat version 1.0\nfile frames/frame_000000.png\noption framerate 30000/1001\n"
+        "option pixel_format rgba\noption video_size 640x480\nduration 0.033366667\n"
     )

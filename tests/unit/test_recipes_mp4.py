@@ -139,7 +139,7 @@ def test_commands_and_lists_name_nothing_but_files_of_the_work_folder():
         for line in "".join(made.lists.values()).splitlines():
             assert re.fullmatch(
                 r"ffconcat version 1\.0|file frames/frame_-?\d+\.png"
-                r"|option framerate \d+/\d+|duration \d+\.\d{9}",
+                r"|option (framerate \d+/\d+|pixel_format rgba?(24)?|video_size \d+x\d+)|duration \d+\.\d{9}",
                 line,
             )
 

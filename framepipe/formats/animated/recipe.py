@@ -26,7 +26,6 @@ from framepipe.errors import UsageError
 from framepipe.formats.frame_input import LIST, SAME, ffconcat, frames_input
 from framepipe.formats.recipe import MovieSpec, Recipe, Step, args_of
 from framepipe.job.frames import file_name
-from framepipe.timeline import Timeline
 
 _DRAFT_WEBP = 75
 #: AVIF's rate factor by quality; lossless AVIF has none.
@@ -69,7 +68,7 @@ def webp(spec: MovieSpec, exact: bool) -> Recipe:
     movie = frames_input(LIST).output("movie.webp", **(settings | dict(options.codec_options)))
     facts = {"duration_ms": sum(ticks), "plays": timeline.loop, "width": shape.width, "height": shape.height}
     facts["whole"] = not exact
-    recipe = _recipe("webp", timeline, rate, ticks, movie, facts)
+    recipe = _recipe("webp", spec, rate, ticks, movie, facts)
     (step,) = recipe.steps
     return replace(recipe, steps=(replace(step, frames=None),))  # libwebp writes a WebP as one packet
 
@@ -89,7 +88,7 @@ def apng(spec: MovieSpec) -> Recipe:
         **SAME,
     )
     movie = frames_input(LIST).output("movie.apng", **(settings | dict(options.codec_options)))
-    return _recipe("apng", timeline, rate, ticks, movie, {})
+    return _recipe("apng", spec, rate, ticks, movie, {})
 
 
 def avif(spec: MovieSpec, exact: bool) -> Recipe:
@@ -111,7 +110,7 @@ def avif(spec: MovieSpec, exact: bool) -> Recipe:
     loop = {"loop": timeline.loop} if timeline.loop else {}
     settings = dict(format="avif", **_AOM, **quality, **loop, **SAME) | dict(options.codec_options)
     movie = ffmpeg.output(*_avif_streams(shape, exact), "movie.avif", **(settings | _last_duration(ticks)))
-    recipe = _recipe("avif", timeline, rate, ticks, movie, {"plays": timeline.loop} if loop else {})
+    recipe = _recipe("avif", spec, rate, ticks, movie, {"plays": timeline.loop} if loop else {})
     return replace(recipe, counts_plays=bool(loop))
 
 
@@ -143,14 +142,15 @@ def _avif_streams(shape: Shape, exact: bool) -> list[Any]:
 
 
 def _recipe(
-    format_: str, timeline: Timeline, rate: int, ticks: Sequence[int], movie: Any, facts: dict[str, Any]
+    format_: str, spec: MovieSpec, rate: int, ticks: Sequence[int], movie: Any, facts: dict[str, Any]
 ) -> Recipe:
-    names = [file_name(number) for number in timeline.numbers]
+    names = [file_name(number) for number in spec.timeline.numbers]
     # ffmpeg reads whole microseconds: rounded separately, 29.97 fps would drift by a third of one a frame
     marks = [Fraction(0)]
     for each in ticks:
         marks.append(marks[-1] + Fraction(each, rate))
     whole = [Fraction(round(mark * 10**6), 10**6) for mark in marks]
-    lists = {LIST: ffconcat(names, [later - sooner for sooner, later in pairwise(whole)], Fraction(rate))}
+    durations_s = [later - sooner for sooner, later in pairwise(whole)]
+    lists = {LIST: ffconcat(names, durations_s, Fraction(rate), spec.shape)}
     step = Step(args_of(movie), frames=len(names), reports_progress=True)
     return Recipe(format_, "ffmpeg", lists, (step,), facts, f"movie.{format_}", len(names))

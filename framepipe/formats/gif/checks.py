@@ -10,7 +10,8 @@ import numpy as np
 from framepipe.core.control import Control
 from framepipe.core.images import PERFECT_DB, Pixels, colours_of, distances, worst_patch_in_palette
 from framepipe.formats.gif import container
-from framepipe.verification.blocks import Lineup, Suspect, box_of, patches
+from framepipe.verification.blocks import Lineup, Suspect
+from framepipe.verification.cells import box_of, patches
 from framepipe.verification.decoded import each_picture
 from framepipe.verification.expected import Expected
 from framepipe.verification.judge import picture_checks

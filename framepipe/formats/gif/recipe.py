@@ -28,7 +28,6 @@ from framepipe.formats.recipe import (
 )
 from framepipe.job.frames import file_name
 from framepipe.options import EncodeOptions
-from framepipe.timeline import Timeline
 
 _PALETTE_FRAMES = (
     50  # every 2nd or every 50th of a movie gave the same PSNR to 0.2 dB, on lines, images, dots
@@ -59,7 +58,7 @@ def by_ffmpeg(spec: MovieSpec) -> Recipe:
             options = replace(options, dither="none")
     elif options.palette != "per-frame":
         sample = names if options.palette == "all" else spread(names, _PALETTE_FRAMES)
-        lists[PALETTE_LIST] = ffconcat(sample, [Fraction(1, 25)] * len(sample), Fraction(25))
+        lists[PALETTE_LIST] = ffconcat(sample, [Fraction(1, 25)] * len(sample), Fraction(25), shape)
         generated = frames_input(PALETTE_LIST).filter(
             "palettegen", stats_mode="full", **_generate(options, shape)
         )
@@ -69,12 +68,9 @@ def by_ffmpeg(spec: MovieSpec) -> Recipe:
     recipe = Recipe("gif", "ffmpeg", lists, tuple(steps), {}, "movie.gif", len(names))
     if len(names) <= _CACHED_FRAMES:
         length = max(_MIN_FRAMES, -(-len(names) // spec.jobs))
-        return _in_segments(
-            recipe, timeline, cuts(len(names), length), _gif_output(options, shape, per_frame)
-        )
-    whole = _in_segments(
-        recipe, timeline, cuts(len(names), _CACHED_FRAMES), _gif_output(options, shape, per_frame)
-    )
+        return _in_segments(recipe, spec, cuts(len(names), length), _gif_output(options, shape, per_frame))
+    runs = cuts(len(names), _CACHED_FRAMES)
+    whole = _in_segments(recipe, spec, runs, _gif_output(options, shape, per_frame))
     return replace(whole, cache_segments=True)
 
 
@@ -104,24 +100,24 @@ def _gif_output(options: EncodeOptions, shape: Shape, per_frame: bool) -> Callab
 
 
 def _in_segments(
-    recipe: Recipe, timeline: Timeline, runs: Sequence[range], output_of: Callable[..., Any]
+    recipe: Recipe, spec: MovieSpec, runs: Sequence[range], output_of: Callable[..., Any]
 ) -> Recipe:
-    delays = timeline.gif_delays_cs()
+    timeline, delays = spec.timeline, spec.timeline.gif_delays_cs()
     if len(runs) == 1:
-        text, step = _one(timeline, delays, runs[0], LIST, recipe.output, output_of)
+        text, step = _one(spec, delays, runs[0], LIST, recipe.output, output_of)
         return replace(recipe, lists={**recipe.lists, LIST: text}, steps=(*recipe.steps, step))
     lists, segments = dict(recipe.lists), []
     for at, run in enumerate(runs):
         name, output = f"segment-{at:06d}.ffconcat", f"segment-{at:06d}.gif"
         run = range(max(0, run.start - 1), run.stop)
-        lists[name], step = _one(timeline, delays, run, name, output, output_of)
+        lists[name], step = _one(spec, delays, run, name, output, output_of)
         segments.append(Segment(tuple(timeline.numbers[k] for k in run), step, output))
-    spec = {"delays_cs": delays, "plays": timeline.loop}
-    return replace(recipe, lists=lists, spec=spec, segments=tuple(segments))
+    joined = {"delays_cs": delays, "plays": timeline.loop}
+    return replace(recipe, lists=lists, spec=joined, segments=tuple(segments))
 
 
 def _one(
-    timeline: Timeline,
+    spec: MovieSpec,
     delays: Sequence[int],
     run: range,
     list_name: str,
@@ -129,9 +125,9 @@ def _one(
     output_of: Callable[..., Any],
 ) -> tuple[str, Step]:
     """Return the list of a run of frames, and the command that makes a GIF of it."""
-    names = [file_name(timeline.numbers[at]) for at in run]
-    text = ffconcat(names, [Fraction(delays[at], 100) for at in run], Fraction(100))
-    settings = {"loop": _loop(timeline.loop), "final_delay": delays[run[-1]]}
+    names = [file_name(spec.timeline.numbers[at]) for at in run]
+    text = ffconcat(names, [Fraction(delays[at], 100) for at in run], Fraction(100), spec.shape)
+    settings = {"loop": _loop(spec.timeline.loop), "final_delay": delays[run[-1]]}
     movie = output_of(frames_input(list_name), output, **settings, **SAME)
     return text, Step(args_of(movie), frames=len(run), reports_progress=True)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ import ffmpeg
 import numpy as np
 
 from framepipe.core.control import Control
-from framepipe.core.images import PERFECT_DB, Picture, Pixels, read_png, split_yuv, worst_patch, yuv
+from framepipe.core.images import Picture, Pixels, read_png, split_yuv, worst_patch, yuv
 from framepipe.core.process import Tool
 from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS, run_ffmpeg
 from framepipe.errors import EncoderFailed
@@ -30,9 +29,20 @@ from framepipe.formats.frame_input import FRAMES, FULL_CHROMA, LIST, SAME, ffcon
 from framepipe.formats.video.colours import conversion
 from framepipe.formats.video.encoding import Encoding, as_encoded, encoding
 from framepipe.formats.video.tap import Planes, piped, tapped
-from framepipe.verification.blocks import Blocks, Lineup, Suspect, cut, patches, shapes_of
+from framepipe.verification import cells
+from framepipe.verification.blocks import Lineup, Suspect
+from framepipe.verification.cells import (
+    Blocks,
+    Cells,
+    block_errors,
+    cut,
+    differences,
+    patch_sums,
+    psnr,
+    squares,
+)
 from framepipe.verification.expected import Expected
-from framepipe.verification.judge import picture_checks, spread
+from framepipe.verification.judge import could_be_another, picture_checks, spread
 from framepipe.verification.likeness import FrameScore
 from framepipe.verification.report import Check, same
 
@@ -175,7 +185,9 @@ def _folder(movie: Path, expected: Expected, work: Path | None) -> Iterator[Path
         repeats = expected.timeline.video_repeats()
         names = [path.name for path, times in zip(expected.sources, repeats) for _ in range(times)]
         rate = expected.timeline.video_fps
-        (folder / LIST).write_text(ffconcat(names, [1 / rate] * len(names), rate), encoding="ascii")
+        (folder / LIST).write_text(
+            ffconcat(names, [1 / rate] * len(names), rate, expected.shape), encoding="ascii"
+        )
         yield folder
 
 
@@ -212,7 +224,7 @@ def _decode(expected: Expected, tool: Tool, folder: Path, control: Control) -> _
             for position, plane in zip(samples, planes)
         },
         {position: _sample(expected, position) for position in samples},
-        _read_scores(folder, sum(repeats) > 1, comparison),
+        comparison.scores,
         _read_hashes(folder / "frames.md5") if _equal(expected) else [],
         _foreign(comparison, expected, tool, folder, control),
         comparison.lineup.alike_mse if comparison.lineup else 0.0,
@@ -221,15 +233,25 @@ def _decode(expected: Expected, tool: Tool, folder: Path, control: Control) -> _
     )
 
 
+@dataclass(frozen=True)
+class _Tick:
+    """A tick's cells as decoded and as drawn, and the sums of their patches."""
+
+    decoded: Cells
+    source: Cells
+    decoded_sums: list[Pixels]
+    source_sums: list[Pixels]
+
+
 class _Comparison:
-    """Compares each tick, as it is decoded, with its source.
+    """Compares each tick, as it is decoded, with its source and those beside it.
 
     Attributes
     ----------
     lineup : Lineup or None
         None if each sample is compared with its source anyway.
-    own, before, after : list of float
-        The error of the worst patch of each tick, against its own source and the neighbouring ones.
+    scores : list of FrameScore
+        Of each tick; those against the neighbours only where a neighbour could be nearer.
     """
 
     def __init__(self, expected: Expected) -> None:
@@ -237,26 +259,42 @@ class _Comparison:
             at for at, times in enumerate(expected.timeline.video_repeats()) for _ in range(times)
         ]
         self.lineup = None if _equal(expected) else Lineup(expected.tolerance.grain)
-        self.own: list[float] = []
-        self.before: list[float] = [0.0]
-        self.after: list[float] = []
-        self._last: tuple[Pixels, Pixels] | None = None
+        self.scores: list[FrameScore] = []
+        self._tolerance = expected.tolerance
+        self._samples = _planes(expected).samples_of(*expected.size)
+        self._last: _Tick | None = None
 
-    def add(self, tick: int, decoded: Sequence[Pixels], source: Sequence[Pixels]) -> None:
+    def add(self, tick: int, decoded: Cells, source: Cells) -> None:
         """Add the next tick."""
-        blocks, source_blocks = cut(decoded), cut(source)
-        means = patches(blocks), patches(source_blocks)
-        self.own.append(_worst(*means))
-        if self._last:
-            self.before.append(_worst(means[0], self._last[1]))
-            self.after.append(_worst(self._last[0], means[1]))
-        self._last = means
+        errors = block_errors(differences(decoded, source))
+        this = _Tick(decoded, source, patch_sums(decoded), patch_sums(source))
+        own_db = psnr(float(errors.sum()) / cells.SAMPLES, self._samples)
+        score = FrameScore(own_db, cells.worst_patch(this.decoded_sums, this.source_sums))
+        if last := self._last:
+            before = replace(self.scores[-1], next_source_db=self._psnr(last.source, source))
+            self.scores[-1] = _with_neighbour(before, 1, self._against(before, last, this))
+            score = _with_neighbour(score, 0, self._against(score, this, last))
+        self.scores.append(score)
+        self._last = this
         if self.lineup and tick < len(self.positions):
-            self.lineup.add(self.positions[tick], blocks, source_blocks, shapes_of(source))
+            self.lineup.add(self.positions[tick], decoded, source, errors)
+
+    def _against(self, score: FrameScore, shown: _Tick, neighbour: _Tick) -> tuple[float, float]:
+        """Compare a tick with a neighbour's source: PSNR, and the worst patch."""
+        if not could_be_another(score, self._tolerance):
+            return 0.0, 255.0
+        off = cells.worst_patch(shown.decoded_sums, neighbour.source_sums)
+        return self._psnr(shown.decoded, neighbour.source), off
+
+    def _psnr(self, one: Cells, other: Cells) -> float:
+        return psnr(squares(one, other), self._samples)
 
 
-def _worst(one: Pixels, other: Pixels) -> float:
-    return float(np.abs(one - other).max())
+def _with_neighbour(score: FrameScore, which: int, near: tuple[float, float]) -> FrameScore:
+    """Set the scores against one of the neighbours: 0 is before, 1 after."""
+    levels, offs = list(score.neighbour_db), list(score.neighbour_off)
+    levels[which], offs[which] = near
+    return replace(score, neighbour_db=(levels[0], levels[1]), neighbour_off=(offs[0], offs[1]))
 
 
 def _foreign(comparison: _Comparison, expected: Expected, tool: Tool, folder: Path, control: Control) -> str:
@@ -302,7 +340,7 @@ class _AtVideo:
     def source_blocks(self, position: int) -> Blocks:
         blocks: list[Blocks] = []
         rate = self.expected.timeline.video_fps
-        source_list = ffconcat([self.expected.sources[position].name], [1 / rate], rate)
+        source_list = ffconcat([self.expected.sources[position].name], [1 / rate], rate, self.expected.shape)
         (self.folder / _ALONE).write_text(source_list, encoding="ascii")
         self._run(_sources(self.expected, _ALONE), blocks)
         return blocks[0]
@@ -350,31 +388,21 @@ def _decode_args(expected: Expected, samples_at: Sequence[int]) -> list[str]:
 
     They are paired by position, not by time, which containers round.
     """
-    video, has_neighbours = _encoding(expected), sum(expected.timeline.video_repeats()) > 1
+    video = _encoding(expected)
     movie = _movie(expected)
     outputs = []
     if not video.lossless:
         movie, again = _each(movie, 2)
         outputs += _tag_hashes(_select(again, samples_at))
     if _equal(expected):
+        movie, again = _each(movie, 2)
         hashed = "rgba" if video.alpha else "rgb24"
-        outputs.append(movie.output("frames.md5", format="framemd5", pix_fmt=hashed, **SAME))
-    sources = _sources(expected)
-    decoded = _each(_numbered(movie.filter("format", video.pixels)), 5 if has_neighbours else 3)
-    own = _each(_numbered(sources), 5 if has_neighbours else 2)
-    outputs.append(_psnr(next(decoded), next(own), "own"))
-    if has_neighbours:
-        later = next(own).filter("setpts", "N+1")
-        after = _each(next(own).filter("trim", start_frame=1).filter("setpts", "N"), 2)
-        outputs.append(_psnr(next(decoded), later, "before"))
-        outputs.append(_psnr(next(decoded), next(after), "after"))
-        outputs.append(_psnr(next(own), next(after), "alike"))
-    outputs.append(
-        piped([_as_planes(next(stream), expected) for stream in (decoded, own)], _planes(expected))
-    )
+        outputs.append(again.output("frames.md5", format="framemd5", pix_fmt=hashed, **SAME))
+    decoded = _each(_numbered(movie.filter("format", video.pixels)), 2)
+    pictures = [next(decoded), _numbered(_sources(expected))]
+    outputs.append(piped([_as_planes(stream, expected) for stream in pictures], _planes(expected)))
     pixels = _pixels(expected)
-    samples = _as_yuv(next(decoded), pixels, video.lossless)
-    samples = _select(samples, samples_at)
+    samples = _select(_as_yuv(next(decoded), pixels, video.lossless), samples_at)
     outputs.append(samples.output("samples.yuv", format="rawvideo", pix_fmt=pixels, **SAME))
     return [*GLOBAL_ARGS, *PROGRESS_ARGS, *ffmpeg.merge_outputs(*outputs).get_args()]
 
@@ -411,11 +439,6 @@ def _numbered(stream: Any) -> Any:
     return stream.filter("settb", "1").filter("setpts", "N")
 
 
-def _psnr(one: Any, other: Any, name: str) -> Any:
-    compared = ffmpeg.filter([one, other], "psnr", stats_file=f"{name}.txt")
-    return compared.output("-", format="null", **SAME)
-
-
 def _as_yuv(source: Any, pixels: str, from_rgb: bool) -> Any:
     """Convert to 8 bits, and from RGB as `framepipe.core.images.yuv` does."""
     if from_rgb:
@@ -430,23 +453,6 @@ def _as_planes(source: Any, expected: Expected) -> Any:
         return converted
     # tagged as full range, or scaling would stretch the samples to it
     return converted.filter("extractplanes", "y").filter("setparams", range="full")
-
-
-def _read_scores(folder: Path, has_neighbours: bool, comparison: _Comparison) -> list[FrameScore]:
-    """Read the score of each tick from the filters' output; the first and last have only one neighbour."""
-    own = _read_levels(folder / "own.txt")
-    if not has_neighbours:
-        return [FrameScore(*each) for each in zip(own, comparison.own)]
-    before = [0.0, *_read_levels(folder / "before.txt")]
-    after = [*_read_levels(folder / "after.txt")[: len(own) - 1], 0.0]
-    alike = [*_read_levels(folder / "alike.txt")[: len(own) - 1], 0.0]
-    pairs = zip(comparison.before, [*comparison.after, 0.0])
-    return [FrameScore(*each) for each in zip(own, comparison.own, zip(before, after), pairs, alike)]
-
-
-def _read_levels(path: Path) -> list[float]:
-    """Read the PSNR of each frame from the output of ffmpeg's filter ``psnr``."""
-    return [min(PERFECT_DB, float(level)) for level in re.findall(r"psnr_avg:(\S+)", path.read_text())]
 
 
 def _read_times(path: Path) -> tuple[list[Fraction], str]:

@@ -36,7 +36,7 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
     runs = cuts(len(numbers), segment_ticks(rate))
 
     def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
-        text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate)
+        text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate, shape)
         pictures = _for_encoder(as_encoded(frames_input(list_name), video, shape, spec.background), video)
         movie = pictures.output(name, **{**finish, **encoder_args, **more, **options.codec_options})
         return text, Step(

@@ -22,7 +22,7 @@ import numpy as np
 
 from framepipe.core.images import Pixels
 from framepipe.formats.frame_input import SAME
-from framepipe.verification.blocks import BLOCK_PX, CELL_PX
+from framepipe.verification.cells import BLOCK_PX, CELL_PX
 
 _PIPE = "pictures.raw"
 _PIPE_BYTES = 1 << 20
@@ -66,6 +66,11 @@ class Planes:
                 picture.append(np.frombuffer(data, np.uint8, width * height, offset).reshape(height, width))
                 offset += width * height
         return pictures
+
+    def samples_of(self, width: int, height: int) -> int:
+        """Return the number of samples of a picture of this size, without those that fill up blocks."""
+        share = width * height / (self.whole[0] * self.whole[1])
+        return round(self.samples * share)
 
     @property
     def samples(self) -> int:
