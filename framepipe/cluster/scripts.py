@@ -79,6 +79,7 @@ def _end(scheduler: Scheduler, phase: Phase, requeues: int) -> list[str]:
     """Return the lines that note how the task ended, and queue it again if its time was over."""
     ends = f'"$folder/{phase.name}-$task.ends"'
     return [
+        '[ "$code" != 138 ] || code=75  # USR1 came before framepipe listened to it, or after',
         f'echo "$code" >>{ends}',
         "# 75: the time was over. What is done is safe, and the task goes on with the rest in its next run.",
         f'if [ "$code" = 75 ] && [ "$(wc -l <{ends})" -le {requeues} ]; then',

@@ -53,6 +53,8 @@ class Submission:
         Shards whose tasks ended with an error in an earlier round; they are not tried again.
     done_before : int
         Frames that were done when this round was submitted.
+    begun_elsewhere : bool
+        Another verb drew frames into the store before the first submission.
     """
 
     scheduler: str
@@ -69,6 +71,7 @@ class Submission:
     round: int = 0
     failed: tuple[int, ...] = ()
     done_before: int = 0
+    begun_elsewhere: bool = False
 
     @property
     def phases(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shlex
@@ -56,6 +57,7 @@ _MANY_FRAMES, _SEGMENT_FRAMES = 1000, 250
 GROUPS = (SceneOptions, DrawOptions, Timing, EncodeOptions, SubmitOptions)
 #: Seconds between looks at the result of submitted jobs, and between questions to the scheduler.
 _LOOK_S, _ASK_S = 0.5, 15.0
+_FRAMES_STAY = "the frames will stay: they were begun by render, not by submit"
 
 
 @dataclass(frozen=True, repr=False)
@@ -230,7 +232,8 @@ def submit(
         folder = folder or _new_folder(look.store)
         if look.metadata and not encode.metadata:
             keywords["metadata"] = dict(look.metadata)
-        keep, notes = _keeps(look.store, keep_frames)
+        begun_elsewhere = _begun_elsewhere(look.store)
+        notes = (_FRAMES_STAY,) if begun_elsewhere and not keep_frames else ()
         count = look.tasks(cluster.tasks or TASKS)
         submission = Submission(
             scheduler=scheduler,
@@ -243,7 +246,8 @@ def submit(
             tasks=count,
             sent=look.shards(count),
             encoding_tasks=_encoding_tasks(look, paths, count),
-            keep_frames=keep,
+            keep_frames=keep_frames or begun_elsewhere,
+            begun_elsewhere=begun_elsewhere,
         )
         report = SubmitReport(
             store=look.store,
@@ -350,14 +354,15 @@ def _encoding_tasks(look: _Look, outputs: Sequence[Path], tasks: int) -> int:
     return min(tasks, math.ceil(frames / _SEGMENT_FRAMES))
 
 
-def _keeps(store: Path, keep_frames: bool) -> tuple[bool, tuple[str, ...]]:
-    """Return whether the frames are kept; those of a store that another verb began are."""
-    where = Store(store)
+def _begun_elsewhere(store: Path) -> bool:
+    """True if another verb than `make` or `submit` began the store, and its frames are still there."""
+    where, folders = Store(store), folders_of(store)
     record = where.known_job()
-    is_others = record is not None and record.owner != "make" and not folders_of(store) and where.numbers()
-    if keep_frames or not is_others:
-        return keep_frames, ()
-    return True, ("the frames will stay: they were begun by render, not by submit",)
+    if record is None or record.owner == "make" or not where.numbers():
+        return False
+    with contextlib.suppress(StoreError):
+        return folders[-1].read()[0].begun_elsewhere if folders else True
+    return True
 
 
 def _new_folder(store: Path) -> JobFolder:
@@ -377,9 +382,11 @@ def _new_folder(store: Path) -> JobFolder:
         try:
             submission, jobs = folder.read()
         except StoreError:
-            continue
+            jobs = {}
         if not jobs and folder.is_beginning():
             raise StoreError(f"another framepipe submits frames of {store} at this moment")
+        if not jobs:
+            continue
         if queue := queue_state(submission, jobs).entries:
             raise StoreError(
                 f"jobs of {store} are still in the queue ({queue[0].job}, {queue[0].state.lower()}): they "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from tests.support.forked import run_python
 
+DOCS = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
 #: Its random numbers are not seeded by the script; some frames fail while there is a file of that name.
 SCENE = """
     import time
@@ -53,7 +55,7 @@ def framepipe(cwd, *arguments, code=0):
 def submit(cwd, *arguments, frames="0-11", tasks=2, output="a.mp4", code=0):
     """Submit with little; the scene is drawn in the order that is given, so that nothing has to be found out."""
     common = ["--frames", frames, "--tasks", tasks, "--store", "s", "-o", output, "--order", "free", "-q"]
-    return framepipe(cwd, "submit", "slurm", "scene.py:draw", *common, "--seed", 7, *arguments, code=code)
+    return framepipe(cwd, "submit", "slurm", "scene.py:draw", *common, *arguments, code=code)
 
 
 def slurm_says(*argv):
@@ -101,11 +103,17 @@ def decoded(movie):
     return [line.split(",")[-1].strip() for line in lines if not line.startswith("#")]
 
 
-def serial_movie(cwd, frames):
-    """The same movie, drawn by one process from the first frame to the last."""
-    options = ["--engine", "serial", "--store", "reference", "-o", "reference.mp4", "--seed", 7, "-q"]
+def serial_movie(cwd, frames, seed):
+    """The same movie, drawn by one process from the first frame to the last; without pauses, which do not show."""
+    project(cwd, pause=0)
+    options = ["--engine", "serial", "--store", "reference", "-o", "reference.mp4", "--seed", seed, "-q"]
     framepipe(cwd, "make", "scene.py:draw", "--frames", frames, *options)
     return cwd / "reference.mp4"
+
+
+def seed_of(cwd):
+    """What the tasks have agreed on."""
+    return json.loads((cwd / "s/job.json").read_text())["seed"]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +127,7 @@ def beyond_the_walltime(slurm_environment, tmp_path_factory):
             patch.setenv(name, value)
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
         cwd = project(tmp_path_factory.mktemp("walltime"), pause=1.5)
-        submit(cwd, "--time", "1m", "--warning", 55, frames="0-49")
+        submit(cwd, "--time", "1m", "--warning", 55, "--seed", 7, frames="0-49")
     return cwd
 
 
@@ -149,6 +157,7 @@ def test_what_is_killed_cancelled_and_requeued_ends_in_the_same_movie(beyond_the
     submit(cwd, frames="0-35", tasks=4)
     job = job_of(cwd)
     wait_until(lambda: len(list((cwd / "s").glob("frame_*.png"))) >= 4)
+    seed = seed_of(cwd)
     os.kill(_render_of(cwd, task=1), signal.SIGKILL)
     slurm_says("scancel", f"{job}_2")
     slurm_says("scontrol", "requeue", f"{job}_3")
@@ -157,7 +166,7 @@ def test_what_is_killed_cancelled_and_requeued_ends_in_the_same_movie(beyond_the
     assert "because tasks 1-2 died: submitted again" in (cwd / "s/jobs/1/result.json").read_text()
     assert sorted(path.name for path in (cwd / "s/jobs/2").glob("draw-*.log")) == ["draw-1.log", "draw-2.log"]
     assert not list((cwd / "s").glob("frame_*.png"))
-    assert decoded(cwd / "a.mp4") == decoded(serial_movie(cwd, "0-35"))
+    assert decoded(cwd / "a.mp4") == decoded(serial_movie(cwd, "0-35", seed))
 
 
 def _render_of(cwd, task):
@@ -196,10 +205,26 @@ def test_a_walltime_shorter_than_the_work_ends_in_the_movie_with_one_submit(beyo
     assert [path.name for path in (cwd / "s/jobs").iterdir()] == ["1"]
     ends = [path.read_text().split() for path in sorted((cwd / "s/jobs/1").glob("draw-*.ends"))]
     assert [(each[0], each[-1]) for each in ends] == [("75", "0")] * 2
-    assert decoded(cwd / "a.mp4") == decoded(quick_reference(cwd))
+    assert decoded(cwd / "a.mp4") == decoded(serial_movie(cwd, "0-49", 7))
 
 
-def quick_reference(cwd):
-    """The serial movie of a slow scene, without its pauses, which do not show."""
-    project(cwd, pause=0)
-    return serial_movie(cwd, "0-49")
+def test_the_script_to_write_by_hand_goes_on_and_its_movie_is_built(
+    beyond_the_walltime, slurm, tmp_path, monkeypatch
+):
+    """As it stands in docs/cluster.md, with fewer frames and tasks."""
+    cwd = project(tmp_path, pause=0.5)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    script, then = re.findall(r"```sh\n(.*?)```", DOCS.partition("## By hand")[2], re.S)[:2]
+    for long, short in [("0-9999", "0-11 --order free -q"), ("1-8", "1-2"), ('/8"', '/2"')]:
+        assert long in script
+        script = script.replace(long, short)
+    (cwd / "draw.sh").write_text(script.replace("--cpus-per-task=4", "--cpus-per-task=1"))
+    job = subprocess.check_output(["sbatch", "--parsable", "draw.sh"], cwd=cwd, text=True).strip()
+    after = shlex.split(then.replace("NUMBER", job))
+    subprocess.run(after, cwd=cwd, check=True)
+    wait_until(lambda: len(list((cwd / "frames/run1").glob("frame_*.png"))) >= 2)
+    slurm_says("scancel", "--signal=USR1", f"{job}_1")
+    wait_until(lambda: (cwd / "run1.mp4").exists(), 120)
+    output = (cwd / f"slurm-{job}_1.out").read_text()
+    assert "stopped by SIGUSR1" in output and "frames drawn" in output
+    assert len(decoded(cwd / "run1.mp4")) == 12

@@ -179,6 +179,10 @@ def test_submit_sends_only_the_tasks_that_have_frames_to_draw(folder, submitted)
     assert (report.pending, report.frames, report.tasks) == (6, 9, (2, 3))
     assert "--array=2-3\n" in report.scripts["draw"]
     assert "the frames will stay: they were begun by render" in report.summary()
+    again = fp.submit("slurm", "scene.py:draw", 9, "a.gif", store="s", order="free", engine="serial")
+    for each in folders_of(folder / "s"):
+        assert each.read()[0].keep_frames
+    assert "will stay" in again.summary()
 
 
 def test_submit_of_a_complete_store_only_finishes(folder, submitted):

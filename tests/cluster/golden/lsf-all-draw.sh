@@ -35,6 +35,7 @@ trap : USR1  # the warning before the walltime is for framepipe, which gets it t
     --steps \
     200
 code=$?
+[ "$code" != 138 ] || code=75  # USR1 came before framepipe listened to it, or after
 echo "$code" >>"$folder/draw-$task.ends"
 # 75: the time was over. What is done is safe, and the task goes on with the rest in its next run.
 if [ "$code" = 75 ] && [ "$(wc -l <"$folder/draw-$task.ends")" -le 100 ]; then

@@ -22,6 +22,7 @@ timeout --foreground --preserve-status --signal=USR1 $((3540 - SECONDS)) \
     /data/venv/bin/python -m framepipe finish \
     "$folder"
 code=$?
+[ "$code" != 138 ] || code=75  # USR1 came before framepipe listened to it, or after
 echo "$code" >>"$folder/finish-$task.ends"
 # 75: the time was over. What is done is safe, and the task goes on with the rest in its next run.
 if [ "$code" = 75 ] && [ "$(wc -l <"$folder/finish-$task.ends")" -le 100 ]; then

@@ -20,6 +20,7 @@ cd -- /data/run || exit
     --workers=1 \
     --shard="$task/64"
 code=$?
+[ "$code" != 138 ] || code=75  # USR1 came before framepipe listened to it, or after
 echo "$code" >>"$folder/draw-$task.ends"
 # 75: the time was over. What is done is safe, and the task goes on with the rest in its next run.
 if [ "$code" = 75 ] && [ "$(wc -l <"$folder/draw-$task.ends")" -le 100 ]; then

@@ -30,6 +30,7 @@ trap : USR1  # the warning before the walltime is for framepipe, which gets it t
     --fps=24 \
     --shard="$task/40"
 code=$?
+[ "$code" != 138 ] || code=75  # USR1 came before framepipe listened to it, or after
 echo "$code" >>"$folder/encode-$task.ends"
 # 75: the time was over. What is done is safe, and the task goes on with the rest in its next run.
 if [ "$code" = 75 ] && [ "$(wc -l <"$folder/encode-$task.ends")" -le 100 ]; then
