@@ -100,6 +100,8 @@ class Encoding:
     stall_s : float
     on_frame : callable
         Called in this thread with the number of frames done.
+    gives_way : bool
+        Encode only with what other processes leave of the processors.
     """
 
     recipe: Recipe
@@ -110,6 +112,7 @@ class Encoding:
     jobs: int
     stall_s: float
     on_frame: Callable[[int], None]
+    gives_way: bool = False
     cached: list[int] = field(default_factory=list)
     _frames: dict[int, int] = field(default_factory=dict)
     _halt: Control = field(default_factory=Control)
@@ -167,6 +170,7 @@ class Encoding:
             on_frame=count,
             stall_s=self.stall_s,
             control=self._halt,
+            gives_way=self.gives_way,
         )
         self._check(segment)
         if self.cache is not None:
