@@ -87,6 +87,10 @@ class MakeReport(Summary):
         stages = [self.render, *self.movies, *([self.cleanup] if self.cleanup else [])]
         return "\n".join(stage.details() for stage in stages)
 
+    def timings(self) -> str:
+        """Where the time went."""
+        return "\n".join([self.render.timings(), *(movie.timings() for movie in self.movies)])
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Return the movies for Jupyter's display."""
         return joined([movie._repr_mimebundle_() for movie in self.movies], self.summary())

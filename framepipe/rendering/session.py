@@ -475,6 +475,7 @@ class Rendering:
             compared=self._compared + run.compared,
             notes=tuple(self._notes),
             warnings=tuple(warning_lines(merged(run.warnings))),
+            costs=run.costs,
             ended=run.end_index,
             record=record,
         )
