@@ -13,6 +13,10 @@ from framepipe import errors as errors
 from framepipe.integrations import registration
 
 if typing.TYPE_CHECKING:
+    from framepipe.cluster.estimate import PlanReport, plan
+    from framepipe.cluster.finish import FinishReport, finish
+    from framepipe.cluster.oversight import CancelReport, LogReport, cancel, logs
+    from framepipe.cluster.submit import SubmitReport, submit
     from framepipe.core.control import Progress, Stop
     from framepipe.core.progress_bar import ProgressBar
     from framepipe.errors import (
@@ -33,7 +37,7 @@ if typing.TYPE_CHECKING:
     from framepipe.movie.check import clean, verify
     from framepipe.movie.cleanup import CleanupReport
     from framepipe.movie.result import Movie, ShareReport
-    from framepipe.options import DrawOptions, EncodeOptions
+    from framepipe.options import DrawOptions, EncodeOptions, SubmitOptions
     from framepipe.pipeline import MakeReport, make, resume
     from framepipe.rendering.api import render
     from framepipe.rendering.recorder import Recorder
@@ -50,17 +54,21 @@ __version__ = "0.1.0"
 __all__ = [
     "AdoptReport",
     "Camera",
+    "CancelReport",
     "CleanupReport",
     "DrawOptions",
     "EncodeOptions",
     "EncoderFailed",
+    "FinishReport",
     "FramepipeError",
     "FramepipeWriter",
     "FramesFailed",
     "IncompleteStore",
     "Interrupted",
+    "LogReport",
     "MakeReport",
     "Movie",
+    "PlanReport",
     "Progress",
     "ProgressBar",
     "Recorder",
@@ -71,6 +79,8 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreStatus",
+    "SubmitOptions",
+    "SubmitReport",
     "Timeline",
     "Timing",
     "ToolMissing",
@@ -81,20 +91,29 @@ __all__ = [
     "adopt",
     "assemble",
     "assemble_several",
+    "cancel",
     "clean",
     "encode_share",
+    "finish",
     "keras_callback",
     "lightning_callback",
+    "logs",
     "make",
+    "plan",
     "render",
     "resume",
     "sheet",
     "status",
+    "submit",
     "verify",
 ]
 
 #: Where each name is. What stands above for type checkers says the same; a test holds them together.
 _MODULES = {
+    "cluster.estimate": ("PlanReport", "plan"),
+    "cluster.finish": ("FinishReport", "finish"),
+    "cluster.oversight": ("CancelReport", "LogReport", "cancel", "logs"),
+    "cluster.submit": ("SubmitReport", "submit"),
     "core.control": ("Progress", "Stop"),
     "core.progress_bar": ("ProgressBar",),
     "errors": (
@@ -115,7 +134,7 @@ _MODULES = {
     "movie.check": ("clean", "verify"),
     "movie.cleanup": ("CleanupReport",),
     "movie.result": ("Movie", "ShareReport"),
-    "options": ("DrawOptions", "EncodeOptions"),
+    "options": ("DrawOptions", "EncodeOptions", "SubmitOptions"),
     "pipeline": ("MakeReport", "make", "resume"),
     "rendering.api": ("render",),
     "rendering.recorder": ("Recorder",),

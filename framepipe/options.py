@@ -12,19 +12,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import json
+import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict, TypeVar
+from typing import Any, ClassVar, Protocol, TypedDict, TypeVar
 
+from framepipe.core.allocation import parse_duration_s
 from framepipe.core.control import STALL_S
 from framepipe.core.labels import NUMBER, parse_labels
 from framepipe.errors import UsageError
-
-if TYPE_CHECKING:
-    import os
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,6 +34,7 @@ Group = TypeVar("Group", bound=type)
 ORDERS = ("free", "replay", "serial")
 FIRST_CALLS = ("once", "twice")
 ENGINES = ("local", "serial")
+SCHEDULERS = ("slurm", "pbs", "lsf", "sge")
 REDRAWS = ("auto", "full")
 #: Frames per second; GIF keeps it exactly.
 DEFAULT_FPS = 25
@@ -270,6 +271,68 @@ def _kind(entry: dataclasses.Field[Any]) -> str:
     return f"{text}, optional" if optional else text
 
 
+def as_flags(keywords: Mapping[str, Any], *groups: type[OptionGroup]) -> list[str]:
+    """Return the options among some keywords as arguments of the command line.
+
+    Those at their default are left out. The inverse of `framepipe.cli.options.flags`, for scripts that run
+    the command line.
+
+    Parameters
+    ----------
+    keywords : mapping
+        Others than the groups' options are ignored, and so are options without a flag.
+    *groups : type
+
+    Raises
+    ------
+    UsageError
+        A value cannot be written as text, such as a sequence of labels.
+    """
+    arguments: list[str] = []
+    for name, entry in options_of(*groups).items():
+        flag, value = entry.metadata["flag"], keywords.get(name)
+        if value is None or value == default_of(entry) or flag == "":
+            continue
+        flag = (flag or f"--{name.replace('_', '-')}").removeprefix("-j/")
+        if isinstance(value, bool):
+            on, _, off = flag.partition("/")
+            arguments += [on] if value else [off] if off else []
+            continue
+        arguments += [f"{flag}={text}" for text in _texts_of(name, str(entry.type), value)]
+    return arguments
+
+
+def _texts_of(name: str, kind: str, value: Any) -> list[str]:
+    """Return a value as the texts of its flag, one for each time that the flag is given."""
+    if kind.startswith("Mapping"):
+        is_json = "Any" in kind
+        return [f"{key}={_json_or_text(name, each) if is_json else each}" for key, each in value.items()]
+    if kind.startswith(("Sequence", "Iterable")):
+        return [os.fspath(each) for each in ([value] if isinstance(value, str) else value)]
+    if isinstance(value, (str, Real, os.PathLike)):
+        return [str(value)]
+    raise UsageError(
+        f"{name} is a {type(value).__name__}, which a command line cannot hold; give a text, a number, a file"
+    )
+
+
+def _json_or_text(name: str, value: Any) -> str:
+    """Return a value as JSON; a text that is no JSON as it is."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{name}: a {type(value).__name__} cannot be handed on as text; give numbers, texts or lists"
+        ) from None
+    if not isinstance(value, str):
+        return text
+    try:
+        json.loads(value)
+    except ValueError:
+        return value
+    return text
+
+
 def _before_returns(text: str, section: str) -> str:
     """Insert a section into a docstring, before "Returns"."""
     head, returns, tail = text.partition("\n\nReturns\n-------\n")
@@ -426,9 +489,22 @@ class DrawOptions:
         metavar="N",
         within=(0, float("inf")),
     )
+    time_left: str | float | None = option(
+        None,
+        "Time until this process is ended: seconds or H:MM:SS. Default: as the scheduler says.",
+        more="A frame that would not be ready by then is not begun, and the run ends by itself, with exit "
+        "code 75. Slurm, PBS and LSF are asked.",
+        metavar="TIME",
+    )
+
+    @property
+    def time_left_s(self) -> float | None:
+        """`time_left` in seconds."""
+        return None if self.time_left is None else parse_duration_s(self.time_left)
 
     def __post_init__(self) -> None:
         check(self)
+        _ = self.time_left_s  # parses
 
 
 class DrawKeywords(TypedDict, total=False):
@@ -443,6 +519,7 @@ class DrawKeywords(TypedDict, total=False):
     frame_timeout_s: float | None
     recycle: int
     max_failures: int | None
+    time_left: str | float | None
 
 
 @group
@@ -456,6 +533,16 @@ class ShardOptions:
         None, "Draw only frames K-1, K-1+N, K-1+2N … of the plan.", metavar="K/N"
     )
     only: str | None = option(None, "Draw only these numbers of the plan, even if done.", metavar="RANGE")
+    own_only: bool = option(
+        False,
+        "Do not help other tasks when the shard is drawn.",
+        more="Else what is left of shards that other tasks have begun is drawn too, from their far ends.",
+    )
+
+    @property
+    def is_all(self) -> bool:
+        """True if all frames of the job are drawn."""
+        return self.shard is None and self.only is None
 
 
 class ShardKeywords(TypedDict, total=False):
@@ -463,6 +550,7 @@ class ShardKeywords(TypedDict, total=False):
 
     shard: str | tuple[int, int] | None
     only: str | None
+    own_only: bool
 
 
 @group
@@ -639,3 +727,95 @@ class UseKeywords(TypedDict, total=False):
 
     missing: str
     stale: str
+
+
+@group
+@dataclass(frozen=True, kw_only=True)
+class SubmitOptions:
+    """What the tasks on a cluster get, and how often they are sent."""
+
+    heading: ClassVar[str] = "Cluster"
+
+    tasks: int | None = option(
+        None, "Tasks of the array that draws. Default: 8.", metavar="N", within=(1, 100_000)
+    )
+    cpus: int | None = option(None, "Processors a task. Default: 1.", metavar="N", within=(1, 10_000))
+    mem: str | None = option(None, "Memory a task, as 8G. Default: the scheduler's.", metavar="SIZE")
+    time: str | None = option(
+        None,
+        "Walltime a task, as 1:30:00, 90m or 2-12:00:00. Default: the scheduler's.",
+        more="A task whose frames take longer stops in time, is queued again and goes on.",
+        metavar="TIME",
+    )
+    partition: str | None = option(None, "Partition or queue.", metavar="NAME")
+    account: str | None = option(None, "Account or project.", metavar="NAME")
+    directives: Sequence[str] = option(
+        (),
+        "A line for the scheduler, as '--constraint=rome'. Repeatable.",
+        more="It stands behind ``#SBATCH``, ``#PBS``, ``#BSUB`` or ``#$``. In Python a sequence of texts.",
+        flag="--option",
+        metavar="TEXT",
+    )
+    setup: str | None = option(
+        None,
+        "Shell commands at the start of each task, as 'module load ffmpeg'.",
+        metavar="TEXT",
+    )
+    python: str | None = option(
+        None, "The tasks' Python, which has framepipe. Default: this one.", metavar="FILE"
+    )
+    profile: str | None = option(
+        None,
+        "Take options that are not given from this profile.",
+        more="``[NAME]`` of ``~/.config/framepipe/profiles.toml``, or ``[tool.framepipe.profiles.NAME]`` of "
+        "the ``pyproject.toml`` of this folder or one above. Default: the profile ``default``, if it exists.",
+        metavar="NAME",
+    )
+    warning_s: float | None = option(
+        None,
+        "Seconds before the walltime at which tasks stop. Default: 60.",
+        more="At least as long as the slowest frame takes.",
+        flag="--warning",
+        metavar="S",
+        above="seconds",
+    )
+    requeues: int | None = option(
+        None,
+        "Queue a task again at most so often when its time is over. Default: 100.",
+        metavar="N",
+        within=(0, 10_000),
+    )
+    rounds: int | None = option(
+        None,
+        "Submit at most so often what tasks left that died. Default: 3.",
+        more="Frames that raise an error are reported and not tried again.",
+        metavar="N",
+        within=(0, 1000),
+    )
+    load: bool = option(
+        True,
+        "Load the scene now, to find mistakes before the queue does, and to send only what is missing.",
+        flag="--load/--no-load",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+class SubmitKeywords(TypedDict, total=False):
+    """`SubmitOptions` as keywords."""
+
+    tasks: int | None
+    cpus: int | None
+    mem: str | None
+    time: str | None
+    partition: str | None
+    account: str | None
+    directives: Sequence[str]
+    setup: str | None
+    python: str | None
+    profile: str | None
+    warning_s: float | None
+    requeues: int | None
+    rounds: int | None
+    load: bool

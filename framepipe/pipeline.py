@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framepipe.core import allocation
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.labels import VALUE, label_of
 from framepipe.core.progress_bar import controlled
@@ -207,21 +210,31 @@ def make(
         then the same call continues where it stopped.
     """
     refuse_while_loading("make")
+    allocation.refuse_ranks()
     scene_options, draw, timing, encode = split(
         options, SceneOptions, DrawOptions, Timing, EncodeOptions, verb="make"
     )
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
     goal = MakeGoal(tuple(Path(os.path.abspath(path)) for path in outputs), timing, encode, keep_frames)
-    _check_outputs(goal.outputs)
+    check_outputs(goal.outputs)
     if preview and scene_options.dpi is None:
         scene_options = replace(scene_options, dpi=PREVIEW_DPI)
     request = Request.of(scene, frames, scene_options, preview=preview, label=goal.label)
     engine = choose(draw)
     with (
+        _tools_being_checked(goal) as tools,
         controlled(progress, stop) as control,
         opened_job(request, store, engine, scene_options.seed, control.stop) as (job, where),
     ):
-        return _make_job(job, where, engine, goal, draw, control)
+        return _make_job(job, where, engine, goal, draw, control, tools)
+
+
+@contextlib.contextmanager
+def _tools_being_checked(goal: MakeGoal) -> Iterator[Future[None]]:
+    """Try the encoders while the scene is loaded in its own process; the result says which are missing."""
+    formats = list(dict.fromkeys(format_of(path) for path in goal.outputs))
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(check_tools, formats, goal.encode)
 
 
 def _make_job(
@@ -231,12 +244,14 @@ def _make_job(
     goal: MakeGoal,
     draw: DrawOptions,
     control: Control,
+    tools: Future[None],
 ) -> MakeReport:
     goal = goal.completed_for(job)
     encode = goal.encode
     if job.metadata and not encode.metadata:
         encode = replace(encode, metadata=dict(job.metadata))
-    _check_before_drawing(goal.outputs, job, encode, goal.timing)
+    check_before_drawing(goal.outputs, job, encode, goal.timing, with_tools=False)
+    tools.result()
     render_report = render_job(
         job,
         store,
@@ -277,8 +292,29 @@ def _with_values(options: EncodeOptions, job: Job) -> EncodeOptions:
     return replace(options, labels=job.labels)
 
 
-def _check_before_drawing(outputs: Sequence[Path], job: Job, options: EncodeOptions, timing: Timing) -> None:
-    """Check now what would otherwise fail after hours of drawing."""
+def check_before_drawing(
+    outputs: Sequence[Path],
+    job: Job,
+    options: EncodeOptions,
+    timing: Timing,
+    *,
+    with_tools: bool = True,
+) -> None:
+    """Check now what would otherwise fail after hours of drawing.
+
+    Parameters
+    ----------
+    outputs : sequence of Path
+    job : Job
+    options : EncodeOptions
+    timing : Timing
+    with_tools : bool
+        Also try the encoders; another machine may have others.
+
+    Raises
+    ------
+    UsageError, ToolMissing
+    """
     formats = list(dict.fromkeys(format_of(path) for path in outputs))
     for format_ in formats:
         format_.check(options)
@@ -287,10 +323,11 @@ def _check_before_drawing(outputs: Sequence[Path], job: Job, options: EncodeOpti
             format_.check_times(timeline)
             format_.resolve_labels(options, numbers, (), "", values_are_numbers=True)
             targets.check(options, format_, timeline)
-    check_tools(formats, options)
+    if with_tools:
+        check_tools(formats, options)
 
 
-def _check_outputs(outputs: Sequence[Path]) -> None:
+def check_outputs(outputs: Sequence[Path]) -> None:
     """Refuse outputs that cannot be written, before anything is loaded."""
     if not outputs:
         raise UsageError("no output: name a movie, as in -o movie.mp4")
@@ -378,6 +415,8 @@ def resume(
     """
     refuse_while_loading("resume")
     draw, part = split(options, DrawOptions, ShardOptions, verb="resume")
+    if part.shard is None:
+        allocation.refuse_ranks()
     where = open_store(store)
     record, is_signed = where.read_job()
     goal = MakeGoal.from_json(record.goal, where.path) if is_signed and record.goal else None
@@ -390,8 +429,9 @@ def resume(
         controlled(progress, stop) as control,
         opened_job(request, store, engine, None, control.stop) as (job, _),
     ):
-        if goal and part == ShardOptions():
-            return _make_job(job, where, engine, goal, draw, control)
+        if goal and part.is_all:
+            with _tools_being_checked(goal) as tools:
+                return _make_job(job, where, engine, goal, draw, control, tools)
         job_record = job.record(goal.for_json() if goal else None)
         return render_job(job, where, engine, draw, part, control=control, record=job_record)
 

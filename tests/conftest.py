@@ -67,10 +67,24 @@ def quick_ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_wand() -> Iterator[None]:
+    """Wand tries the names that MagickWand has in most distributions first.
+
+    It asks `ldconfig`, `gcc` and `ld` for each name that it tries, which takes five times as long as all else
+    that it loads. With `LONG` it looks for the library as it does for most users.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if not LONG:
+            patch.setenv("WAND_MAGICK_LIBRARY_SUFFIX", "-6.Q16;-7.Q16HDRI;-7.Q16")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_account(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key to seal job.json with that is not the user's."""
+    """A key to seal job.json with, and a cache, that are not the user's."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from framepipe.options import (
     EncodeOptions,
     OptionGroup,
     SceneOptions,
+    SubmitOptions,
     default_of,
     options_of,
 )
@@ -151,7 +152,7 @@ def scene(function: F) -> F:
     return click.argument("scene", metavar="SCRIPT.py[:NAME]", required=False)(function)
 
 
-_HEADINGS = [each.heading for each in (SceneOptions, DrawOptions, Timing, EncodeOptions)]
+_HEADINGS = [each.heading for each in (SceneOptions, SubmitOptions, DrawOptions, Timing, EncodeOptions)]
 
 
 class Verb(click.Command):

@@ -37,6 +37,8 @@ class Progress:
         Frames that could not be drawn so far.
     label : str
         The store's or the movie's name.
+    news : str
+        Text about what has just happened, as the traceback of a frame that failed; may be empty.
     """
 
     stage: Stage
@@ -44,6 +46,7 @@ class Progress:
     total: int | None
     failed: int = 0
     label: str = ""
+    news: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]
@@ -62,10 +65,12 @@ class Stop:
 
     signal_name: str = ""
     requested: bool = field(default=False, init=False)
+    why: str = field(default="", init=False)
     _while: str = field(default="", init=False)
     _deadline: float | None = field(default=None, init=False)
+    _watcher: Callable[[], None] | None = field(default=None, init=False)
 
-    def request(self, signal_name: str = "", grace_s: float | None = None) -> None:
+    def request(self, signal_name: str = "", grace_s: float | None = None, why: str = "") -> None:
         """Request a stop.
 
         Parameters
@@ -74,8 +79,11 @@ class Stop:
             The signal's name, for the message and the exit code.
         grace_s : float, optional
             Seconds in which frames in progress may be finished; without it, as long as they take.
+        why : str
+            For the message, where no signal is the reason: "0:01:00 is left".
         """
         self.signal_name = signal_name or self.signal_name
+        self.why = why or self.why
         self.requested = True
         if grace_s is not None:
             self._deadline = time.monotonic() + grace_s
@@ -94,10 +102,29 @@ class Stop:
         finally:
             self._while = ""
 
+    @contextlib.contextmanager
+    def watched(self, watcher: Callable[[], None]) -> Iterator[None]:
+        """Call ``watcher`` a few times a second within this context, where engines wait; see `tick`."""
+        before, self._watcher = self._watcher, watcher
+        try:
+            yield
+        finally:
+            self._watcher = before
+
+    def tick(self) -> None:
+        """Call the watcher, if there is one: engines call this in their loops.
+
+        It may request a stop, or raise.
+        """
+        if self._watcher is not None:
+            self._watcher()
+
     @property
     def by(self) -> str:
-        """The sender for a message: " by SIGTERM"; empty when the program requested it."""
-        return f" by {self.signal_name}" if self.signal_name else ""
+        """The sender or the reason for a message: " by SIGTERM"; empty when the program requested it."""
+        if self.signal_name:
+            return f" by {self.signal_name}"
+        return f" ({self.why})" if self.why else ""
 
     @property
     def out_of_time(self) -> bool:
@@ -119,9 +146,18 @@ class Control:
     progress: ProgressCallback = ignore_progress
     stop: Stop = field(default_factory=Stop)
 
-    def tell(self, stage: Stage, done: int, total: int | None, *, failed: int = 0, label: str = "") -> None:
+    def tell(
+        self,
+        stage: Stage,
+        done: int,
+        total: int | None,
+        *,
+        failed: int = 0,
+        label: str = "",
+        news: str = "",
+    ) -> None:
         """Report a step forward; see `Progress`."""
-        self.progress(Progress(stage, done, total, failed, label))
+        self.progress(Progress(stage, done, total, failed, label, news))
 
     def check(self, activity: str, safe: str = "the frames are") -> None:
         """Raise `Interrupted` if a stop is requested.

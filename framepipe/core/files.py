@@ -34,7 +34,8 @@ def _host() -> str:
 
 
 _FIRST_NAMESPACE = "4026531836"  # of all hosts: PROC_PID_INIT_INO in Linux' include/linux/proc_ns.h
-_HOST = _host()
+#: Names this set of processes.
+HOST = _host()
 _COUNTER = itertools.count()
 _TEMPORARY = re.compile(r"\..+\.([A-Za-z0-9-]+)\.(\d+)\.\d+\.tmp", re.DOTALL)
 MAX_NAME = 255  # bytes; NAME_MAX of all file systems in use
@@ -47,7 +48,7 @@ _FOREIGN_AGE_S = 3600.0
 
 def temporary_beside(path: Path) -> Path:
     """Return a unique name next to ``path`` on any host: ``.<name>.<host>.<pid>.<n>.tmp``."""
-    return path.with_name(f"{_stem(path)}.{_HOST}.{os.getpid()}.{next(_COUNTER)}.tmp")
+    return path.with_name(f"{_stem(path)}.{HOST}.{os.getpid()}.{next(_COUNTER)}.tmp")
 
 
 def _stem(path: Path) -> str:
@@ -55,8 +56,10 @@ def _stem(path: Path) -> str:
     return "." + os.fsdecode(os.fsencode(path.name)[: MAX_NAME - _TAIL_ROOM])
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """Write ``data`` to ``path`` so that the name only ever refers to a complete file.
+
+    ``mode`` is who may use it, as for `os.open`: the process's umask is taken off.
 
     Transient errors of network file systems are retried; a rename that succeeded but was reported as
     failed (a retransmitted NFS call) is recognised by reading the file back.
@@ -69,7 +72,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     for attempt in itertools.count(1):
         temporary = temporary_beside(path)
         try:
-            _write_synced(temporary, data)
+            _write_synced(temporary, data, mode)
             os.replace(temporary, path)
             return
         except OSError as error:
@@ -100,8 +103,8 @@ def write_first(path: Path, data: bytes) -> None:
             temporary.unlink()
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+def _write_synced(path: Path, data: bytes, mode: int = 0o666) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         view = memoryview(data)
         while view:
@@ -244,11 +247,11 @@ def leftover_temporaries(folder: Path, of: Path | None = None) -> Iterator[Path]
     stem = f"{_stem(of)}." if of else "."
     names = [name for name in names if name.startswith(stem)]
     temporaries = [(name, match) for name in names if (match := _TEMPORARY.fullmatch(name))]
-    now_s = _clock_of(folder) if any(match[1] != _HOST for _, match in temporaries) else 0.0
+    now_s = clock_of(folder) if any(match[1] != HOST for _, match in temporaries) else 0.0
     for name, match in temporaries:
         path = folder / name
-        if match[1] == _HOST:
-            has_ended = not _alive(int(match[2]))
+        if match[1] == HOST:
+            has_ended = not is_alive(int(match[2]))
         else:
             try:
                 has_ended = now_s - path.lstat().st_mtime > _FOREIGN_AGE_S
@@ -258,7 +261,8 @@ def leftover_temporaries(folder: Path, of: Path | None = None) -> Iterator[Path]
             yield path
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """True if a process of this host has this id, and has not ended."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -271,7 +275,8 @@ def _alive(pid: int) -> bool:
         return True
 
 
-def _clock_of(folder: Path) -> float:
+def clock_of(folder: Path) -> float:
+    """Return the time (s) by the clock of the folder's file system; 0 if nothing can be written there."""
     probe = temporary_beside(folder / "clock")
     try:
         probe.touch()

@@ -15,9 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-from framepipe.core import files
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,7 +210,7 @@ def inspect_bytes(data: bytes) -> PngInfo:
     return _judge(data, data[-_TAIL:], len(data), True)
 
 
-def inspect(path: Path, *, deep: bool = False) -> PngInfo | None:
+def inspect(path: Path, *, deep: bool = False, kind_is_known: bool = False) -> PngInfo | None:
     """Look at a PNG file without decoding it.
 
     Parameters
@@ -221,6 +219,8 @@ def inspect(path: Path, *, deep: bool = False) -> PngInfo | None:
         Links are not followed.
     deep : bool
         Also walk all chunks and check their CRCs (0.2 ms for a usual frame): finds flipped bits.
+    kind_is_known : bool
+        A listing of the folder said that it is a file: it is not asked again before it is opened.
 
     Returns
     -------
@@ -228,31 +228,40 @@ def inspect(path: Path, *, deep: bool = False) -> PngInfo | None:
         None when there is no such file. Never raises for what the file contains.
     """
     try:
-        if not stat.S_ISREG(mode := os.lstat(path).st_mode):
+        if not kind_is_known and not stat.S_ISREG(mode := os.lstat(path).st_mode):
             return PngInfo(damage=f"is a {_kind_of(mode)}, not a file")
-        with files.open_file(path, follow=False) as file:
-            return _look(file, deep)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        try:
+            return _look(descriptor, deep)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return None
     except OSError as error:
         return PngInfo(damage=f"cannot be read ({error.strerror or error})")
 
 
-def _look(file: BinaryIO, deep: bool) -> PngInfo:
-    size = os.fstat(file.fileno()).st_size
-    data = file.read(_HEAD)
-    tail = data[-_TAIL:] if len(data) == size else _read_tail(file, size)
+def _look(descriptor: int, deep: bool) -> PngInfo:
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode):  # it was replaced meanwhile
+        return PngInfo(damage=f"is a {_kind_of(state.st_mode)}, not a file")
+    size = state.st_size
+    data = os.pread(descriptor, _HEAD, 0)
+    tail = data[-_TAIL:] if len(data) == size else os.pread(descriptor, _TAIL, max(0, size - _TAIL))
     info = _judge(data, tail, size, False)
     if deep and not info.damage:  # only now: a damaged file may have any size
-        file.seek(len(data))
-        info = _judge(data + file.read(size - len(data)), tail, size, True)
+        info = _judge(data + _read_rest(descriptor, len(data), size), tail, size, True)
     checksum = int.from_bytes(tail[: -len(_END)], "big")
     return replace(info, identity=(size, checksum))
 
 
-def _read_tail(file: BinaryIO, size: int) -> bytes:
-    file.seek(max(0, size - _TAIL))
-    return file.read(_TAIL)
+def _read_rest(descriptor: int, at: int, size: int) -> bytes:
+    """Read a file from ``at`` to its end; a signal or a network may cut a read short."""
+    parts = []
+    while at < size and (part := os.pread(descriptor, size - at, at)):
+        parts.append(part)
+        at += len(part)
+    return b"".join(parts)
 
 
 def _kind_of(mode: int) -> str:

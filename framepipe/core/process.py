@@ -80,13 +80,50 @@ class ProcessResult:
 
 def query(argv: Sequence[str], timeout_s: float = 20.0) -> tuple[int, str]:
     """Run a short query: the exit code and standard output; -1 if the program cannot run."""
+    answer = call(argv, timeout_s=timeout_s)
+    return answer.returncode, answer.stdout
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a short call of a program gave: -1 and the reason in ``stderr`` if it could not run."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def call(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+) -> Answer:
+    """Run a program that answers at once; its end is waited for.
+
+    Parameters
+    ----------
+    argv : sequence of str
+    timeout_s : float
+        Seconds after which it is killed.
+    cwd : Path, optional
+    stdin : bytes
+    env : mapping, optional
+        The whole environment. Default: this process's.
+    """
     try:
         result = subprocess.run(
-            argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False
+            argv, capture_output=True, input=stdin, timeout=timeout_s, check=False, cwd=cwd, env=env
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return -1, ""
-    return result.returncode, result.stdout.decode(errors="replace")
+    except OSError as error:
+        return Answer(-1, "", f"{argv[0]}: {error.strerror}")
+    except subprocess.TimeoutExpired:
+        return Answer(-1, "", f"{argv[0]} gave no answer within {timeout_s:g} s")
+    return Answer(
+        result.returncode, *(each.decode(errors="replace") for each in (result.stdout, result.stderr))
+    )
 
 
 def run(

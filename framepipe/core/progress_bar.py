@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 import warnings
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from framepipe.core.allocation import array_task
 from framepipe.core.control import Control, Progress, ProgressCallback, Stop
 from framepipe.errors import UsageError
 
@@ -99,6 +101,8 @@ class ProgressBar:
             self._stage = (progress.stage, progress.label)
             self._start = self._last_line = time.monotonic()
             self._first = progress.done
+        if progress.news:
+            self._show_news(progress.news)
         if self._in_page or self._file.isatty():
             self._show_bar(progress)
         else:
@@ -120,6 +124,13 @@ class ProgressBar:
         if progress.total is not None and progress.done >= progress.total:
             self.close()
 
+    def _show_news(self, text: str) -> None:
+        """Print above the bar, or as lines that say when and where."""
+        if self._in_page or self._file.isatty():
+            _text_bar().write(text, file=self._file)
+        else:
+            print(f"{_stamp()} {text}", file=self._file, flush=True)
+
     def _show_line(self, progress: Progress) -> None:
         now, total = time.monotonic(), progress.total
         is_complete = total is not None and progress.done >= total
@@ -130,7 +141,7 @@ class ProgressBar:
         self._last_line = float("inf") if is_complete else now
         steps, elapsed_s = progress.done - self._first, max(now - self._start, 1e-6)
         of = "" if total is None else f"/{total}"
-        text = f"{_WORDS[progress.stage]} {progress.label}: {progress.done}{of} frames"
+        text = f"{_stamp()} {_WORDS[progress.stage]} {progress.label}: {progress.done}{of} frames"
         if steps:
             text += f", {steps / elapsed_s:.3g} frames/s"
             if total is not None and not is_complete:
@@ -145,6 +156,13 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _stamp() -> str:
+    """Say when and where a line of a log was written: time, host, and the task of a job array."""
+    task = array_task()
+    where = f"{socket.gethostname()} task {task.task}" if task else socket.gethostname()
+    return f"[{time.strftime('%m-%d %H:%M:%S')} {where}]"
 
 
 def _page_bar() -> Any:

@@ -69,6 +69,8 @@ class Format(ABC):
         It has a codec, and a constant rate in frames per second.
     names_itself : bool
         The movie refers to its own file name.
+    has_segments : bool
+        Long movies are encoded in segments, which several tasks can share.
     halves_chroma : bool
         Drafts have chroma at half the resolution (4:2:0), whose inherent loss is no error.
     """
@@ -78,6 +80,7 @@ class Format(ABC):
     keeps_alpha: bool = True
     is_video: ClassVar[bool] = False
     names_itself: ClassVar[bool] = False
+    has_segments: ClassVar[bool] = False
     halves_chroma: ClassVar[bool] = False
 
     # before anything is drawn

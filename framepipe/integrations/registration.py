@@ -7,11 +7,14 @@ registers now; else an import hook registers it right after matplotlib loads, an
 from __future__ import annotations
 
 import importlib
-import importlib.abc
-import importlib.machinery
 import sys
-from collections.abc import Sequence
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import importlib.abc
+    import importlib.machinery
+    from collections.abc import Sequence
+    from types import ModuleType
 
 _MODULE, _WRITER = "matplotlib.animation", "framepipe.integrations.matplotlib_writer"
 
@@ -24,7 +27,7 @@ def register_writer() -> None:
         sys.meta_path.insert(0, _Finder())
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:  # importlib.abc, its base class, would take longer to import than all else here
     """Finds ``matplotlib.animation`` through the other finders, and wraps its loader."""
 
     def find_spec(
@@ -36,11 +39,11 @@ class _Finder(importlib.abc.MetaPathFinder):
         specs = (finder.find_spec(name, path, target) for finder in others)
         spec = next((spec for spec in specs if spec is not None), None)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)
+            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
         return spec
 
 
-class _Loader(importlib.abc.Loader):
+class _Loader:
     """Loads the module as its own loader does, then the writer."""
 
     def __init__(self, loader: importlib.abc.Loader) -> None:

@@ -57,6 +57,7 @@ _DEPTH = 40
 #: Larger arrays are sampled where only changes matter.
 _LARGE_BYTES = 64 << 20
 _SAMPLES = 1_000_000
+_MAX_TEXT = 80  # of a value for people
 
 
 class _Digester:
@@ -357,6 +358,39 @@ def digest_function(function: Callable[..., Any]) -> dict[str, str]:
     return _Reach(_Digester()).with_kinds(function)
 
 
+def shown_values(function: Callable[..., Any]) -> dict[str, str]:
+    """Return what `digest_function` digests as text where it is short: numbers, names, paths.
+
+    Returns
+    -------
+    dict
+        By the same names.
+    """
+    return {name: text for name, text in _Reach(_Texts()).of(function).items() if text}
+
+
+class _Texts:
+    """Stands in for a `_Digester`: a plain value's text instead of its digest, nothing for others."""
+
+    _state = False
+
+    def __init__(self) -> None:
+        self.kinds: dict[type, None] = {}
+
+    def digest(self, value: Any) -> str:
+        """Return the text of a value."""
+        if type(value) not in _NUMBERS and not isinstance(value, (str, Path)):
+            return ""
+        text = repr(str(value)) if isinstance(value, (str, Path)) else repr(value)
+        return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+
+    whole = digest
+
+    def code(self, thing: Any) -> str:
+        """Return nothing: code is no value."""
+        return ""
+
+
 def state_digests(*functions: Callable[..., Any]) -> dict[str, str]:
     """Digest the state that calls of functions can change and later calls can see.
 
@@ -387,7 +421,7 @@ _DYNAMIC = frozenset(("getattr", "vars", "globals", "locals", "eval", "exec", "_
 class _Reach:
     """Digests of what can be reached from a function within the user's own files."""
 
-    def __init__(self, digester: _Digester) -> None:
+    def __init__(self, digester: _Digester | _Texts) -> None:
         self._digester = digester
         self._digest: Callable[[Any], str] = digester.digest
         self._state = digester._state

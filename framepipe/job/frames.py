@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -18,6 +18,8 @@ _DIGITS = 20
 #: The form of most frame ranges: numbers and runs, from 0 up.
 _PLAIN = re.compile(r"[0-9]{1,9}(?:-[0-9]{1,9})?(?:,[0-9]{1,9}(?:-[0-9]{1,9})?)*")
 _PLAIN_LENGTH = 100_000
+#: More runs than this are tried with strides, looked for in the first numbers up to so many places apart.
+_FEW_RUNS, _SAMPLED, _MAX_SHARDS = 8, 4096, 512
 _FILE = re.compile(r"frame_(-?\d{5,})\.png")
 
 
@@ -83,20 +85,72 @@ def parse_range(text: str) -> list[int]:
 
 
 def format_range(numbers: Iterable[int]) -> str:
-    """Format numbers as a short, sorted frame range.
+    """Format numbers as a short frame range, in fileseq's grammar.
+
+    Numbers that several shards have left are runs with a stride. Such runs may overlap, so `parse_range`
+    gives the same numbers, but not always in rising order.
 
     >>> format_range([3, 0, 1, 2, 8])
     '0-3,8'
+    >>> format_range(number for number in range(200) if number % 8 in (2, 5))
+    '2-194x8,5-197x8'
     """
-    parts: list[str] = []
-    run: list[int] = []
-    for number in [*sorted(set(numbers)), None]:
-        if run and (number is None or number != run[-1] + 1):
-            parts.append(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}")
-            run = []
-        if number is not None:
-            run.append(number)
-    return ",".join(parts)
+    ordered = sorted(set(numbers))
+    runs = _runs(ordered)
+    for stride in _likely_strides(ordered) if len(runs) > _FEW_RUNS else ():
+        by_rest: dict[int, list[int]] = {}
+        for number in ordered:
+            by_rest.setdefault(number % stride, []).append(number)
+        interleaved = [run for each in by_rest.values() for run in _runs(each)]
+        runs = min(runs, interleaved, key=len)
+    return ",".join(map(_run_text, sorted(runs, key=lambda run: run[0])))
+
+
+def format_range_briefly(numbers: Iterable[int], max_length: int = 120) -> str:
+    """Format numbers for people: as a frame range, cut if it is long.
+
+    >>> format_range_briefly([0, 3, 4, 9, 11, 17], max_length=6)
+    '0,3-4 … 17 (6 frames)'
+    """
+    ordered = sorted(set(numbers))
+    text = format_range(ordered)
+    if len(text) <= max_length:
+        return text
+    kept = text[: max_length + 1].rpartition(",")[0]
+    return f"{kept} … {ordered[-1]} ({len(ordered):,} frames)"
+
+
+def _runs(ordered: Sequence[int]) -> list[range]:
+    """Cut rising numbers into runs of neighbours, and of three or more with another stride."""
+    runs: list[range] = []
+    at = 0
+    while at < len(ordered):
+        last = at + 1
+        step = ordered[last] - ordered[at] if last < len(ordered) else 1
+        while last < len(ordered) and ordered[last] - ordered[last - 1] == step:
+            last += 1
+        if step > 1 and last - at < 3:  # two numbers far apart are no run
+            last = at + 1
+        runs.append(range(ordered[at], ordered[last - 1] + 1, step if last - at > 1 else 1))
+        at = last
+    return runs
+
+
+def _likely_strides(ordered: Sequence[int]) -> list[int]:
+    """Return the most common distances between numbers that are up to `_MAX_SHARDS` places apart."""
+    sample = ordered[:_SAMPLED]
+    counts = Counter(
+        sample[place + apart] - sample[place]
+        for apart in range(1, min(_MAX_SHARDS, len(sample)))
+        for place in range(0, len(sample) - apart, 1 + len(sample) // 32)
+    )
+    return [stride for stride, _ in counts.most_common(4)]
+
+
+def _run_text(run: range) -> str:
+    if len(run) == 1:
+        return str(run[0])
+    return f"{run[0]}-{run[-1]}" + (f"x{run.step}" if run.step > 1 else "")
 
 
 @dataclass(frozen=True)

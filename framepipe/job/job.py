@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from framepipe.job.canvas import Canvas, plain_json
-from framepipe.job.contents import digest_env
+from framepipe.job.contents import FileDigests, digest_env
 from framepipe.job.fingerprint import digest_value
 from framepipe.job.frames import UNKNOWN, Digested, Frames, KnownDigest
 from framepipe.job.record import SCHEME, JobRecord, all_sources, input_digests, parts_of
@@ -63,10 +63,13 @@ class Evidence:
         Digests of data files, fonts and style sheets, by their absolute paths.
     modules : tuple of str
         Local sources that were imported.
+    digests : FileDigests or None
+        Remembered digests, for ``--input`` files too.
     """
 
     files: Mapping[str, str]
     modules: tuple[str, ...] = ()
+    digests: FileDigests | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class Job:
         details: dict[str, Mapping[str, str]] = {
             "scene": {self.scene.name: self.scene.code_digest()},
             "source": used_source_digests(sources, roots),
-            "inputs": input_digests(self.inputs),
+            "inputs": input_digests(self.inputs, evidence.digests if evidence else None),
             "data": dict(self.scene.data()),
             "style": dict(self.scene.style()),
             "packages": versions,

@@ -251,11 +251,11 @@ class ReadLog:
             and self._kind(path) == "file"
         }
         for kind in ("files", "modules"):
-            names[kind] = {path for path in names[kind] if not Path(path).is_dir()}
+            names[kind] = {path for path in names[kind] if not os.path.isdir(path)}
         return Reads(**{kind: _sorted(each) for kind, each in names.items()})
 
     def _without_removed(self, reads: Reads) -> Reads:
-        return reads.without({path for path in self._removed_paths if not Path(path).exists()})
+        return reads.without({path for path in self._removed_paths if not os.path.exists(path)})
 
 
 #: Size, times of modification and of change (renaming a file keeps the first, not the second, see stat(2)),
@@ -299,11 +299,9 @@ def _open_files() -> list[tuple[str, str]]:
             with contextlib.suppress(OSError):
                 state = os.fstat(int(number))
                 if stat.S_ISREG(state.st_mode):
-                    path, flags = (
-                        str(Path(f"/proc/self/fd/{number}").readlink()),
-                        fcntl.fcntl(int(number), fcntl.F_GETFL),
-                    )
-                    if flags & os.O_ACCMODE != os.O_WRONLY and Path(path).exists():
+                    path = os.readlink(f"/proc/self/fd/{number}")
+                    flags = fcntl.fcntl(int(number), fcntl.F_GETFL)
+                    if flags & os.O_ACCMODE != os.O_WRONLY and os.path.exists(path):
                         open_files.append((number, path))
     return open_files
 

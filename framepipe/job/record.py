@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -14,7 +15,7 @@ from framepipe.core import signing
 from framepipe.errors import StoreError
 from framepipe.job.canvas import Canvas
 from framepipe.job.contents import FileDigests
-from framepipe.job.fingerprint import Parts, digest_file, digest_source, digest_value
+from framepipe.job.fingerprint import Parts, digest_source, digest_value
 from framepipe.job.frames import UNKNOWN, Digested, Extent, format_range, parse_range
 from framepipe.job.sources import used_source_digests
 from framepipe.options import ORDERS
@@ -171,7 +172,9 @@ class JobRecord:
         else:
             source = used_source_digests(list(map(Path, details["source"])), self.roots)
             source = {path: digest for path, digest in source.items() if Path(path) in sources_here}
-        inputs = input_digests([Path(path) for path in details["inputs"] if _can_be_read(Path(path))])
+        inputs = input_digests(
+            [Path(path) for path in details["inputs"] if _can_be_read(Path(path))], digests
+        )
         details |= {"source": {**details["source"], **source}, "inputs": {**details["inputs"], **inputs}}
         if "reads" in details:
             details["reads"] = {path: _now(path, digests, was) for path, was in details["reads"].items()}
@@ -319,9 +322,27 @@ def _can_be_read(path: Path) -> bool:
     return path.is_file() or path.is_dir()  # a fifo that a foreign job.json names would block
 
 
-def input_digests(paths: Sequence[Path]) -> dict[str, str]:
-    """Return the digest of each input file or folder, by its path; "absent" if it does not exist now."""
-    return {str(path): digest_file(path) if _can_be_read(path) else "absent" for path in paths}
+def input_digests(paths: Sequence[Path], digests: FileDigests | None = None) -> dict[str, str]:
+    """Return the digest of each input file or folder, by its path; "absent" if it does not exist now.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    digests : FileDigests, optional
+        Remembered digests; without them files are read.
+    """
+    digests = digests or FileDigests()
+    return {str(path): _input_digest(path, digests) if _can_be_read(path) else "absent" for path in paths}
+
+
+def _input_digest(path: Path, digests: FileDigests) -> str:
+    """Return what `digest_file` does, but for unchanged files without reading them."""
+    if not path.is_dir():
+        return digests.of(path, source=False)
+    sha = hashlib.sha256()
+    for below in sorted(item for item in path.rglob("*") if item.is_file()):
+        sha.update(f"{below.relative_to(path).as_posix()}\0{digests.of(below, source=False)}\n".encode())
+    return sha.hexdigest()
 
 
 def all_sources(sources: Sequence[Path], modules: Sequence[str | Path]) -> list[Path]:

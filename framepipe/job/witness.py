@@ -33,7 +33,7 @@ class Witness:
         self, store: str | os.PathLike[str], remembered: Mapping[str, Any], base: str | os.PathLike[str]
     ) -> None:
         self._base = os.path.abspath(base)
-        self._digests = FileDigests(remembered)
+        self.digests = FileDigests(remembered)
         self._log = ReadLog([store])
         self._log.start()
         self._uses: dict[str, None] = {}
@@ -71,7 +71,7 @@ class Witness:
 
     def remembered(self) -> dict[str, list[Any]]:
         """See `FileDigests`."""
-        return self._digests.remembered()
+        return self.digests.remembered()
 
     def _note_uses(self, reads: Reads) -> None:
         self._uses |= dict.fromkeys(f"the network ({place})" for place in reads.network)
@@ -84,5 +84,5 @@ class Witness:
         return os.path.relpath(path, self._base) if is_below(path, self._base) else path
 
     def _digest(self, path: str) -> str:
-        digest = self._digests.of(path)
+        digest = self.digests.of(path)
         return digest if self._log.is_as_read(path) else f"{CHANGING} at {time.time_ns()}"

@@ -167,7 +167,7 @@ def clean(store: PathLike, *, movie: PathLike | None = None, force: bool = False
     if not where.numbers():  # an earlier clean was stopped after the last frame
         return delete_frames(where, {})
     if movie is None:
-        fingerprints = _verified_fingerprints(where)
+        fingerprints = verified_fingerprints(where)
         _refuse_part(where, planned - set(fingerprints))
         return delete_frames(where, fingerprints)
     expected = _expected(Path(os.path.abspath(movie)), where, {})
@@ -189,8 +189,14 @@ def _refuse_part(store: Store, unverified: set[int]) -> None:
         )
 
 
-def _verified_fingerprints(store: Store) -> dict[int, str]:
-    """Return the fingerprints of the frames of all recorded movies that still exist unchanged."""
+def verified_fingerprints(store: Store) -> dict[int, str]:
+    """Return the fingerprints of the frames of all recorded movies that still exist unchanged.
+
+    Raises
+    ------
+    VerificationFailed
+        There is no such movie.
+    """
     fingerprints: dict[int, str] = {}
     for name, record in store.read_movies().items():
         try:

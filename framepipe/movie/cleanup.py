@@ -12,8 +12,10 @@ from typing import Any
 from framepipe.core import files, png
 from framepipe.core.summary import Summary, short_path, size_text
 from framepipe.errors import StoreError
-from framepipe.job.frames import file_name, format_range, number_of
+from framepipe.job.frames import file_name, format_range
 from framepipe.job.stamp import read_stamp
+from framepipe.store.failures import FailureLog
+from framepipe.store.heartbeats import Heartbeats
 from framepipe.store.segment_cache import SegmentCache
 from framepipe.store.store import Store
 
@@ -111,22 +113,8 @@ def _remove_empty(store: Store) -> None:
         with contextlib.suppress(OSError):  # a folder of that name is not ours
             if not files.kind_of(path):
                 path.unlink(missing_ok=True)
-    _remove_logs(store)
+    FailureLog(store.path).clear()
+    Heartbeats(store.path).clear()
     SegmentCache(store).clear()
     with contextlib.suppress(OSError):  # something of the user's is in it
         store.path.rmdir()
-
-
-def _remove_logs(store: Store) -> None:
-    """Delete logs of failed frames, and their folder if nothing else is in it."""
-    if store.logs.is_symlink():
-        return
-    with contextlib.suppress(OSError):
-        ours = {path for path in store.logs.glob("frame_*.log") if _is_log(path)}
-        for path in {*ours, *files.leftover_temporaries(store.logs)}:
-            path.unlink(missing_ok=True)
-        store.logs.rmdir()
-
-
-def _is_log(path: Path) -> bool:
-    return number_of(path.with_suffix(".png").name) is not None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from framepipe.core import allocation
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.progress_bar import controlled
 from framepipe.errors import UsageError
-from framepipe.job.frames import Frames, format_range, parse_range
 from framepipe.job.job import Job
 from framepipe.job.record import JobRecord
-from framepipe.job.shards import parse_shard
 from framepipe.options import (
     DrawKeywords,
     DrawOptions,
@@ -90,6 +88,8 @@ def render(
     """
     refuse_while_loading("render")
     scene_options, draw, part = split(options, SceneOptions, DrawOptions, ShardOptions, verb="render")
+    if part.shard is None:
+        allocation.refuse_ranks()  # before the scene is loaded
     request, engine = Request.of(scene, frames, scene_options), choose(draw)
     with (
         controlled(progress, stop) as control,
@@ -125,32 +125,51 @@ def render_job(
     owner : {"render", "make"}
         The verb that draws.
     """
-    if job.frames.extent == "growing" and part != ShardOptions():
-        raise UsageError(f"the number of frames of {job.scene.name} is unknown: give it, as in --frames 300")
-    rendering = Rendering(
-        job,
-        store,
-        engine,
-        numbers=_numbers_of(job.frames, part),
-        redraws_all=part.only is not None,
-        stale=draw.stale,
-        redraw=draw.redraw,
-        max_failures=draw.max_failures,
-        owner=owner,
-        control=control,
-    )
+    if not part.is_all:
+        refuse_growing(job)
+    rendering = _rendering(job, store, engine, draw, part, control, owner)
     return rendering.carry_out(record or job.record(), draw.order)
 
 
-def _numbers_of(frames: Frames, part: ShardOptions) -> Sequence[int]:
-    if frames.extent == "growing":
-        return frames.numbers
-    k, n = parse_shard(part.shard)
-    numbers = list(frames.numbers)[k - 1 :: n]
-    if part.only is None:
-        return numbers
-    selected = set(parse_range(part.only))
-    unknown = selected - set(frames.numbers)
-    if unknown:
-        raise UsageError(f"only {part.only}: frames {format_range(unknown)} are not in the plan")
-    return [number for number in numbers if number in selected]
+def pending_frames(
+    job: Job, store: Store, engine: Engine, draw: DrawOptions, *, control: Control
+) -> list[int]:
+    """Return the numbers of the frames that `render_job` would draw now; draws none, and writes nothing.
+
+    Raises
+    ------
+    FramepipeError
+        As `render_job`, where it refuses to begin.
+    """
+    refuse_growing(job)
+    rendering = _rendering(job, store, engine, draw, ShardOptions(), control, "render")
+    return rendering.pending(job.record(), draw.order)
+
+
+def refuse_growing(job: Job) -> None:
+    """Refuse a job whose number of frames only drawing will show: it cannot be shared."""
+    if job.frames.extent == "growing":
+        raise UsageError(f"the number of frames of {job.scene.name} is unknown: give it, as in --frames 300")
+
+
+def _rendering(
+    job: Job,
+    store: Store,
+    engine: Engine,
+    draw: DrawOptions,
+    part: ShardOptions,
+    control: Control,
+    owner: str,
+) -> Rendering:
+    return Rendering(
+        job,
+        store,
+        engine,
+        part=part,
+        stale=draw.stale,
+        redraw=draw.redraw,
+        max_failures=draw.max_failures,
+        time_left_s=allocation.time_left_s() if draw.time_left is None else draw.time_left_s,
+        owner=owner,
+        control=control,
+    )

@@ -30,7 +30,7 @@ from framepipe.rendering.engines import Drawn, Failed, LocalEngine, Outcome, Ser
 from framepipe.rendering.engines.base import WorkerPool
 from framepipe.rendering.report import RenderReport, failure_message
 from framepipe.rendering.schedule import InOrder, Live
-from framepipe.scenes.rasterize import FrameGeometry
+from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.snapshot import SnapshotScene
 from framepipe.store.recorded import Recording
 from framepipe.store.status import StoreStatus

@@ -11,9 +11,12 @@ from typing import Any
 from framepipe.core.control import Stop
 from framepipe.core.summary import Summary, short_path
 from framepipe.errors import EngineError, FramesFailed, Interrupted
-from framepipe.job.frames import format_range
+from framepipe.job.frames import format_range, format_range_briefly
 from framepipe.job.record import JobRecord
 from framepipe.rendering.engines import Failed
+from framepipe.rendering.news import key_of
+
+_MAX_KINDS = 10
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,6 +54,8 @@ class RenderReport(Summary):
         Number of the scene's frames, if it has ended.
     record : JobRecord or None
         The contents of ``job.json`` now.
+    helped : tuple of int
+        Numbers of frames of other tasks that were drawn too.
     """
 
     store: Path
@@ -70,6 +75,7 @@ class RenderReport(Summary):
     warnings: tuple[str, ...] = ()
     ended: int | None = None
     record: JobRecord | None = None
+    helped: tuple[int, ...] = ()
 
     def summary(self) -> str:
         """See `Summary`."""
@@ -80,8 +86,10 @@ class RenderReport(Summary):
             f"{len(self.drawn)} frames drawn, {self.kept} were done, in {short_path(self.store)} "
             f"({self.engine}, {self.workers} at once{order}{trials}{compared}, {self.seconds:.1f} s)"
         ]
+        if self.helped:
+            lines.append(f"  of other tasks drawn too: {format_range_briefly(self.helped)}")
         if self.failed:
-            lines.append(f"  failed: {format_range(each.number for each in self.failed)}")
+            lines.append(f"  failed: {format_range_briefly(each.number for each in self.failed)}")
         lines += [f"  note: {note}" for note in self.notes]
         lines += [f"  warning {warning}" for warning in self.warnings]
         lines += [f"  drawn again: {count} {reason}" for reason, count in self.redrawn.items()]
@@ -95,6 +103,7 @@ class RenderReport(Summary):
             "drawn": format_range(self.drawn),
             "drawn_count": len(self.drawn),
             "kept": self.kept,
+            "helped": format_range(self.helped),
             "redrawn": dict(self.redrawn),
             "failed": {str(each.number): each.message for each in self.failed},
             "engine": self.engine,
@@ -116,7 +125,7 @@ def check_report(report: RenderReport, stop: Stop) -> RenderReport:
         raise Interrupted(
             f"stopped{stop.by}: "
             f"{report.kept + len(report.drawn)}{'' if is_growing else f' of {report.total}'} frames are safe "
-            f"in {report.store}. Run the same again to go on",
+            f"in {report.store}. {_failed_until_now(report)}Run the same again to go on",
             signal_name=stop.signal_name,
             report=report,
         )
@@ -133,17 +142,28 @@ def check_report(report: RenderReport, stop: Stop) -> RenderReport:
     return report
 
 
+def _failed_until_now(report: RenderReport) -> str:
+    if not report.failed:
+        return ""
+    numbers = format_range_briefly(each.number for each in report.failed)
+    kinds = {key_of(each): each.message for each in report.failed}
+    others = f" (and {len(kinds) - 1} other errors)" if len(kinds) > 1 else ""
+    return f"{len(report.failed)} failed: {numbers}: {next(iter(kinds.values()))}{others}. "
+
+
 def failure_message(report: RenderReport, missing_count: int = 0) -> str:
     """Return a message of all failures, grouped by equal ones, with tracebacks and the next step."""
-    groups: dict[tuple[str, str], list[Failed]] = {}
+    groups: dict[str, list[Failed]] = {}
     for each in report.failed:
-        groups.setdefault((each.kind, each.message), []).append(each)
+        groups.setdefault(key_of(each), []).append(each)
     lines = [f"{len(report.failed)} of {report.total} frames failed"]
-    for group in groups.values():
-        numbers = [each.number for each in group]
-        lines.append(f"frame{'s' if len(group) > 1 else ''} {format_range(numbers)}: {group[0].message}")
+    for group in list(groups.values())[:_MAX_KINDS]:
+        numbers = format_range_briefly(each.number for each in group)
+        lines.append(f"frame{'s' if len(group) > 1 else ''} {numbers}: {group[0].message}")
         if group[0].traceback:
             lines.append(group[0].traceback)
+    if len(groups) > _MAX_KINDS:
+        lines.append(f"and {len(groups) - _MAX_KINDS} other errors: {report.store / 'logs'}")
     if missing_count:
         lines.append(f"Stopped there (--max-failures); {missing_count} frames were not tried.")
     if report.kept + len(report.drawn):

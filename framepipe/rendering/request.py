@@ -350,7 +350,7 @@ def _dpi(dpi: Any) -> float | None:
 def _described(job: Job, witness: Witness) -> tuple[Scene, Frames, Description]:
     scene: Any = job.scene
     files, imported = witness.loaded()
-    evidence = Evidence(files, (*map(str, local_modules()), *imported))
+    evidence = Evidence(files, (*map(str, local_modules()), *imported), witness.digests)
     notes = job.notes
     if uses := witness.uses():
         notes = (*notes, f"while loading, the script used {', '.join(uses)}: a change there is not detected")
@@ -392,7 +392,7 @@ def opened_job(
     """
     with contextlib.ExitStack() as stack:
         if isinstance(request.scene, str):
-            job_store = Store(_store_of(request, store))
+            job_store = Store(store_of(request, store))
             request = replace(
                 request,
                 seed=_seed(seed, job_store),
@@ -407,7 +407,7 @@ def opened_job(
             if seed is not None:
                 raise UsageError("seed is for scripts: an object uses the random generators of your program")
             job = request.job()
-            job_store = Store(_store_of(request, store, job.scene))
+            job_store = Store(store_of(request, store, job.scene))
         stack.callback(job.close)
         yield job, job_store
 
@@ -419,8 +419,16 @@ def _of_script(request: Request, engine: Engine, stop: Stop) -> Job:
         return request.job()
 
 
-def _store_of(request: Request, store: str | os.PathLike[str] | None, scene: Any = None) -> Path:
-    """Return the requested folder or the default one; a preview has its own."""
+def store_of(request: Request, store: str | os.PathLike[str] | None, scene: Any = None) -> Path:
+    """Return the requested folder or the default one; a preview has its own.
+
+    Parameters
+    ----------
+    request : Request
+    store : path-like, optional
+    scene : Scene, optional
+        See `default_store`.
+    """
     if store is None:
         return default_store(request, scene)
     path = Store(store).path

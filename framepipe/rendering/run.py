@@ -15,18 +15,23 @@ from framepipe.rendering.engines.base import Drawn, Ended, Failed, Outcome, Task
 from framepipe.rendering.engines.original import Original, digest_of
 from framepipe.rendering.schedule import Chunks, ContiguousChunks, FixedSequences, InOrder
 from framepipe.scenes.base import SceneEnded
-from framepipe.scenes.rasterize import FrameGeometry
+from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.warned import SceneWarning
 
 _RETRIED_KINDS = ("lost", "timeout")
 _MAX_PILOTS = 3
 _CHUNKS_PER_WORKER = 8  # with fewer, workers idle at the end; more cost a fork each
+_MIN_CHUNKS_PER_WORKER, _MIN_CHUNK_S = 3, 0.5  # frames that take milliseconds are not worth so many forks
 _OPEN_CHUNK = 8  # if the number of frames is unknown
 _MAX_CHUNK = 64
-_MAX_COMPARED_SHARE = 0.05  # of all frames are drawn twice, to compare
 _EARLY_CHECK_S = 1.0  # a frame that takes longer is not drawn twice before the others
 _MIN_FRAMES = 3  # below this there is nothing to share out
-_COMPARED_FIRST, _COMPARED_EVERY = 4, 20  # frames that are also drawn in full
+#: At most 5 % of a film of `_LONG` frames or more are drawn twice, to compare: the second frame, some where
+#: workers meet, and of what is drawn by its changes one in so many and the last. In films that are just long
+#: enough there is no room for all of these.
+_LONG, _LONG_WITH_LAST, _LONG_WITH_SOME = 50, 60, 80
+_SHORT_EVERY, _LONG_EVERY, _FREE_EVERY = 20, 40, 50
+_MAX_MEETING_SHARE = 0.015
 _MIN_JUMPED_S = 2.0  # jumping over fewer seconds of updates gains nothing
 
 
@@ -50,6 +55,7 @@ class RedrawDiffers(Exception):
     """A frame of which only the changes were drawn differs from the same frame drawn in full."""
 
     def __init__(self, number: int) -> None:
+        self.number = number
         super().__init__(
             f"frame {number} came out different when only what had changed in it was drawn: so all frames "
             "are drawn in full (redraw full), those that were there too"
@@ -88,10 +94,19 @@ class FramePlan:
     streams: bool = False
     jumps: bool = False
 
-    def is_compared(self, number: int) -> bool:
-        """True for a frame that is drawn in full too: the first ones, one in some, and the last."""
-        index = self.index[number]
-        return index < _COMPARED_FIRST or index % _COMPARED_EVERY == 0 or number == self.last
+    def is_compared(self, number: int, order: Order) -> bool:
+        """True for a frame that is drawn in full too; `Run` adds others.
+
+        In order "free" each process compares its first one.
+        """
+        index, count = self.index[number], len(self.index)
+        if order == "free":
+            return index > 0 and index % (_SHORT_EVERY if count < _LONG else _FREE_EVERY) == 0
+        if number == self.last:
+            return not _LONG <= count < _LONG_WITH_LAST
+        if count < _LONG:
+            return index > 0 and index % _SHORT_EVERY == 0
+        return index > 0 and index % _LONG_EVERY == 0 and count >= _LONG_WITH_SOME
 
 
 class Run:
@@ -106,6 +121,8 @@ class Run:
         End after more failures than this.
     on_frame : callable
         Called after each frame.
+    on_failure : callable
+        Called with each `Failed`, before ``on_frame``.
     redraw : {"auto", "full"}
         Draw only what has changed in a frame, or all of it.
 
@@ -136,6 +153,7 @@ class Run:
         stop: Stop,
         max_failures: int | None,
         on_frame: Callable[[Run], None],
+        on_failure: Callable[[Failed], None],
         redraw: str = "full",
     ) -> None:
         self.compared = 0
@@ -148,12 +166,15 @@ class Run:
         self.warnings: list[Mapping[SceneWarning, int]] = []
         self.end_index: int | None = None
         self._plan, self._replay, self._order = plan, order != "free", order
-        self._stop, self._max_failures, self._on_frame = stop, max_failures, on_frame
+        self._stop, self._max_failures = stop, max_failures
+        self._on_frame, self._on_failure = on_frame, on_failure
         self.original: Original | None = None
         self._digests: dict[int, str] = {}
         self._files_by_number: dict[int, dict[str, str]] = {}
         self._costs: list[tuple[float, float]] = []
         self._has_compared = False
+        self._reused: set[int] = set()  # frames of which only what had changed was drawn
+        self._is_redraw_proven = False  # in the process that the others are forked from
 
     def draw(
         self,
@@ -189,14 +210,38 @@ class Run:
         if geometry is None:
             geometry, rest = self._pilot(pool, rest, checked)
         self._check_resume_points(pool, geometry, resume_points)
-        if checked and self._order != "serial" and not self._stop.requested:
-            rest = self._probe(pool, geometry, rest)
+        if self._order != "serial" and not self._stop.requested:
+            rest = self._probe(pool, geometry, rest, checked)
         lost_tasks = self._draw(pool, self._source(pool, rest, geometry, checked, workers), checked)
         if checked and not self._has_compared and self._order != "serial" and len(self.drawn_numbers) > 1:
             self._redraw_to_compare(pool, geometry, self.drawn_numbers[-1])
         for task, outcome in pool.draw(InOrder(sorted(lost_tasks, key=lambda task: task.index)), at_once=1):
             if self._record_outcome(task, _mark_retried(outcome)):
                 return
+
+    def check_beginning(self, pool: WorkerPool) -> FrameGeometry | None:
+        """Draw the first two frames in two processes, to compare; keep neither.
+
+        All shards do this before they store anything, so that they agree on the order.
+
+        Returns
+        -------
+        FrameGeometry or None
+            The geometry of the first frame; None if it could not be drawn.
+
+        Raises
+        ------
+        OrderMatters
+        """
+        tasks = [self._task(number, None, keep=False) for number in islice(self._plan.index, 2)]
+        watched = [replace(task, watch=not self._replay) for task in tasks]
+        geometry = None
+        for task, outcome in pool.draw(FixedSequences([watched, tasks[-1:]]), at_once=2):
+            if task.number == self._plan.first and isinstance(outcome, Drawn):
+                geometry = outcome.geometry
+            self._check_outcome(task, outcome)
+        self._digests.clear()  # the second frame had no geometry of the first: a tight box may differ
+        return geometry
 
     def _source(
         self,
@@ -222,45 +267,57 @@ class Run:
         elif is_listed and not pool.checkpoints:
             size = max(1, -(-len(number_list) // workers))
         elif is_listed:
-            size = min(_MAX_CHUNK, max(1, -(-len(number_list) // (workers * _CHUNKS_PER_WORKER))))
+            size = self._chunk_size(len(number_list), workers)
         compared = 0
         if checked and not self._plan.streams:
-            compared = max(1, int(len(number_list) * _MAX_COMPARED_SHARE) - 1)  # one was compared by `_probe`
+            compared = max(1, int(len(number_list) * _MAX_MEETING_SHARE))
         tasks = self._tasks(number_list if is_listed else numbers, geometry)
         return Chunks(tasks, size, compared, forks=pool.checkpoints)
 
-    def _probe(self, pool: WorkerPool, geometry: FrameGeometry | None, rest: Iterator[int]) -> Iterator[int]:
-        """Draw the second frame, and check the order with the first two.
+    def _chunk_size(self, count: int, workers: int) -> int:
+        """Return the frames of a chunk: so few that no worker idles at the end, so many that forks pay."""
+        most = -(-count // (workers * _MIN_CHUNKS_PER_WORKER))
+        size = -(-count // (workers * _CHUNKS_PER_WORKER))
+        if self._costs:
+            size = max(size, min(most, int(_MIN_CHUNK_S / max(self._frame_s(), 1e-3))))
+        return min(_MAX_CHUNK, max(1, size))
+
+    def _probe(
+        self, pool: WorkerPool, geometry: FrameGeometry | None, rest: Iterator[int], checked: bool
+    ) -> Iterator[int]:
+        """Draw the second frame where the first was drawn; check the order and redrawing with it.
 
         Raises
         ------
-        OrderMatters
+        OrderMatters, RedrawDiffers
         """
-        second = next(rest, None)
-        if second is None:
+        draws_changes = self._redraw == "auto" and not self._plan.streams
+        is_proof_due = self._replay and draws_changes and pool.checkpoints
+        if not (checked or is_proof_due) or (second := next(rest, None)) is None:
             return rest
-        if (
-            self.drawn_numbers
-            and self._plan.index.get(second) == self._plan.index[self.drawn_numbers[-1]] + 1
-        ):
-            count = len(self.drawn_numbers)
-            for task in self._tasks([second], geometry):
-                lost_tasks = self._draw(
-                    pool, InOrder([replace(task, watch=not self._replay)]), True, at_once=1
-                )
-                rest = (
-                    chain([each.number for each in lost_tasks], rest)
-                    if not isinstance(rest, Endless)
-                    else rest
-                )
-            if len(self.drawn_numbers) > count and self._frame_s() < _EARLY_CHECK_S:
-                self._redraw_to_compare(pool, geometry, second)
-            self._check_jumping(pool, geometry, second)
-            return rest
-        if isinstance(rest, Endless):
+        if not (self.drawn_numbers and self._follows(second, self.drawn_numbers[-1])):
+            if not isinstance(rest, Endless):
+                return chain([second], rest)
             rest.put_back(second)
             return rest
-        return chain([second], rest)
+        count = len(self.drawn_numbers)
+        is_drawn_again = checked and self._frame_s() < _EARLY_CHECK_S
+        tasks = [replace(task, watch=not self._replay) for task in self._tasks([second], geometry)]
+        if is_proof_due:  # drawn in full by another process, or here
+            redraw = "reuse" if is_drawn_again else "compare"
+            tasks = [replace(task, redraw=redraw) for task in tasks]
+        lost_tasks = self._draw(pool, InOrder(tasks), checked, at_once=1)
+        if not isinstance(rest, Endless):
+            rest = chain([each.number for each in lost_tasks], rest)
+        if len(self.drawn_numbers) > count:
+            if is_drawn_again:
+                self._redraw_to_compare(pool, geometry, second)
+            self._is_redraw_proven = is_proof_due
+        self._check_jumping(pool, geometry, second)
+        return rest
+
+    def _follows(self, number: int, other: int) -> bool:
+        return self._plan.index.get(number) == self._plan.index[other] + 1
 
     def _frame_s(self) -> float:
         return min((update + draw for update, draw in self._costs), default=0.0)
@@ -305,7 +362,7 @@ class Run:
                 self.end_index = self._plan.index[number]
                 return
             except RenderError as error:
-                self.failures.append(Failed(number, "raised", str(error), getattr(error, "traceback", "")))
+                self._note_failure(Failed(number, "raised", str(error), getattr(error, "traceback", "")))
                 self._on_frame(self)
                 return
 
@@ -317,7 +374,8 @@ class Run:
         digest = self._plan.digest(number)
         redraw = "full"
         if keep and self._redraw == "auto":
-            redraw = "compare" if self._plan.is_compared(number) else "auto"
+            usual = "reuse" if self._is_redraw_proven else "auto"
+            redraw = "compare" if self._plan.is_compared(number, self._order) else usual
         index = self._plan.index[number]
         return Task(number, index, value, geometry, keep, is_replayed, digest, redraw=redraw)
 
@@ -347,10 +405,8 @@ class Run:
 
     def _check_outcome(self, task: Task, outcome: Outcome, checked: bool = True) -> None:
         """Compare a frame that was drawn twice, and check whether drawing has changed the scene's state."""
-        if isinstance(outcome, Drawn) and outcome.redraw in ("same", "differs"):
-            self.compared += 1
-            if outcome.redraw == "differs":
-                raise RedrawDiffers(task.number)
+        if isinstance(outcome, Drawn):
+            self._check_redraw(task, outcome)
         if not task.keep:
             self.trials += 1
             self._has_compared = True
@@ -365,11 +421,26 @@ class Run:
         if not checked:
             return
         if digest is None or self._digests.setdefault(task.number, digest) == digest:
+            is_in_full = not task.keep and isinstance(outcome, Drawn) and outcome.redraw == "full"
+            self.compared += is_in_full and task.number in self._reused
             self._files_by_number.setdefault(task.number, _files_of(outcome))
             return
         if _files_differ(self._files_by_number.get(task.number, {}), _files_of(outcome)):
             return  # a file changed, which says nothing about the order; its old frames will be drawn again
+        if self._replay and task.number in self._reused:  # in full, it will show whether that was the reason
+            raise RedrawDiffers(task.number)
         raise _random([task.number]) if self._replay else _stateful([task.number])
+
+    def _check_redraw(self, task: Task, outcome: Drawn) -> None:
+        """Note whether only what had changed was drawn, and what comparing with the frame in full gave."""
+        if outcome.redraw in ("same", "differs"):
+            self.compared += 1
+        if outcome.redraw == "differs":
+            raise RedrawDiffers(task.number)
+        if outcome.redraw in ("same", "reused"):
+            self._reused.add(task.number)
+        if outcome.redraw == "useless":
+            self._redraw = "full"
 
     def _redraw_to_compare(self, pool: WorkerPool, geometry: FrameGeometry | None, number: int) -> None:
         """Let a fresh worker draw a frame again to compare; in order "free" it jumps there.
@@ -383,6 +454,10 @@ class Run:
         ):
             try:
                 self._check_outcome(task, outcome)
+            except RedrawDiffers:
+                if self._is_random(pool, geometry, number, digest_of(outcome)):
+                    raise _random([number]) from None
+                raise
             except OrderMatters:
                 if self._replay:
                     raise
@@ -393,6 +468,15 @@ class Run:
                 ]
                 self.trials += len(digests)
                 raise (_random if len(set(digests)) > 1 else _stateful)([number]) from None
+
+    def _is_random(
+        self, pool: WorkerPool, geometry: FrameGeometry | None, number: int, digest: str | None
+    ) -> bool:
+        """True if a frame drawn in full in one more process is yet another one."""
+        tasks = [self._task(number, geometry, keep=False)]
+        digests = [digest_of(outcome) for _, outcome in pool.draw(FixedSequences([tasks]), at_once=1)]
+        self.trials += len(digests)
+        return digests != [digest]
 
     def _check_resume_points(
         self, pool: WorkerPool, geometry: FrameGeometry | None, resume_points: Mapping[int, str]
@@ -467,9 +551,13 @@ class Run:
         elif isinstance(outcome, Failed):
             if outcome.kind == "store":
                 raise StoreError(outcome.message)
-            self.failures.append(outcome)
+            self._note_failure(outcome)
         self._on_frame(self)
         return self._max_failures is not None and len(self.failures) > self._max_failures
+
+    def _note_failure(self, failure: Failed) -> None:
+        self.failures.append(failure)
+        self._on_failure(failure)
 
 
 def _files_of(outcome: Outcome) -> dict[str, str]:

@@ -176,7 +176,7 @@ class Chunks:
         if chunk.tasks or not self._to_compare or follower is None or follower.head is None:
             return None
         self._to_compare -= 1
-        return replace(follower.head, keep=False)
+        return replace(follower.head, keep=False, redraw="full")
 
     def _give_up(self, chunk: _Chunk) -> None:
         self._active.remove(chunk)

@@ -7,7 +7,7 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,21 +15,28 @@ from typing import Any, cast
 
 from framepipe.core import files
 from framepipe.core.control import Control
-from framepipe.core.images import read_png
 from framepipe.errors import (
     EngineError,
     IncompleteStore,
     StoreError,
     UsageError,
 )
+from framepipe.job.frames import Frames, format_range, format_range_briefly, parse_range
 from framepipe.job.job import Job, ValueDigests
 from framepipe.job.record import JobRecord, Order
-from framepipe.rendering.engines import CannotSend, Engine, Original, SerialEngine, Work
+from framepipe.job.shards import parse_shard
+from framepipe.options import ShardOptions
+from framepipe.rendering.engines import CannotSend, Engine, Failed, Original, SerialEngine, Work
+from framepipe.rendering.helping import shards_in_need, share_of
+from framepipe.rendering.presence import Presence, is_stricter
 from framepipe.rendering.report import RenderReport, check_report
 from framepipe.rendering.run import DiffersElsewhere, Endless, FramePlan, OrderMatters, RedrawDiffers, Run
+from framepipe.rendering.siblings import differences_between
+from framepipe.rendering.watched import WatchedPool
 from framepipe.scenes.base import Scene
-from framepipe.scenes.rasterize import FrameGeometry, picture_of
+from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.warned import merged, warning_lines
+from framepipe.store.failures import FailureLog
 from framepipe.store.status import StoreStatus
 from framepipe.store.store import Store
 
@@ -37,6 +44,10 @@ from framepipe.store.store import Store
 _MAX_ROUNDS = 3
 #: Number of frames of a scene from Python that are compared between workers and the program itself.
 _COMPARED = 2
+#: Number of frames whose values tasks compare.
+_COMPARED_VALUES = 8
+#: Parts of a job in which its tasks may differ though nobody has changed the script on purpose.
+_PER_TASK = {"data", "env", "matplotlib", "packages", "seed", "style"}
 
 
 @dataclass(frozen=True)
@@ -73,13 +84,15 @@ class Rendering:
     job : Job
     store : Store
     engine : Engine
-    numbers : sequence of int
-        Frames of this run (its shard, or those of ``only``).
+    part : ShardOptions
+        Which of the job's frames.
     redraws_all : bool
         Draw them even if they are done.
     stale : {"auto", "draw", "keep", "error"}
     redraw : {"auto", "full"}
     max_failures : int or None
+    time_left_s : float or None
+        Seconds that this process has.
     owner : {"make", "render"}
         The verb that draws.
     control : Control
@@ -91,18 +104,19 @@ class Rendering:
         store: Store,
         engine: Engine,
         *,
-        numbers: Sequence[int],
-        redraws_all: bool,
+        part: ShardOptions,
         stale: str,
         redraw: str,
         max_failures: int | None,
+        time_left_s: float | None,
         owner: str,
         control: Control,
     ) -> None:
         self._owner = owner
+        self._shard, self._helps = parse_shard(part.shard), part.only is None and not part.own_only
         self._job, self._store, self._engine = job, store, engine
         self._scene = cast(Scene, job.scene)
-        self._numbers, self._redraws_all = numbers, redraws_all
+        self._numbers, self._redraws_all = numbers_of(job.frames, part), part.only is not None
         self._stale, self._redraw, self._max_failures = stale, redraw, max_failures
         self._control, self._stop = control, control.stop
         self._growing = job.frames.extent == "growing"
@@ -111,29 +125,130 @@ class Rendering:
         self._has_drawn = False
         self._drawn_numbers: set[int] = set()  # with earlier orders
         self._trials = self._compared = self._rounds = 0
+        self._presence = Presence(store, control, self._shard, time_left_s)
+        self._is_agreed = not self._presence.is_shared
+        self._skipped: set[int] = set()  # drawn by other tasks meanwhile
+        self._finds_old_frames = False  # then a listing of the folder does not tell what is done
 
     def carry_out(self, record: JobRecord, order: str) -> RenderReport:
-        """Draw; if frames turn out to depend on the order, draw again in a safe one."""
+        """Draw; if frames turn out to depend on the order, draw again in a safe one.
+
+        Raises
+        ------
+        UsageError
+            The scene has to be drawn in one process, and this one is to draw a part of it.
+        StoreError
+            The store holds frames of another job, or others draw such frames there.
+        """
         started_at = time.monotonic()
         self._store.create()
         self._store.sweep()
-        previous = self._store.known_job()
-        self._digests = self._store.file_digests()
-        self._digests.learn(self._job.remembered)
-        record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
-        record = _continue_record(record, previous, order, self._scene)
+        record, previous = self._continued(record, order)
+        self._store.remember_files(self._digests)  # now: other tasks begin, and need not read large files
+        with self._presence.joined(record, self._scene.shown(), self._sampled_values()):
+            self._refuse_doubtful_version(previous, record)
+            record = self._as_agreed(record) if order == "auto" else record
+            self._refuse_sharing(record)
+            report = self._carry_out(record, previous, order)
+        return check_report(replace(report, seconds=time.monotonic() - started_at), self._stop)
+
+    def _carry_out(self, record: JobRecord, previous: JobRecord | None, order: str) -> RenderReport:
+        """Draw in one way after the other, until no frame says that it needs another."""
         checked = order == "auto" and not record.order_checked
         while True:
             try:
                 report = self._draw(record, previous, checked)
+                report = self._help_others(report)
             except (CannotSend, DiffersElsewhere, OrderMatters, RedrawDiffers) as finding:
                 record = self._in_another_way(finding, record, order)
                 continue
             if not self._inputs_changed():
                 self._store.remember_files(self._digests)
-                return check_report(replace(report, seconds=time.monotonic() - started_at), self._stop)
+                return report
             self._drawn_numbers |= set(report.drawn)
             previous = record
+
+    def pending(self, record: JobRecord, order: str) -> list[int]:
+        """Return the numbers of the frames that are to be drawn. Draws none, and writes nothing."""
+        return self._look(*self._continued(record, order)).numbers
+
+    def _continued(self, record: JobRecord, order: str) -> tuple[JobRecord, JobRecord | None]:
+        """Return the record as the continuation of the one in the store, and that one."""
+        previous = self._store.known_job()
+        self._digests = self._store.file_digests()
+        self._digests.learn(self._job.remembered)
+        record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
+        return _continue_record(record, previous, order, self._scene), previous
+
+    def _sampled_values(self) -> dict[str, str]:
+        """Return the digests of some frames' values by number, so that tasks can compare them."""
+        frames = self._job.frames
+        if self._growing or frames.are_numbers:
+            return {}
+        numbers = frames.numbers[:: max(1, len(frames) // _COMPARED_VALUES)]
+        digests = {str(number): self._values.digest(number) for number in numbers}
+        return {number: digest for number, digest in digests.items() if digest is not None}
+
+    def _refuse_doubtful_version(self, previous: JobRecord | None, record: JobRecord) -> None:
+        """Refuse to take the place of a job that differs only in what a script computes anew in each task.
+
+        Raises
+        ------
+        StoreError
+        """
+        if previous is None or not self._presence.is_shared or self._stale != "auto":
+            return
+        if _name(previous) != _name(record) or not self._store.numbers():
+            return
+        old, new = self._presence.beat_of(previous), self._presence.beat
+        changed = {name for name in {**old.parts, **new.parts} if old.parts.get(name) != new.parts.get(name)}
+        if changed and not changed - _PER_TASK:
+            lines = "\n  ".join(differences_between(new, old)) or ", ".join(sorted(changed))
+            raise StoreError(
+                f"{self._store.path} holds frames of another task or an earlier run of this job. The script "
+                f"was the same, but:\n  {lines}\nNothing was drawn. All tasks of a job must be the same: "
+                "take what differs from --param, a file or a seed. If this is the new version: --stale draw, "
+                "and all frames are drawn again"
+            )
+
+    def _as_agreed(self, record: JobRecord) -> JobRecord:
+        """Return the record as other tasks have found that frames must be drawn."""
+        findings = self._presence.findings
+        if findings is None:
+            return record
+        if findings.full_redraw() is not None:
+            record = record.redrawn_in_full()
+        if (agreed := findings.strictest()) is None:
+            return record
+        self._is_agreed = True
+        order, why = agreed
+        if not is_stricter(order, record.order):
+            return record
+        self._notes += [why] if why else []
+        return record.in_order(cast(Order, order))
+
+    def _refuse_sharing(self, record: JobRecord) -> None:
+        """Refuse to draw a part of a scene whose frames must all be drawn in one process.
+
+        Raises
+        ------
+        UsageError
+        """
+        if record.order != "serial":
+            return
+        name = self._job.scene.name
+        if self._presence.is_shared:
+            raise UsageError(
+                f"{name} cannot be shared among tasks: its frames come out different in each process (order "
+                "serial), so the parts would not fit together. Give what differs a seed, as in "
+                "np.random.default_rng(0), random.seed(0), torch.manual_seed(0); or draw it in one task, "
+                "without --shard"
+            )
+        if (other := self._presence.earlier_sibling()) is not None:
+            raise UsageError(
+                f"{other.name} draws frames in {self._store.path}, and {name} has to be drawn in one process "
+                "(order serial): wait for it, or end it"
+            )
 
     def _in_another_way(self, finding: Exception, record: JobRecord, order: str) -> JobRecord:
         """Choose another engine, order or way of drawing after ``finding``; return the record for it.
@@ -156,13 +271,15 @@ class Rendering:
         if isinstance(finding, DiffersElsewhere):
             self._notes.append(f"{finding}. So it is drawn in this process, one frame after the other")
             self._engine = SerialEngine()
-            return record.in_order("serial")
+            return self._in_stricter_order(record, "serial", str(finding))
         self._drawn_numbers |= set(self._run.drawn_numbers)
         self._compared += self._run.compared
         is_spoilt = self._has_drawn and not self._engine.is_parallel and not scene.runs_updates
         if isinstance(finding, RedrawDiffers):
             self._notes.append(str(finding))
             record = record.redrawn_in_full()
+            if self._presence.findings:
+                self._presence.findings.add_full_redraw(finding.number)
             self._store.write_job(record)  # from now on the frames that are there are stale
             if is_spoilt:
                 raise EngineError(
@@ -176,7 +293,17 @@ class Rendering:
             ) from None
         self._notes += [finding.text] if finding.text else []
         self._redraws_all |= finding.order == record.order  # existing frames do not fit
-        return record.in_order(finding.order)
+        return self._in_stricter_order(record, finding.order, finding.text)
+
+    def _in_stricter_order(self, record: JobRecord, order: Order, why: str) -> JobRecord:
+        """Return the record in another order, and tell other tasks."""
+        record = record.in_order(order)
+        if self._presence.findings:
+            self._presence.findings.add(order, why)
+        if order == "serial":
+            self._store.write_job(record)  # from now on the frames that are there are stale
+            self._refuse_sharing(record)
+        return record
 
     def _draw(self, record: JobRecord, previous: JobRecord | None, checked: bool) -> RenderReport:
         """Draw what is pending in the record's order, and report.
@@ -190,20 +317,38 @@ class Rendering:
         self._store.write_job(record)
         work, plan = self._work(record, open_order=checked)
 
-        def tell(run: Run) -> None:
-            count = pending.kept + len(run.drawn_numbers) + len(run.failures)
-            total = None if self._growing else len(self._numbers)
-            self._control.tell("draw", count, total, failed=len(run.failures), label=self._store.path.name)
-
-        redraw = self._redraw if record.redraw == "auto" else "full"
-        self._run = run = Run(plan, record.order, self._stop, self._max_failures, tell, redraw)
-        tell(run)
+        self._presence.begin(record.order, len(self._numbers), pending.kept)
+        self._run = run = self._run_of(plan, record, lambda run: self._tell(run, record, pending.kept))
+        self._tell(run, record, pending.kept)
         if pending.numbers or self._growing:
             jumps = record.order == "free" and not self._engine.is_parallel and self._scene.keeps_state
             if checked and jumps and pending.numbers != [*self._job.frames.numbers]:
                 raise OrderMatters("replay", "")  # frames are left out, and only this process draws
             record = self._draw_pending(run, work, record, pending, checked)
         return self._report(run, record, pending)
+
+    def _run_of(self, plan: FramePlan, record: JobRecord, on_frame: Callable[[Run], None]) -> Run:
+        redraw = self._redraw if record.redraw == "auto" else "full"
+        failed = self._presence.failed
+        return Run(plan, record.order, self._stop, self._max_failures, on_frame, failed, redraw)
+
+    def _tell(self, run: Run, record: JobRecord, kept: int, is_last: bool = False) -> None:
+        """Tell the caller and the other tasks how far this run is, and look at what they have found out.
+
+        Raises
+        ------
+        OrderMatters, RedrawDiffers
+            Another task has found out that frames must be drawn in another way.
+        """
+        done = kept + len(run.drawn_numbers) + len(self._skipped)
+        total = None if self._growing else len(self._numbers)
+        failed = len(run.failures)
+        self._presence.count(done, failed, 0)
+        news = self._presence.news.take(is_last)
+        if news or not is_last:
+            label = self._store.path.name
+            self._control.tell("draw", done + failed, total, failed=failed, label=label, news=news)
+        self._presence.heed_findings(record)
 
     def _draw_pending(
         self, run: Run, work: Work, record: JobRecord, pending: _Pending, checked: bool
@@ -219,20 +364,97 @@ class Rendering:
             engine.pool(work, self._stop, 1 if record.order == "serial" else at_once) as pool,
             self._compared_with_original(run, work, checked),
         ):
-            run.draw(pool, numbers, pending.geometry(self._job), checked, resume_points, at_once)
+            watched = WatchedPool(pool, self._presence, self._looker(record))
+            geometry = pending.geometry(self._job)
+            if checked and not self._is_agreed and not self._scene.streams:
+                geometry = run.check_beginning(watched) or geometry
+                if not self._stop.requested:
+                    self._is_agreed = True
+                    if self._presence.findings:
+                        self._presence.findings.add(record.order, "")
+            run.draw(watched, numbers, geometry, checked, resume_points, at_once)
+            self._skipped |= set(watched.skipped)
         if checked and not self._stop.requested:
             record = replace(record, order_checked=True)
+        if (
+            checked or self._presence.is_shared
+        ):  # a task that stopped as not the same may have written its own
             self._store.write_job(record)
         self._note_uses(run)
         record = self._record_end(run, record)
         files.sync_folder(self._store.path)
         return record
 
+    def _looker(self, record: JobRecord) -> Callable[[int], bool] | None:
+        """Return a function that looks whether another task has drawn a frame meanwhile."""
+        if not self._presence.is_shared or self._redraws_all:
+            return None
+        return self._store.looker(record, self._values, self._digests)
+
+    def _help_others(self, report: RenderReport) -> RenderReport:
+        """Draw what is left of the frames of other tasks that have begun, from the far end of their parts.
+
+        They need not know: both would store the same pixels, and both look before they begin a frame. A task
+        that has not begun yet is left its frames.
+        """
+        record = report.record
+        if record is None or not (self._presence.is_shared and self._helps) or self._growing:
+            return report
+        helped: list[int] = []
+        failed: list[Failed] = []
+        while not self._stop.requested and (numbers := self._left_to_others(record)):
+            run, skipped = self._draw_of_others(record, numbers, len(helped))
+            helped += run.drawn_numbers
+            failed += run.failures
+            if not (run.drawn_numbers or run.failures or skipped):
+                break
+        notes = report.notes
+        if failed:
+            numbers = [each.number for each in failed]
+            notes = (*notes, f"frames of other tasks failed here: {format_range_briefly(numbers)}")
+        return replace(report, helped=tuple(sorted(helped)), notes=notes)
+
+    def _left_to_others(self, record: JobRecord) -> list[int]:
+        """Return frames of other tasks that are not done and have not failed, see `share_of`."""
+        plan = list(self._job.frames.numbers)
+        failed, there = FailureLog(self._store.path).numbers(), {*self._store.numbers()}
+        left = []
+        for k in shards_in_need(self._presence.others(), self._shard, record.order):
+            part = plan[k - 1 :: self._shard[1]]
+            if self._finds_old_frames:
+                status = self._store.scan(record, values=self._values, numbers=part, digests=self._digests)
+                there = {*status.done}
+            left.append([number for number in part if number not in there and number not in failed])
+        return share_of(left, self._shard, self._job.frames.index_by_number())
+
+    def _draw_of_others(self, record: JobRecord, numbers: list[int], helped: int) -> tuple[Run, list[int]]:
+        """Draw frames of other tasks; return the run, and which frames were done meanwhile."""
+        work, plan = self._work(record, open_order=False)
+        status = self._store.scan(
+            record, values=self._values, numbers=self._numbers[:1], digests=self._digests
+        )
+        geometry = _Pending(status, (), [], 0).geometry(self._job)
+        name = f"{self._store.path.name} (of other tasks)"
+
+        def tell(run: Run) -> None:
+            done = len(run.drawn_numbers) + len(run.failures)
+            self._presence.count(self._presence.beat.done, self._presence.beat.failed, helped + done)
+            self._control.tell("draw", done, len(numbers), failed=len(run.failures), label=name)
+            self._presence.heed_findings(record)
+
+        run = self._run_of(plan, record, tell)
+        at_once = min(self._engine.workers, len(numbers))
+        with self._engine.pool(work, self._stop, at_once) as pool:
+            watched = WatchedPool(pool, self._presence, self._looker(record))
+            run.draw(watched, numbers, geometry, False, {}, at_once)
+        return run, watched.skipped
+
     def _at_once(self, pending: _Pending) -> int:
         """How many workers draw."""
         return self._engine.workers if self._growing else min(self._engine.workers, len(pending.numbers))
 
     def _report(self, run: Run, record: JobRecord, pending: _Pending) -> RenderReport:
+        self._tell(run, record, pending.kept, is_last=True)
         drawn_earlier = sorted(self._drawn_numbers & {*pending.done})  # by this call, so not kept ones
         redrawn = set(run.drawn_numbers if self._growing else pending.numbers) - self._drawn_numbers
         total = len(self._numbers)
@@ -242,7 +464,7 @@ class Rendering:
             store=self._store.path,
             total=total,
             drawn=(*drawn_earlier, *run.drawn_numbers),
-            kept=pending.kept - len(drawn_earlier),
+            kept=pending.kept - len(drawn_earlier) + len(self._skipped),
             redrawn=_redrawn(pending.status, redrawn),
             failed=tuple(sorted(run.failures, key=lambda each: each.number)),
             engine=self._engine.name,
@@ -297,6 +519,7 @@ class Rendering:
     def _look(self, record: JobRecord, previous: JobRecord | None) -> _Pending:
         """Scan the store, and say which frames are to be drawn."""
         status = self._scan(record, previous)
+        self._finds_old_frames |= bool(status.stale or status.broken)
         kept_though_stale = status.stale if self._stale == "keep" else ()
         done = () if self._redraws_all else (*status.done, *kept_though_stale)
         if self._growing:
@@ -353,6 +576,9 @@ class Rendering:
                 for number, next_number in pairwise(self._numbers)
                 if number in finished and next_number in to_draw
             ]
+        from framepipe.core.images import read_png
+        from framepipe.scenes.rasterize import picture_of
+
         geometry = FrameGeometry(pending.status.shape)
         numbers = sorted({ends[0], ends[-1]} if ends else ())
         return {n: picture_of(read_png(self._store.frame_path(n)), geometry).digest() for n in numbers}
@@ -373,6 +599,27 @@ def _owner(previous: JobRecord | None, verb: str) -> str:
     if previous is None:
         return verb
     return previous.owner or ("make" if previous.goal else "render")
+
+
+def numbers_of(frames: Frames, part: ShardOptions) -> Sequence[int]:
+    """Return the frames of a part of the job: its shard, or those of ``only``.
+
+    Raises
+    ------
+    UsageError
+        ``only`` has numbers that are not in the plan.
+    """
+    if frames.extent == "growing":
+        return frames.numbers
+    k, n = parse_shard(part.shard)
+    numbers = list(frames.numbers)[k - 1 :: n]
+    if part.only is None:
+        return numbers
+    selected = set(parse_range(part.only))
+    unknown = selected - set(frames.numbers)
+    if unknown:
+        raise UsageError(f"only {part.only}: frames {format_range(unknown)} are not in the plan")
+    return [number for number in numbers if number in selected]
 
 
 def _job_difference(previous: JobRecord, now: JobRecord) -> str:

@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 from framepipe.errors import UsageError
-from framepipe.job.fingerprint import digest_code, digest_function, digest_value, state_digests
+from framepipe.job.fingerprint import digest_code, digest_function, digest_value, shown_values, state_digests
 from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
 from framepipe.scenes import matplotlib_private
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded
@@ -29,8 +29,8 @@ from framepipe.scenes.figures import digest_figure
 from framepipe.scenes.function import closing_figures
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import Loaded, is_animation, name_of, origin_of
-from framepipe.scenes.rasterize import FrameGeometry, Picture
-from framepipe.scenes.rcparams import all_rcparams
+from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.rcparams import OwnRcparams
 
 if TYPE_CHECKING:
     from matplotlib.animation import Animation
@@ -139,9 +139,17 @@ class AnimationScene(BaseScene):
             "figure": digest_figure(matplotlib_private.figure_of(animation)),
             "fargs": digest_value(matplotlib_private.arguments_of(animation)),
         }
-        for function in [self._build, *matplotlib_private.functions_of(animation), self._supply.make]:
-            digests |= digest_function(function) if function is not None else {}
+        for function in self._functions():
+            digests |= digest_function(function)
         return digests
+
+    def shown(self) -> Mapping[str, str]:
+        """Return short values of what the functions refer to, as text."""
+        return {name: text for each in self._functions() for name, text in shown_values(each).items()}
+
+    def _functions(self) -> list[Any]:
+        functions = [self._build, *matplotlib_private.functions_of(self.animation), self._supply.make]
+        return [function for function in functions if function is not None]
 
     def player(self, earlier: Mapping[int, Any] | Sequence[Any] = ()) -> Player:
         """See `Scene`."""
@@ -328,8 +336,8 @@ class _AnimationPlayer:
         self._next = 0
         self._incremental = Incremental(self._figure)
         self._size_in = self._figure.get_size_inches().copy()
-        self._before = all_rcparams()
-        self._rcparams: dict[str, Any] = {"savefig.bbox": None}
+        # as the updates so far have left them, but without a tight box, as ``save`` does
+        self._own_rcparams = OwnRcparams(savefig__bbox=None)
         self.update_s = 0.0
 
     def advance(self, index: int) -> None:
@@ -351,18 +359,6 @@ class _AnimationPlayer:
             self._lay_out()
             self._figure.set_size_inches(self._size_in)
             return self._incremental.rasterise(self._figure, canvas, geometry, request.redraw)
-
-    @contextlib.contextmanager
-    def _own_rcparams(self) -> Iterator[None]:
-        """Set rcParams as the updates so far have left them, but without a tight box, as ``save`` does."""
-        import matplotlib
-
-        with matplotlib.rc_context(self._rcparams):  # type: ignore[arg-type]
-            try:
-                yield
-            finally:
-                now = all_rcparams()
-                self._rcparams = {name: now[name] for name in now if now[name] != self._before[name]}
 
     def _come_to(self, index: int, run: bool) -> None:
         """Advance to frame ``index``: run the updates before it, or only skip their data."""

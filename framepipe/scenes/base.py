@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from framepipe.job.canvas import Canvas
-    from framepipe.scenes.rasterize import FrameGeometry, Picture
+    from framepipe.scenes.picture import FrameGeometry, Picture
 
 _MAX_MESSAGE, _MAX_TRACEBACK = 300, 8000  # characters: a log stays readable
 
@@ -48,7 +48,7 @@ class FrameRequest(Protocol):
 
     @property
     def redraw(self) -> str:
-        """How it is drawn: "full", "auto" or "compare"; see `framepipe.scenes.incremental`."""
+        """How it is drawn: "full", "auto", "reuse" or "compare"; see `framepipe.scenes.incremental`."""
 
 
 class Player(Protocol):
@@ -124,6 +124,9 @@ class Scene(SceneIdentity, Protocol):
     def state(self) -> Mapping[str, str]:
         """Return digests, by name, of the state through which a frame may change later ones."""
 
+    def shown(self) -> Mapping[str, str]:
+        """Return values of `data` as text, by name, where they are short."""
+
     def player(self, earlier: Mapping[int, Any] | Sequence[Any]) -> Player:
         """Return a player for this process, at the start of the scene.
 
@@ -150,6 +153,10 @@ class BaseScene:
 
     def state(self) -> Mapping[str, str]:
         """Return nothing: drawing a frame changes nothing for later ones."""
+        return {}
+
+    def shown(self) -> Mapping[str, str]:
+        """Return nothing: there is no data, or it has no names."""
         return {}
 
     def for_workers(self, values: Mapping[int, Any]) -> tuple[Any, Mapping[int, Any]]:

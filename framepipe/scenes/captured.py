@@ -12,7 +12,7 @@ from framepipe.job.fingerprint import digest_source, local_sources
 from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, RunOn
 from framepipe.scenes.incremental import Incremental
-from framepipe.scenes.rasterize import FrameGeometry, Picture
+from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.rcparams import keep_rcparams
 from framepipe.scenes.scripts.moments import Moment, Series
 

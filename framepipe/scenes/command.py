@@ -13,8 +13,6 @@ from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from framepipe.core import files, image_files
 from framepipe.core.frame_program import ProcessResult, last_lines, run
 from framepipe.core.shape import Shape
@@ -22,7 +20,7 @@ from framepipe.errors import FrameSizeError, RenderError, UsageError
 from framepipe.job.fingerprint import digest_value
 from framepipe.job.frames import file_name
 from framepipe.scenes.base import BaseScene
-from framepipe.scenes.rasterize import FrameGeometry, Picture
+from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.template import fill, names, split
 
 if TYPE_CHECKING:
@@ -210,9 +208,13 @@ class _AttemptFailed(Exception):
         return "\n".join([*lines, f"  it printed last (all of it: {self._log_path} in the store):", *last])
 
 
+#: `numpy.bool_` is no `Number`; its names in numpy 1 and 2.
+_NUMPY_BOOLS = (("numpy", "bool_"), ("numpy", "bool"))
+
+
 def _as_argument(value: Any, number: int) -> Any:
     """Convert a frame's value to an argument: text and numbers stay, lists and dictionaries become JSON."""
-    if isinstance(value, (str, Number, np.bool_)):
+    if isinstance(value, (str, Number)) or (type(value).__module__, type(value).__name__) in _NUMPY_BOOLS:
         return value
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
@@ -267,6 +269,8 @@ def _read(data: bytes, geometry: FrameGeometry | None) -> Picture:
     if geometry and geometry.shape.mode == "RGB" and with_alpha and bool((pixels[..., 3] == 255).all()):
         pixels, png_bytes = pixels[..., :3], None
     elif geometry and geometry.shape.mode == "RGBA" and not with_alpha:
+        import numpy as np
+
         pixels, png_bytes = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)]), None
     height, width, channels = pixels.shape
     shape = Shape(width, height, "RGBA" if channels == 4 else "RGB")

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from framepipe.errors import RenderError, UsageError
 from framepipe.job.data import Slice
-from framepipe.job.fingerprint import digest_code, digest_function, state_digests
+from framepipe.job.fingerprint import digest_code, digest_function, shown_values, state_digests
 from framepipe.scenes.base import BaseScene, FrameRequest, Player
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import Loaded, check_call, name_of, origin_of
-from framepipe.scenes.rasterize import FrameGeometry, Picture, is_picture, picture_of, pixels_of
+from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.rasterize import is_picture, picture_of, pixels_of
 from framepipe.scenes.rcparams import keep_rcparams
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class FunctionScene(BaseScene):
     def data(self) -> Mapping[str, str]:
         """Return digests of the closure variables, defaults and global variables that the function uses."""
         return digest_function(self.function)
+
+    def shown(self) -> Mapping[str, str]:
+        """Return short values of these variables as text."""
+        return shown_values(self.function)
 
     def state(self) -> Mapping[str, str]:
         """Return digests of the objects that the function refers to, and of the global random generators."""

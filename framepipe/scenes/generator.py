@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from framepipe.errors import RenderError, UsageError
-from framepipe.job.fingerprint import digest_code, digest_function
+from framepipe.job.fingerprint import digest_code, digest_function, shown_values
 from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded, describe_failure
 from framepipe.scenes.function import closing_figures, figure_in, picture_in
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import Loaded, check_call, origin_of
-from framepipe.scenes.rasterize import FrameGeometry, Picture, is_picture
+from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.rasterize import is_picture
 from framepipe.scenes.snapshot import Snapshot, SnapshotScene
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class GeneratorScene(BaseScene):
     def data(self) -> Mapping[str, str]:
         """Return digests of the closure variables, defaults and global variables that the function uses."""
         return digest_function(self.function)
+
+    def shown(self) -> Mapping[str, str]:
+        """Return short values of these variables as text."""
+        return shown_values(self.function)
 
     def player(self, earlier: Mapping[int, Any] | Sequence[Any] = ()) -> Player:
         """See `Scene`."""

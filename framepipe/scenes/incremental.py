@@ -6,6 +6,7 @@ difference ends it for this process; `framepipe.rendering.session` deals with th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,12 +16,17 @@ import numpy as np
 
 from framepipe.job.canvas import Canvas
 from framepipe.scenes import matplotlib_private
-from framepipe.scenes.rasterize import FrameGeometry, Picture, rasterise
+from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.rasterize import rasterise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from framepipe.scenes.tapes import Tapes, TappedCanvas
+
+#: Frames after which is known whether it is faster: the first ones only record. Fewer if they take long.
+_SOME_FRAMES, _FEW_FRAMES, _SLOW_S = 6, 2, 0.3
+_USELESS = 0.95
 
 
 class Incremental:
@@ -37,6 +43,7 @@ class Incremental:
         self._tapes: Tapes | None = None
         self._canvas: TappedCanvas | None = None
         self._is_off = self._is_compared = False
+        self._gain = _Gain()
 
     @property
     def size_bytes(self) -> int:
@@ -53,41 +60,39 @@ class Incremental:
         figure : Figure
         canvas : Canvas
         geometry : FrameGeometry or None
-        redraw : {"full", "auto", "compare"}
-            Draw all; draw what has changed; do both and compare.
+        redraw : {"full", "auto", "reuse", "compare"}
+            Draw all; draw what has changed, and compare the first such frame of this process with all of it
+            drawn; do not; compare this one.
         **savefig
         """
-        if redraw == "full" or self._is_off or not self._knows(figure) or not _is_plain(figure):
+        if redraw == "full" or self._is_off or not _is_plain(figure):
             return rasterise(figure, canvas, geometry, **savefig)
         try:
+            began = self._gain.now()
             with self._drawing(figure) as tapes:
                 picture = rasterise(figure, canvas, geometry, **savefig)
+            drawn_s = self._gain.now() - began
         except Exception:  # the figure's own failure comes again
             self._is_off = True
             full = rasterise(figure, canvas, geometry, **savefig)
-            return replace(full, redraw="differs" if self._tapes and self._tapes.replayed else "full")
+            return replace(full, redraw="differs" if self._tapes and self._tapes.reused else "full")
         if tapes.refused:
             self._is_off = True
             return picture
-        if not tapes.replayed:
+        if not tapes.reused:
             return picture
-        if redraw == "auto" and self._is_compared:
-            return replace(picture, redraw="reused")
-        return self._compared(picture, figure, canvas, geometry, savefig)
-
-    def _knows(self, figure: Figure) -> bool:
-        if figure is not self._figure:
-            self._figure, self._tapes, self._canvas = figure, None, None
-            return False
-        return True
+        if redraw == "reuse" or (redraw == "auto" and (self._is_compared or tapes.is_first)):
+            return replace(picture, redraw=self._gain.verdict(drawn_s))
+        return self._compared(picture, figure, canvas, geometry, savefig, drawn_s)
 
     @contextmanager
     def _drawing(self, figure: Figure) -> Iterator[Tapes]:
         """Let ``savefig`` draw on our canvas."""
-        if self._tapes is None or self._canvas is None:
-            from framepipe.scenes.tapes import Tapes, TappedCanvas
+        from framepipe.scenes.tapes import Tapes, TappedCanvas
 
-            self._tapes = Tapes()
+        if self._tapes is None:
+            self._tapes = Tapes(self._figure)
+        if self._canvas is None or self._canvas.figure is not figure:
             self._canvas = TappedCanvas(figure, self._tapes)
         before = figure.canvas
         figure.canvas = self._canvas
@@ -97,16 +102,53 @@ class Incremental:
             figure.canvas = before
 
     def _compared(
-        self, picture: Picture, figure: Figure, canvas: Canvas, geometry: FrameGeometry | None, savefig: Any
+        self,
+        picture: Picture,
+        figure: Figure,
+        canvas: Canvas,
+        geometry: FrameGeometry | None,
+        savefig: Any,
+        drawn_s: float,
     ) -> Picture:
         """The picture if it is what plain ``savefig`` gives, else that."""
+        began = time.process_time()
         with matplotlib_private.without_layout(figure):  # it has come to where the picture has it
             full = rasterise(figure, canvas, geometry, **savefig)
         if np.array_equal(full.pixels, picture.pixels):
             self._is_compared = True
+            self._gain.full_s = time.process_time() - began
+            self._gain.verdict(drawn_s)
             return replace(picture, redraw="same")
         self._is_off = True
         return replace(full, redraw="differs")
+
+
+class _Gain:
+    """Whether drawing what has changed is faster than drawing all.
+
+    Attributes
+    ----------
+    full_s : float or None
+        Seconds that a frame took in full, when one was compared.
+    """
+
+    def __init__(self) -> None:
+        self.full_s: float | None = None
+        self._least_s, self._count, self._is_known = float("inf"), 0, False
+
+    def now(self) -> float:
+        """Return the seconds of this process; asking the system takes time, so only while they matter."""
+        return 0.0 if self._is_known else time.process_time()
+
+    def verdict(self, drawn_s: float) -> str:
+        """Note what a frame took; return "reused", or "useless" once that is known."""
+        if self._is_known:
+            return "reused"
+        self._count, self._least_s = self._count + 1, min(self._least_s, drawn_s)
+        if self.full_s is None or self._count < (_FEW_FRAMES if self.full_s > _SLOW_S else _SOME_FRAMES):
+            return "reused"
+        self._is_known = self._least_s <= _USELESS * self.full_s
+        return "reused" if self._is_known else "useless"
 
 
 def _is_plain(figure: Figure) -> bool:

@@ -127,10 +127,28 @@ def registered_writers(writers: Any) -> Mapping[str, Any]:
 
 def style_of_drawing() -> Any:
     """What drawing reads besides the figure: rcParams, and which fonts there are."""
-    import matplotlib
     from matplotlib.font_manager import fontManager
 
-    return dict.copy(matplotlib.rcParams), len(fontManager.ttflist), len(fontManager.afmlist)
+    return values_of_rcparams(), len(fontManager.ttflist), len(fontManager.afmlist)
+
+
+def values_of_rcparams() -> dict[str, Any]:
+    """Return all rcParams, deprecated ones too, as they are stored.
+
+    `RcParams` is a dict with an iterator of its own, through which a copy takes twenty times as long.
+    """
+    import matplotlib
+
+    params: Any = matplotlib.rcParams
+    return dict(dict.items(params))
+
+
+def set_rcparams(values: Mapping[str, Any]) -> None:
+    """Set rcParams that have been checked before."""
+    import matplotlib
+
+    params: Any = matplotlib.rcParams
+    dict.update(params, values)
 
 
 def axes_of(axes: Any) -> list[Any]:
@@ -145,6 +163,28 @@ def beside(axis: Any) -> Iterator[Any]:
     if (name := getattr(axis, "axis_name", "")) in groups:
         for axes in groups[name].get_siblings(axis.axes):
             yield axes._axis_map[name]
+
+
+def stands_with_others(axis: Any) -> bool:
+    """True for an Axis in 3-D, and for one whose labels are aligned with those of others."""
+    axis3d = sys.modules.get("mpl_toolkits.mplot3d.axis3d")
+    if axis3d and isinstance(axis, axis3d.Axis):
+        return True
+    groups = getattr(axis.get_figure(), "_align_label_groups", {})
+    name = getattr(axis, "axis_name", "")
+    return name in groups and len(list(groups[name].get_siblings(axis.axes))) > 1
+
+
+def labels_of(axis: Any) -> tuple[Any, ...]:
+    """Return where an Axis has placed its label and its offset, and what the offset says."""
+    label, offset = axis.label, axis.offsetText
+    return label._x, label._y, offset._x, offset._y, offset._text
+
+
+def place_labels(axis: Any, labels: tuple[Any, ...]) -> None:
+    """Place the label and the offset of an Axis as `labels_of` another one of the same looks."""
+    label, offset = axis.label, axis.offsetText
+    label._x, label._y, offset._x, offset._y, offset._text = labels
 
 
 def bounds_of_legend(legend: Any, renderer: Any) -> tuple[float, ...]:
@@ -164,6 +204,9 @@ class Drawer(Protocol):
     def takes(self, renderer: Any) -> bool:
         """True for what is to be taken over."""
 
+    def owns(self, renderer: Any) -> bool:
+        """True for the drawer's own renderer."""
+
     def artists(self, renderer: Any, artists: Any) -> None:
         """Instead of drawing a list of artists."""
 
@@ -174,9 +217,25 @@ class Drawer(Protocol):
         """Instead of `Axis.get_tightbbox`."""
 
 
+class Writer(Protocol):
+    """Who takes texts over; see `framepipe.scenes.texts`."""
+
+    def layout(self, text: Any, renderer: Any, original: Callable[[Any, Any], Any]) -> Any:
+        """Instead of `Text._get_layout`."""
+
+    def line(self, renderer: Any, words: str, font: Any, mtext: Any, measure: Callable[[], Any]) -> list[Any]:
+        """Return the glyphs of a line of text; ``measure`` asks FreeType for them."""
+
+    def draw_glyphs(self, renderer: Any, gc: Any, x: float, y: float, angle: float, glyphs: Any) -> None:
+        """Instead of drawing glyphs."""
+
+
 @contextlib.contextmanager
-def drawing_taken_over(drawer: Drawer) -> Iterator[None]:
-    """What is drawn meanwhile with the drawer's renderer goes through it; all else as usual."""
+def drawing_taken_over(drawer: Drawer, writer: Writer) -> Iterator[None]:
+    """What is drawn meanwhile with the drawer's renderer goes through it, texts through the writer.
+
+    All else is drawn as usual.
+    """
     import matplotlib.image
     from matplotlib.axis import Axis
     from matplotlib.patches import Patch
@@ -204,6 +263,7 @@ def drawing_taken_over(drawer: Drawer) -> Iterator[None]:
         stack.enter_context(_instead(Axis, "get_tightbbox", boxes))
         for kind, way in [(Patch, "draw"), *_ways_in_3d()]:
             stack.enter_context(_instead(kind, way, _taken_over(drawer, way, getattr(kind, way))))
+        _take_texts_over(drawer, writer, stack)
         yield
 
 
@@ -220,6 +280,121 @@ def _taken_over(drawer: Drawer, way: str, original: Callable[..., Any]) -> Calla
         return original(artist, renderer, *arguments, **keywords)
 
     return draw
+
+
+def _take_texts_over(drawer: Drawer, writer: Writer, stack: contextlib.ExitStack) -> None:
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.text import Text
+
+    kind: Any = Text
+    laid_out = kind._get_layout
+    if not _is_own(laid_out):  # the script has its own, and so for what follows
+        return
+
+    def layout(text: Any, renderer: Any) -> Any:
+        if drawer.owns(renderer):
+            return writer.layout(text, renderer, laid_out)
+        return laid_out(text, renderer)
+
+    stack.enter_context(_instead(kind, "_get_layout", layout))
+    if hasattr(RendererAgg, "_draw_text_glyphs_and_boxes"):  # matplotlib 3.11
+        _take_glyphs_over(drawer, writer, stack)
+
+
+def _take_glyphs_over(drawer: Drawer, writer: Writer, stack: contextlib.ExitStack) -> None:
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    kind: Any = RendererAgg
+    drawn_in_parts, drawn = kind._draw_text_glyphs_and_boxes, kind.draw_text
+    if not (_is_own(drawn_in_parts) and _is_own(drawn)):
+        return
+
+    def draw_parts(renderer: Any, gc: Any, x: Any, y: Any, angle: Any, glyphs: Any, boxes: Any) -> None:
+        if not drawer.owns(renderer):
+            drawn_in_parts(renderer, gc, x, y, angle, glyphs, boxes)
+            return
+        writer.draw_glyphs(renderer, gc, x, y, angle, glyphs)
+        if boxes := list(boxes):
+            drawn_in_parts(renderer, gc, x, y, angle, [], boxes)
+
+    def draw_text(
+        renderer: Any,
+        gc: Any,
+        x: Any,
+        y: Any,
+        s: Any,
+        prop: Any,
+        angle: Any,
+        ismath: Any = False,
+        mtext: Any = None,
+    ) -> None:
+        if ismath or not drawer.owns(renderer):
+            drawn(renderer, gc, x, y, s, prop, angle, ismath, mtext)
+            return
+
+        def measure() -> list[Any]:
+            font, size = renderer._prepare_font(prop), prop.get_size_in_points()
+            features, language = shaping_of(mtext)
+            items = font._layout(s, flags=hinting(), features=features, language=language)
+            return [(item.ft_object, size, item.glyph_index, 0, 1, item.x, item.y) for item in items]
+
+        draw_parts(renderer, gc, x, y, angle, writer.line(renderer, s, prop, mtext, measure), ())
+
+    stack.enter_context(_instead(kind, "_draw_text_glyphs_and_boxes", draw_parts))
+    stack.enter_context(_instead(kind, "draw_text", draw_text))
+
+
+def _is_own(function: Any) -> bool:
+    """True for matplotlib's own function, which no script has replaced."""
+    return str(getattr(function, "__module__", "")).startswith("matplotlib.")
+
+
+def about_font(font: Any) -> tuple[Any, ...]:
+    """Return all that a `FontProperties` says, to be compared."""
+    return tuple([tuple(each) if isinstance(each, list) else each for each in font.__dict__.values()])
+
+
+def shaping_of(text: Any) -> tuple[Any, Any]:
+    """Return the font features and the language of a `Text`; of None as well."""
+    return (None, None) if text is None else (text.get_fontfeatures(), text.get_language())
+
+
+def hinting() -> Any:
+    """Return FreeType's flags for hinting by rcParams."""
+    from matplotlib.backends import backend_agg
+
+    backend: Any = backend_agg
+    return backend.get_hinting_flag()
+
+
+def render_glyph(font: Any, matrix: Any, place: Any, index: int, flags: Any, antialiased: bool) -> Any:
+    """Let FreeType draw a glyph of a font whose size is set."""
+    from matplotlib.ft2font import RenderMode
+
+    font._set_transform(matrix, place)
+    return font._render_glyph(index, flags, RenderMode.NORMAL if antialiased else RenderMode.MONO)
+
+
+#: Attributes that `Text._get_layout` reads, besides the font.
+_OF_LAYOUT = (
+    "_text",
+    "_linespacing",
+    "_rotation",
+    "_rotation_mode",
+    "_horizontalalignment",
+    "_verticalalignment",
+)
+
+
+def about_layout(text: Any) -> tuple[Any, ...] | None:
+    """Return what decides the layout of a `Text`, besides its font and the renderer; None if that is more."""
+    own = text.__dict__
+    if own["_wrap"] or own["_transform_rotates_text"] or own["_usetex"] or "_get_layout" in own:
+        return None
+    if not type(text).__module__.startswith(("matplotlib.", "mpl_toolkits.")):
+        return None
+    about = tuple([own[name] for name in _OF_LAYOUT])
+    return (*about, own["_multialignment"], own["_parse_math"], text.get_figure(root=True).dpi)
 
 
 def is_drawn_by_agg(figure: Any) -> bool:

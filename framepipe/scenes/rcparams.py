@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from framepipe.job.sources import package_versions
+from framepipe.scenes import matplotlib_private
 
 #: Beginnings of the names of rcParams that do not change pixels.
 _NO_PIXELS: tuple[str, ...] = ("backend", "interactive", "toolbar", "keymap", "webagg", "tk.", "macosx")
@@ -75,12 +76,41 @@ def changed_since(before: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in rcparams_now().items() if before.get(name, before) != value}
 
 
+class OwnRcparams:
+    """The rcParams that a scene has set so far, set while it runs, and away from it as they were.
+
+    `matplotlib.rc_context` does that too, but copies and sets all 380 of them one by one: it takes a
+    third of the time in which the changes of a simple plot are drawn.
+
+    Parameters
+    ----------
+    **params
+        Those that are set from the beginning; names have ``__`` where rcParams have a dot.
+    """
+
+    def __init__(self, **params: Any) -> None:
+        self._own: dict[str, Any] = {name.replace("__", "."): value for name, value in params.items()}
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Set them in the block, and keep what it sets."""
+        outside = matplotlib_private.values_of_rcparams()
+        inside = outside | self._own
+        matplotlib_private.set_rcparams(self._own)
+        try:
+            yield
+        finally:
+            now = matplotlib_private.values_of_rcparams()
+            if now != inside:
+                self._own |= {name: value for name, value in now.items() if inside.get(name, inside) != value}
+            if now != outside:
+                matplotlib_private.set_rcparams(outside)
+
+
 @contextmanager
 def keep_rcparams() -> Iterator[None]:
     """Restore rcParams after the block."""
-    import matplotlib
-
-    with matplotlib.rc_context():
+    with OwnRcparams()():
         yield
 
 

@@ -36,14 +36,14 @@ def _names(text: str) -> frozenset[str]:
 
 
 #: Attributes that decide no pixel, or stand for what is compared by itself.
-_PASSED_OVER = _names(
+PASSED_OVER = _names(
     """_remove_method stale_callback _callbacks callbacks _picker _contains _mouseover _renderer figure
     _parent_figure _colorbar _colorbars colorbar _get_lines _get_patches_for_fill _subslice
     _contour_generator _cpp_triangulation _draggable _legend_handle_map _custom_handler_map _agg_filter draw
     draw_pane draw_grid"""
 )
 #: Attributes of an Axes that its artists do not look at when they are drawn.
-_NOT_OF_SURROUNDINGS = _PASSED_OVER | _names(
+NOT_OF_SURROUNDINGS = PASSED_OVER | _names(
     """_children dataLim ignore_existing_data_limits _stale _stale_viewlims _current_image containers
     child_axes _mouseover_set _axes_locator legend_ spines _axes _gid _label _url _axes_class _autotitlepos
     fmt_xdata fmt_ydata _subplotspec _navigate _originalPosition _frameon _sharex _sharey _sharez
@@ -57,28 +57,30 @@ _COMPUTED = _names(
 #: What drawing sets and computes from the rest.
 _DERIVED = _names("_stale _renderer")
 _DERIVED_OF_A_LINE = _DERIVED | _names("_transformed_path _subslice _x _y _x_filled _invalidx _invalidy")
-_ATOMS = (str, int, float, bool, complex, bytes, type(None), type(Ellipsis), slice, range)
-_PLAIN = (np.generic, np.dtype, enum.Enum, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo)
-_IDENTITIES = (
+ATOMS = (str, int, float, bool, complex, bytes, type(None), type(Ellipsis), slice, range)
+PLAIN = (np.generic, np.dtype, enum.Enum, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo)
+IDENTITIES = (
     *(type, ModuleType, weakref.ref, property, BuiltinFunctionType, np.ufunc, Grouper, CallbackRegistry),
     *(RendererBase, FigureCanvasBase, FigureManagerBase),
 )
+_MAX_QUICK_BYTES = 1024
 _KNOWN_HOMES = ("matplotlib", "mpl_toolkits")
 
 
 def is_known(kind: type) -> bool:
     """True for classes of matplotlib's own."""
-    return _home(kind.__module__) in _KNOWN_HOMES
+    return home(kind.__module__) in _KNOWN_HOMES
 
 
-def _home(module: str | None) -> str:
+def home(module: str | None) -> str:
+    """Return the package of a module."""
     return (module or "").partition(".")[0]
 
 
 def draws_itself(artist: Any) -> bool:
     """True for an artist whose ``draw`` is not matplotlib's own."""
     draw = artist.__dict__.get("draw") or type(artist).draw
-    return _home(getattr(draw, "__module__", "")) not in _KNOWN_HOMES
+    return home(getattr(draw, "__module__", "")) not in _KNOWN_HOMES
 
 
 class Watch:
@@ -107,7 +109,7 @@ class Watch:
         self.axes: list[Any] = []
         self._live: list[Any] = []
         self._copies: list[Any] = []
-        self._arrays: list[list[Any]] = []  # [index of the container, key, array, its values]
+        self._arrays: list[list[Any]] = []  # [index of the container, key, array, its values, a quick look]
         self._matrices: list[tuple[Any, bytes]] = []
         self._asked: list[tuple[Callable[[], Any], Any]] = []
         self._derived: list[tuple[int, frozenset[str]]] = []
@@ -146,12 +148,15 @@ class Watch:
                 if name in now:
                     copy[name] = now[name]
         for entry in self._arrays:
-            index, key, array, values = entry
+            index, key, array, values, quick = entry
             now = _item(live[index], key)
+            if quick is not None and now is array and _is_untouched(now, quick):
+                continue
             if type(now) is not type(array) or not _same_values(now, values):
                 return False
             if now is not array:  # another array with the same values
                 entry[2] = copies[index][key] = now
+                entry[4] = _quick_look(now)
         try:
             if live != copies:
                 return False
@@ -194,7 +199,7 @@ class Watch:
         self.axes.append(axes)
 
     def _visit_figure(self, figure: Any) -> None:
-        self.ask(functools.partial(_points, figure.bbox))
+        self.ask(functools.partial(points_of, figure.bbox))
 
     def _visit_artist(self, artist: Any) -> None:
         if self._artists:
@@ -216,7 +221,7 @@ class Watch:
         self._visit_each((partial.func, *partial.args, *partial.keywords.values()))
 
     def _visit_function(self, function: Any) -> None:
-        self.known &= _home(function.__module__) in (*_KNOWN_HOMES, "numpy")
+        self.known &= home(function.__module__) in (*_KNOWN_HOMES, "numpy")
         for cell in function.__closure__ or ():
             self._visit(cell.cell_contents)
 
@@ -231,15 +236,15 @@ class Watch:
     def _visit_transform(self, node: Any) -> None:
         self.known &= is_known(type(node))
         if isinstance(node, BboxBase):
-            self.ask(functools.partial(_points, node))
+            self.ask(functools.partial(points_of, node))
         elif isinstance(node, Transform) and node.is_affine:
             self._matrices.append((node, node.get_matrix().tobytes()))
         else:  # its parts, but for what it remembers
             self._ask_parts(node)
 
     def _ask_parts(self, node: Any) -> None:
-        parts = _parts(node)
-        self._asked.append((functools.partial(_parts, node), parts))
+        parts = parts_of(node)
+        self._asked.append((functools.partial(parts_of, node), parts))
         for part in parts.values():
             self._visit(part)
 
@@ -256,12 +261,12 @@ class Watch:
                 continue
             if _is_compared_by_value(value) or _is_list_of_values(value):
                 self._hold_array(index, key, value)
-            elif key not in _PASSED_OVER:
+            elif key not in PASSED_OVER:
                 self._visit(value)
 
     def _hold_array(self, index: int, key: Any, array: Any) -> None:
         values = _values(array)
-        self._arrays.append([index, key, array, values])
+        self._arrays.append([index, key, array, values, _quick_look(array)])
         self.size_bytes += _size_of(values)
         if isinstance(array, np.ndarray) and array.dtype.hasobject:
             self._visit(values[1])
@@ -273,14 +278,14 @@ class Watch:
         self._hold_array(len(self._live) - 1, 0, array)
 
 
-_ATOM_SET = frozenset(_ATOMS)
+_ATOM_SET = frozenset(ATOMS)
 _WAYS: dict[type, Callable[[Watch, Any], None]] = {dict: Watch._hold, list: Watch._hold}
 
 
 def _way_of(kind: type) -> Callable[[Watch, Any], None]:
     """How objects of a class are looked at; the first that fits."""
     ways: list[tuple[tuple[type, ...], Callable[[Watch, Any], None]]] = [
-        ((*_ATOMS, *_PLAIN, *_IDENTITIES, Axis), Watch._pass_by),  # an Axis: all that counts is around
+        ((*ATOMS, *PLAIN, *IDENTITIES, Axis), Watch._pass_by),  # an Axis: all that counts is around
         ((tuple, frozenset), Watch._visit_each),
         ((np.ndarray, Path, MarkerStyle), Watch._hold_loose),
         ((set,), Watch._visit_set),
@@ -297,7 +302,7 @@ def _way_of(kind: type) -> Callable[[Watch, Any], None]:
             return way
     if is_known(kind) and hasattr(kind, "__dict__") and kind.__dictoffset__:
         return Watch._visit_mapping if issubclass(kind, dict) else Watch._visit_object
-    return Watch._pass_by if _home(kind.__module__) in ("dateutil", "zoneinfo", "pathlib") else Watch._refuse
+    return Watch._pass_by if home(kind.__module__) in ("dateutil", "zoneinfo", "pathlib") else Watch._refuse
 
 
 def surroundings(axes: Any) -> Watch:
@@ -306,7 +311,7 @@ def surroundings(axes: Any) -> Watch:
     watch.known &= is_known(type(axes))
     watch._kept.append(axes)
     watch._seen.add(id(axes))
-    watch.ask(functools.partial(_points, axes.viewLim))
+    watch.ask(functools.partial(points_of, axes.viewLim))
     watch.ask(functools.partial(_attributes, axes))
     for value in _attributes(axes).values():
         watch._visit(value)
@@ -320,11 +325,11 @@ def _attributes(axes: Any) -> dict[str, Any]:
     return {
         name: value.tobytes() if isinstance(value, np.ndarray) else value
         for name, value in axes.__dict__.items()
-        if name not in _NOT_OF_SURROUNDINGS and not isinstance(value, Artist)
+        if name not in NOT_OF_SURROUNDINGS and not isinstance(value, Artist)
     }
 
 
-def _parts(node: Any) -> dict[str, Any]:
+def parts_of(node: Any) -> dict[str, Any]:
     """Attributes of a transform without what it has computed from them."""
     return {
         name: value
@@ -333,7 +338,8 @@ def _parts(node: Any) -> dict[str, Any]:
     }
 
 
-def _points(bbox: Any) -> bytes:
+def points_of(bbox: Any) -> bytes:
+    """Return the corners of a box."""
     return bytes(bbox.get_points().tobytes())
 
 
@@ -400,6 +406,44 @@ def _same_values(value: Any, before: tuple[Any, ...]) -> bool:
     if more is not None and not np.array_equal(np.ma.getmaskarray(value), more):
         return False
     return _are_same(np.ma.getdata(value), values)
+
+
+def _quick_look(value: Any) -> tuple[Any, Any, bytes] | None:
+    """Return a small array's bytes, and the attributes of a path or marker; None for what takes longer.
+
+    Most of what is compared are the same objects as before, untouched.
+    """
+    if type(value) is np.ndarray:
+        return (
+            None
+            if value.nbytes > _MAX_QUICK_BYTES or value.dtype.hasobject
+            else (None, value, value.tobytes())
+        )
+    if type(value) is Path:
+        look = _quick_look(np.asarray(value.vertices))
+        codes: Any = value.codes
+        if look is None or (codes is not None and codes.nbytes > _MAX_QUICK_BYTES):
+            return None
+        return dict(value.__dict__), value, look[2] + (b"" if codes is None else codes.tobytes())
+    if type(value) is MarkerStyle and value.get_user_transform() is None:
+        return dict(value.__dict__), None, b""
+    return None
+
+
+def _is_untouched(value: Any, look: tuple[Any, Any, bytes]) -> bool:
+    """True if a `_quick_look` at the same object gives the same now."""
+    attributes, held, data = look
+    if attributes is None:
+        return bool(value.tobytes() == data)
+    try:
+        if value.__dict__ != attributes:
+            return False
+    except ValueError:  # an array was replaced
+        return False
+    if held is None:
+        return True
+    codes = value.codes
+    return bool(value.vertices.tobytes() + (b"" if codes is None else codes.tobytes()) == data)
 
 
 def _size_of(values: tuple[Any, ...]) -> int:

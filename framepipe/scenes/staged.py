@@ -48,6 +48,8 @@ class Description:
         The file digests of that process, see `FileDigests`.
     films : int
         See `Job`.
+    shown : dict
+        See `Scene`.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Description:
     notes: tuple[str, ...] = ()
     remembered: Mapping[str, Any] = field(default_factory=dict)
     films: int = 1
+    shown: Mapping[str, str] = field(default_factory=dict)
 
     def frames(self) -> Frames:
         """Return the plan; its values are known here only by their digests."""
@@ -102,6 +105,11 @@ class StagedScene(BaseScene):
         self.params, self.sources = description.params, description.sources
         self.keeps_state, self.runs_updates = description.keeps_state, description.runs_updates
         self.streams = description.streams
+        self._shown = description.shown
+
+    def shown(self) -> Mapping[str, str]:
+        """See `Scene`."""
+        return self._shown
 
     def _elsewhere(self, *_: Any) -> Any:
         """Refuse: see `Scene`, which is in another process."""
@@ -145,5 +153,6 @@ def describe(
         labels,
         record.canvas,
         record,
+        shown=scene.shown(),
         **details,
     )

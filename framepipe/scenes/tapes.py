@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import FigureBase
 from matplotlib.legend import Legend
@@ -23,7 +24,9 @@ from matplotlib.path import Path
 from matplotlib.transforms import Transform
 
 from framepipe.scenes import matplotlib_private
+from framepipe.scenes.axis_records import AxisRecord, AxisRecords
 from framepipe.scenes.redraw import Watch, draws_itself, surroundings
+from framepipe.scenes.texts import Texts
 
 #: All tapes of a figure together; what would go beyond is drawn anew.
 _MAX_BYTES = 128 << 20
@@ -163,13 +166,17 @@ class Tapes:
         Why this figure is not to be drawn so; empty if it may be.
     replayed, drawn : int
         Artists of the last frame.
-    size_bytes : int
-        Of all tapes.
+    is_first : bool
+        True after the first frame, in which only texts can be used again.
+    reused : int
+        How much of the last frame was not drawn for it: artists, texts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, figure: Any = None) -> None:
         self.refused = ""
-        self.replayed = self.drawn = self.size_bytes = 0
+        self.replayed = self.drawn = self.reused = self._taped_bytes = 0
+        self._figure, self._stays = figure, figure is not None
+        self._texts, self._axis_records = Texts(), AxisRecords()
         self._known: dict[Any, Tape] = {}
         self._renderer: TappedRenderer | None = None
         self._number = 0
@@ -188,6 +195,16 @@ class Tapes:
         self._below: tuple[list[Any], Any] | None = None
         self._candidate: list[Any] = []
 
+    @property
+    def is_first(self) -> bool:
+        """See the class."""
+        return self._number == 1
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all that is kept, about."""
+        return self._taped_bytes + self._axis_records.size_bytes + self._texts.size_bytes
+
     def renderer_of(self, width: float, height: float, dpi: float) -> TappedRenderer:
         """The renderer for this size and style, the same one as long as they do not change.
 
@@ -196,6 +213,9 @@ class Tapes:
         now, style = self._renderer, matplotlib_private.style_of_drawing()
         if now is None or (now.width, now.height, now.dpi) != (width, height, dpi) or style != self._style:
             self._forget()
+            self._axis_records.forget()
+            if style != self._style:
+                self._texts.forget()
             self._style = style
             self._renderer = now = TappedRenderer(width, height, dpi, self)
         return now
@@ -203,13 +223,19 @@ class Tapes:
     @contextmanager
     def frame(self, figure: Any) -> Iterator[None]:
         """Draw a frame: artists are taped, and replayed where nothing has changed."""
+        self._stays = figure is self._figure
+        if not self._stays:
+            self._forget()
+            self._figure = figure
         self._number += 1
         self.replayed = self.drawn = 0
+        before = self._texts.reused + self._axis_records.reused
         self._met, self._checked = set(), {}
         self._looked_at.clear()
+        self._axis_records.begin_frame()
         self._is_on = True
         try:
-            with matplotlib_private.drawing_taken_over(self):
+            with matplotlib_private.drawing_taken_over(self, self._texts):
                 yield
         except BaseException:
             self._number -= 1
@@ -218,23 +244,28 @@ class Tapes:
         finally:
             self._is_on = self._is_inside = False
             self._running = None
+        self.reused = self.replayed + self._texts.reused + self._axis_records.reused - before
         self._look_at_new()
         self._drop_unmet()
 
     def _forget(self) -> None:
         self._known.clear()
         self._surroundings.clear()
-        self._below, self._candidate, self.size_bytes = None, [], 0
+        self._below, self._candidate, self._taped_bytes = None, [], 0
+        self._known_before = set()
 
     def _drop_unmet(self) -> None:
         for key in [key for key in self._known if key not in self._met]:
-            self.size_bytes -= self._known.pop(key).size_bytes
+            self._taped_bytes -= self._known.pop(key).size_bytes
         self._known_before = self._met
+
+    def owns(self, renderer: Any) -> bool:
+        """True if it is ours, in a frame."""
+        return self._is_on and renderer is self._renderer
 
     def takes(self, renderer: Any) -> bool:
         """True if it is ours, in a frame, and not within an artist that is being drawn."""
-        ours = self._is_on and not self._is_inside and renderer is self._renderer
-        return ours and renderer.is_tapped  # else it draws what is to be filtered
+        return self.owns(renderer) and not self._is_inside and renderer.is_tapped  # else it is to be filtered
 
     def artists(self, renderer: Any, artists: Any) -> None:
         """Draw the artists of a figure or an Axes in their order."""
@@ -269,18 +300,27 @@ class Tapes:
             tape.changes += 1
             if tape.changes >= _PATIENCE:
                 tape.rests_until = self._number + min(_MAX_REST, 2 ** (tape.changes - _PATIENCE))
+        record = self._axis_records.record_of(artist) if isinstance(artist, Axis) and way == "draw" else None
+        if record is not None:
+            self._axis_records.count(artist, record.primitives is not None)
+            if record.primitives is not None:
+                matplotlib_private.place_labels(artist, record.labels)
+                self._pending.append(record)
+                return
         self.drawn += 1
         self._is_inside = True
         try:
-            self._draw(artist, key, draw, renderer, tape)
+            self._draw(artist, key, draw, renderer, tape, record)
         finally:
             self._is_inside = False
 
-    def _draw(self, artist: Any, key: Any, draw: Any, renderer: Any, before: Tape | None) -> None:
+    def _draw(
+        self, artist: Any, key: Any, draw: Any, renderer: Any, before: Tape | None, record: AxisRecord | None
+    ) -> None:
         if draws_itself(artist):
             self.refused = f"{type(artist).__name__} draws itself"
-        resting = before is not None and before.rests_until > self._number
-        if self.refused or resting or not (before or self._number == 1 or key in self._known_before):
+        is_taped = self._is_to_be_taped(key, before)
+        if self.refused or not (is_taped or record):
             draw(renderer)
             return
         tape = before or Tape(artist)
@@ -292,12 +332,21 @@ class Tapes:
             draw(renderer)
         finally:
             self._running = None
-        self._new[key] = tape, primitives, renderer
+        if record:
+            self._axis_records.keep(record, artist, primitives, sum(map(_size_of, primitives)))
+        if is_taped:
+            self._new[key] = tape, primitives, renderer
+
+    def _is_to_be_taped(self, key: Any, before: Tape | None) -> bool:
+        """True for an artist of a figure that stays; what has appeared is taped when it is there again."""
+        is_resting = before is not None and before.rests_until > self._number
+        is_there_again = before is not None or not self._known_before or key in self._known_before
+        return self._stays and not is_resting and is_there_again
 
     def _look_at_new(self) -> None:
         """Keep what decides the artists that were drawn, as the whole frame has left them."""
         for key, (tape, primitives, renderer) in self._new.items():
-            self.size_bytes -= tape.size_bytes
+            self._taped_bytes -= tape.size_bytes
             tape.watch, tape.primitives, tape.size_bytes = None, [], 0
             watch = Watch([tape.artist])
             if isinstance(tape.artist, Legend):
@@ -306,9 +355,9 @@ class Tapes:
             met = [axes for axes in watch.axes if axes is not tape.artist.axes]
             tape.marks += [(axes, self._surroundings_now(axes)) for axes in met]
             known = watch.known and all(number is not None for _, number in tape.marks)
-            if known and self.size_bytes + size_bytes <= _MAX_BYTES:
+            if known and self._taped_bytes + size_bytes <= _MAX_BYTES:
                 tape.watch, tape.primitives, tape.size_bytes = watch, primitives, size_bytes
-                self.size_bytes += size_bytes
+                self._taped_bytes += size_bytes
             else:
                 tape.rests_until = self._number + _MAX_REST
             self._known[key] = tape
@@ -338,7 +387,9 @@ class Tapes:
         tape = self._known.get(key)
         resting = tape is None or tape.watch is None or tape.rests_until > self._number
         if tape is None or resting or not self._is_same(key, tape):
-            return original(axis, renderer, **keywords)
+            record = self._axis_records.record_of(axis)
+            measure = functools.partial(original, axis, renderer, **keywords)
+            return measure() if record is None else self._axis_records.box(record, axis, asked, measure)
         if asked not in tape.boxes:
             tape.boxes[asked] = original(axis, renderer, **keywords)
         return tape.boxes[asked]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from framepipe.job.fingerprint import digest_file
 from framepipe.job.frames import file_name
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import RECORDED, Stamp, read_stamp, why_stale
+from framepipe.store.looking import Known, StatusMemory, look_at_all
 from framepipe.store.recorded import Recorded
 from framepipe.store.status import FrameState, StoreStatus
 
@@ -64,6 +65,17 @@ def _stamp_damage(number: int, info: png.PngInfo, stamp: Stamp | None) -> str:
     return f"is frame {stamp[0]} under another name" if stamp[0] != number else ""
 
 
+def _entries_of(folder: Path) -> dict[str, os.DirEntry[str]] | None:
+    """List a folder; None if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry for entry in entries}
+    except FileNotFoundError:
+        return {}
+    except OSError:
+        return None
+
+
 class InputFiles:
     """The present digests of the files that frames were drawn from, each computed once."""
 
@@ -97,8 +109,9 @@ class Scan:
         deep: bool,
         before: JobRecord | None,
         input_files: InputFiles,
+        memory: StatusMemory | None = None,
     ) -> None:
-        self._input_files = input_files
+        self._input_files, self._memory = input_files, memory
         self._path, self._record, self._values = path, record, values
         self._deep, self._before = deep, before
         self._done: dict[int, Shape] = {}
@@ -113,7 +126,56 @@ class Scan:
 
     def inspect(self, number: int) -> None:
         """Determine the state of one frame."""
-        info = png.inspect(self._path / file_name(number), deep=self._deep)
+        self._note(number, png.inspect(self._path / file_name(number), deep=self._deep))
+
+    def inspect_all(self, numbers: Sequence[int]) -> None:
+        """Determine the states of frames, with one listing of the folder."""
+        entries = _entries_of(self._path)
+        for number, (info, state) in look_at_all(numbers, lambda number: self._look(number, entries)):
+            if isinstance(info, Known) and not self._input_files.change(info.reads):
+                self._note_known(number, info)
+                continue
+            if isinstance(info, Known):
+                info = png.inspect(self._path / file_name(number), deep=self._deep)
+            self._note(number, info)
+            if self._memory and state and number in self._done and isinstance(info, png.PngInfo):
+                self._remember(number, info, state)
+        if self._memory:
+            self._memory.write()
+
+    def _look(
+        self, number: int, entries: Mapping[str, os.DirEntry[str]] | None
+    ) -> tuple[png.PngInfo | Known | None, os.stat_result | None]:
+        """Look at a frame's file, but not into it if it is remembered."""
+        name = file_name(number)
+        if entries is None:  # the folder cannot be listed
+            return png.inspect(self._path / name, deep=self._deep), None
+        entry = entries.get(name)
+        if entry is None:
+            return None, None
+        is_file, state = entry.is_file(follow_symlinks=False), None
+        if self._memory and is_file:
+            try:
+                state = entry.stat(follow_symlinks=False)
+            except OSError:
+                return png.inspect(self._path / name, deep=self._deep), None
+            if known := self._memory.recall(number, state):
+                return known, state
+        return png.inspect(self._path / name, deep=self._deep, kind_is_known=is_file), state
+
+    def _note_known(self, number: int, known: Known) -> None:
+        width, height, mode, background = known.shape
+        self._done[number] = Shape(width, height, mode)
+        self._size_bytes += known.size_bytes
+        self._background = self._background or background
+
+    def _remember(self, number: int, info: png.PngInfo, state: os.stat_result) -> None:
+        stamp = read_stamp(info.stamp)
+        if stamp is not None and self._memory:  # an adopted picture would have to be read whole
+            shape = (info.width, info.height, info.mode, info.background)
+            self._memory.keep(number, state, Known(shape, stamp.reads, info.size_bytes))
+
+    def _note(self, number: int, info: png.PngInfo | None) -> None:
         if info is None:
             self._missing.append(number)
             return

@@ -10,7 +10,9 @@ from typing import Any
 
 from framepipe.core.shape import Shape
 from framepipe.core.summary import Summary, short_path, size_text
-from framepipe.job.frames import format_range
+from framepipe.job.frames import format_range, format_range_briefly
+from framepipe.store.failures import FailureRecord, failure_lines
+from framepipe.store.heartbeats import Heartbeat, as_dict, task_lines
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class StoreStatus(Summary):
         The plan, in the order of the movie; for a growing job, the frames so far.
     recorded : bool
         A running program drew the frames: only it can draw the missing ones.
+    failed : dict of int to FailureRecord
+        Those of the missing, broken or stale frames that could not be drawn when they were last tried. Only
+        `framepipe.status` looks for them.
+    tasks : tuple of Heartbeat
+        The processes that draw, and those that did and left frames undone. Only `framepipe.status` looks for
+        them.
     """
 
     path: Path
@@ -61,6 +69,8 @@ class StoreStatus(Summary):
     seen: Mapping[int, FrameState] = field(default_factory=dict)
     numbers: tuple[int, ...] = ()
     recorded: bool = False
+    failed: Mapping[int, FailureRecord] = field(default_factory=dict)
+    tasks: tuple[Heartbeat, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -79,7 +89,8 @@ class StoreStatus(Summary):
             lines[0] += f", {self.shape}, {size_text(self.size_bytes)}"
         lines += [f"  {line}" for line in self.problems()]
         if self.extra:
-            lines.append(f"  not in the plan, never used: {format_range(self.extra)}")
+            lines.append(f"  not in the plan, never used: {format_range_briefly(self.extra)}")
+        lines += [f"  {line}" for line in task_lines(self.tasks, self.total - len(self.done))]
         if not self.complete and self.recorded:
             lines.append("Go on: run the program again that recorded them, from recorder.next_number on")
         elif not self.complete:
@@ -87,13 +98,16 @@ class StoreStatus(Summary):
         return "\n".join(lines)
 
     def problems(self) -> list[str]:
-        """List what is not done, one line per reason, frames as ranges."""
-        lines = [f"missing: {format_range(self.missing)}"] if self.missing else []
+        """List what is not done, one line per reason, frames as ranges; each frame once."""
+        lines = failure_lines(self.failed.values())
+        missing = [number for number in self.missing if number not in self.failed]
+        lines += [f"missing: {format_range_briefly(missing)}"] if missing else []
         for kind, frames in (("broken", self.broken), ("stale", self.stale)):
             by_reason: dict[str, list[int]] = {}
             for number, reason in frames.items():
-                by_reason.setdefault(reason, []).append(number)
-            lines += [f"{kind}: {format_range(numbers)}: {why}" for why, numbers in by_reason.items()]
+                if number not in self.failed:
+                    by_reason.setdefault(reason, []).append(number)
+            lines += [f"{kind}: {format_range_briefly(numbers)}: {why}" for why, numbers in by_reason.items()]
         return lines
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,6 +120,8 @@ class StoreStatus(Summary):
             "missing": format_range(self.missing),
             "broken": {str(number): reason for number, reason in self.broken.items()},
             "stale": {str(number): reason for number, reason in self.stale.items()},
+            "failed": {str(number): record.message for number, record in self.failed.items()},
+            "tasks": [as_dict(beat) for beat in self.tasks],
             "extra": format_range(self.extra),
             "width_px": self.shape.width if self.shape else None,
             "height_px": self.shape.height if self.shape else None,

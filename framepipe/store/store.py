@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from framepipe.job.contents import FileDigests
 from framepipe.job.frames import MAX_FRAMES, file_name, number_of
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import Stamp, read_stamp
+from framepipe.store.failures import FailureLog
+from framepipe.store.heartbeats import Heartbeats
+from framepipe.store.looking import StatusMemory
 from framepipe.store.scan import InputFiles, Scan, adopted_in, digest_now, limited_to_recording
 from framepipe.store.status import FrameState, StoreStatus
 
@@ -67,27 +71,9 @@ class Store:
         """``movies.json``: the movies that were built from these frames and passed verification."""
         return self.path / "movies.json"
 
-    @property
-    def logs(self) -> Path:
-        """Folder of the output of programs that failed to draw a frame."""
-        return self.path / "logs"
-
-    def log_path(self, number: int) -> Path:
-        """Return the log file of frame ``number``; it exists only while the frame fails."""
-        return self.logs / Path(file_name(number)).with_suffix(".log")
-
     def keep_log(self, number: int, data: bytes) -> None:
-        """Write a frame's log. Nothing depends on it, so a failure is ignored."""
-        with contextlib.suppress(OSError):
-            if not self.logs.is_symlink():  # a folder from elsewhere may point anywhere
-                self.logs.mkdir(exist_ok=True)
-                files.write_atomic(self.log_path(number), data)
-
-    def drop_log(self, number: int) -> None:
-        """Delete the log, if any, of a frame that was drawn."""
-        with contextlib.suppress(OSError):
-            if not self.logs.is_symlink():
-                self.log_path(number).unlink()
+        """Keep the output of a program that failed to draw a frame, until the frame is drawn."""
+        FailureLog(self.path).keep_output(number, data)
 
     def seed(self) -> int | None:
         """Return the seed of the job's random numbers: chosen once, the same for all writers to this store.
@@ -109,11 +95,14 @@ class Store:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             files.write_first(self._seed_file, str(secrets.randbits(32)).encode())
-            return int(self._seed_file.read_bytes())
+            seed = int(self._seed_file.read_bytes())
         except OSError as error:
             raise self._error("cannot be written", error) from None
         except ValueError:
             raise StoreError(f"{self._seed_file} is damaged: delete it") from None
+        # another task may have written job.json since, and then removed the file that had its seed
+        record = self.known_job()
+        return seed if record is None or record.seed in (None, NO_SEED) else record.seed
 
     def forget_seed(self) -> None:
         """Remove the traces of a job that never started."""
@@ -298,6 +287,7 @@ class Store:
         deep: bool = False,
         before: JobRecord | None = None,
         digests: FileDigests | None = None,
+        remembers: bool = False,
     ) -> StoreStatus:
         """Determine the state of a job's frames.
 
@@ -314,13 +304,19 @@ class Store:
             Check every chunk's CRC too.
         before : JobRecord, optional
             The record in ``job.json`` when the frames were drawn, for better reasons.
+        digests : FileDigests, optional
+            Of files that frames were drawn from; all are looked at again, missing ones too.
+        remembers : bool
+            Do not look into files that are as they were when this account last asked: see `StatusMemory`.
         """
         recorded = record.extent == "recorded"
         planned = tuple(self.numbers()) if recorded else self.plan(record)
         input_files = InputFiles(record, digests or self.file_digests(), strict=digests is not None)
-        scan = Scan(self.path, record, values, deep, before, input_files)
-        for number in planned if numbers is None else numbers:
-            scan.inspect(number)
+        memory = None
+        if remembers and not deep and not recorded and values is None:
+            memory = StatusMemory(self.path, _memory_key(record))
+        scan = Scan(self.path, record, values, deep, before, input_files, memory)
+        scan.inspect_all(planned if numbers is None else numbers)
         status = scan.status()
         if recorded:
             status = limited_to_recording(status, scan.recorded.numbers(len(planned)))
@@ -328,6 +324,19 @@ class Store:
         in_plan = set(planned)
         extra = tuple(number for number in self.numbers() if number not in in_plan)
         return replace(status, numbers=planned, extra=extra)
+
+    def looker(
+        self, record: JobRecord, values: Mapping[int, Any] | None, digests: FileDigests
+    ) -> Callable[[int], bool]:
+        """Return a function that looks whether a frame is done now; parameters as for `scan`."""
+        input_files = InputFiles(record, digests, strict=True)
+
+        def is_done(number: int) -> bool:
+            scan = Scan(self.path, record, values, False, None, input_files)
+            scan.inspect(number)
+            return bool(scan.status().done)
+
+        return is_done
 
     def plan(self, record: JobRecord) -> tuple[int, ...]:
         """Return the frames of a job: those of its record, or those so far if the record has no end."""
@@ -395,6 +404,12 @@ class Store:
             raise self._error("cannot write movies.json", error) from None
 
 
+def _memory_key(record: JobRecord) -> str:
+    """Return a digest of what decides whether a frame is done, besides the files that the frame names."""
+    deciding = [dict(sorted(record.parts.items())), record.values_are_numbers, dict(adopted_in(record))]
+    return hashlib.sha256(json.dumps([1, *deciding]).encode()).hexdigest()
+
+
 def _movies_json(movies: Iterable[tuple[str, Any]]) -> bytes:
     return json.dumps({MOVIES_KEY: dict(movies)}, indent=1).encode() + b"\n"
 
@@ -409,7 +424,7 @@ def _is_foreign(path: Path, key: str) -> bool:
 
 
 def status(store: Store | str | os.PathLike[str], *, deep: bool = False) -> StoreStatus:
-    """Return the state of a store: done, missing, broken, stale and why. Loads no scene.
+    """Return the state of a store: done, missing, broken, stale and why; and who draws. Loads no scene.
 
     Parameters
     ----------
@@ -424,4 +439,8 @@ def status(store: Store | str | os.PathLike[str], *, deep: bool = False) -> Stor
     """
     where = store if isinstance(store, Store) else Store(store)
     before = where.read_job()[0]
-    return where.scan(before.refreshed(), deep=deep, before=before)
+    digests = where.file_digests()
+    scanned = where.scan(before.refreshed(digests), deep=deep, before=before, remembers=True)
+    not_done = {*scanned.missing, *scanned.broken, *scanned.stale}
+    failed = FailureLog(where.path).records(not_done)
+    return replace(scanned, failed=failed, tasks=tuple(Heartbeats(where.path).all()))

@@ -13,6 +13,7 @@ import framepipe
 from framepipe.cli import VERBS
 
 LIBRARY = ("make", "render", "resume", "status", "adopt", "sheet", "assemble", "verify", "clean")
+LIBRARY += ("plan", "submit", "finish", "logs", "cancel")
 LEAST = {
     "make": ["a.py:draw", "-o", "a.gif"],
     "render": ["a.py:draw"],
@@ -20,8 +21,10 @@ LEAST = {
     "sheet": ["s", "-o", "a.png"],
     "assemble": ["s", "-o", "a.gif"],
     "verify": ["a.gif", "--store", "s"],
+    "plan": ["a.py:draw"],
+    "submit": ["slurm", "a.py:draw", "-o", "a.gif"],
 }
-ONLY_CLI = {"as_json", "quiet", "dry_run", "help"}
+ONLY_CLI = {"as_json", "quiet", "dry_run", "help", "watch", "every"}
 ONLY_LIBRARY = {"progress", "stop"}
 
 

@@ -19,6 +19,7 @@ import framepipe as fp
 from framepipe import options
 from framepipe.cli import VERBS
 from framepipe.cli.options import flags
+from framepipe.cluster.submit import SubmittingKeywords
 from framepipe.movie.api import AssembleKeywords
 from framepipe.movie.check import VerifyKeywords
 from framepipe.options import OptionGroup, check, group, option, split, takes
@@ -34,6 +35,7 @@ GROUPS = {
     Timing: TimingKeywords,
     options.EncodeOptions: options.EncodeKeywords,
     options.UseOptions: options.UseKeywords,
+    options.SubmitOptions: options.SubmitKeywords,
 }
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -56,6 +58,8 @@ def test_keywords_for_type_checkers_are_the_fields_with_their_types(kind):
         (fp.resume, ResumeKeywords),
         (fp.assemble, AssembleKeywords),
         (fp.verify, VerifyKeywords),
+        (fp.plan, SubmittingKeywords),
+        (fp.submit, SubmittingKeywords),
     ],
     ids=lambda each: each.__name__,
 )
@@ -147,12 +151,12 @@ def test_every_flag_in_the_readme_is_one():
 
 
 #: Flags of other programs that the README names.
-NOT_OURS = {"--array", "--cpus-per-task", "--frame", "--out", "--requeue", "--signal", "--steps"}
+NOT_OURS = {"--frame", "--out", "--steps"}
 
 
 def test_groups_are_the_only_place_of_defaults():
     """No function of the front door repeats a default: all come by ``**options``."""
-    for function in (fp.make, fp.render, fp.resume, fp.assemble, fp.verify):
+    for function in (fp.make, fp.render, fp.resume, fp.assemble, fp.verify, fp.plan, fp.submit):
         inner = inspect.unwrap(function)
         own = inner.__code__.co_varnames[: inner.__code__.co_argcount + inner.__code__.co_kwonlyargcount]
         declared = {name for kind in GROUPS for name in options.options_of(kind)}

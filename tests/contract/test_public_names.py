@@ -103,7 +103,23 @@ def test_every_module_function_and_class_has_a_docstring(name):
     assert [label for label in bare if label not in private] == []
 
 
-@pytest.mark.parametrize("name", ["assemble", "clean", "make", "render", "resume", "status", "verify"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "assemble",
+        "cancel",
+        "clean",
+        "finish",
+        "logs",
+        "make",
+        "plan",
+        "render",
+        "resume",
+        "status",
+        "submit",
+        "verify",
+    ],
+)
 def test_the_docstring_of_a_verb_names_every_parameter(name):
     function = getattr(framepipe, name)
     text = inspect.getdoc(function)
@@ -121,12 +137,17 @@ def test_all_reports_of_the_library_are_frozen():
     import dataclasses
 
     for name in (
+        "CancelReport",
         "CleanupReport",
+        "FinishReport",
+        "LogReport",
         "MakeReport",
         "Movie",
+        "PlanReport",
         "Progress",
         "RenderReport",
         "StoreStatus",
+        "SubmitReport",
         "Timeline",
     ):
         assert dataclasses.fields(getattr(framepipe, name))

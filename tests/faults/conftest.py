@@ -1,5 +1,8 @@
 """What the fault battery shares: a cheap scene, the command line under watch, pictures to compare.
 
+Whatever must happen while frames are drawn does so while they wait: with ``FB_HOLD=3`` no draw ends once three
+frames are in the store, until `Bench.go_on` names it. A busy machine cannot be too slow for that.
+
 Nothing of framepipe is replaced. A bench is a fresh folder with a scene that notes every draw in a
 log; all processes started from it carry a mark in their environment, by which those that outlive
 their caller are found in ``/proc``.
@@ -16,7 +19,7 @@ import sys
 import textwrap
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,10 +28,21 @@ from PIL import Image
 from tests.support.command_line import run_here
 from tests.support.forked import run_python
 from tests.support.processes import kill, living, none_left
+from tests.support.waiting import PATIENCE_S
 
 FRAMES = 10
 SEED = 1
-SCENE = """
+#: Of a scene: wait, with FB_HOLD frames in the store, until this one may go on.
+HOLD = """
+    def hold(value):
+        enough = int(os.environ.get("FB_HOLD", "0"))
+        while enough and enough <= sum(os.path.exists(f"store/frame_{k:06d}.png") for k in range(10)):
+            if os.path.exists(f"{os.environ['FB_LOG']}.go-{value}"):
+                break
+            time.sleep(0.01)
+"""
+SCENE = (
+    """
     import os
     import time
     from matplotlib.figure import Figure
@@ -37,6 +51,7 @@ SCENE = """
         if log := os.environ.get("FB_LOG"):
             with open(log, "a") as file:
                 file.write(f"{value}\\n")
+        hold(value)
         time.sleep(float(os.environ.get("FB_SLEEP", "0")))
         figure = Figure(figsize=(2, 1.5), dpi=50)
         axes = figure.add_axes((0, 0, 1, 1))
@@ -45,7 +60,9 @@ SCENE = """
         axes.set(xlim=(0, 2), ylim=(-1, 11))
         return figure
 """
-_END_S = 15.0
+    + HOLD
+)
+_END_S = 60.0
 
 
 DRAWING_VERBS = ("make", "render", "resume")
@@ -97,7 +114,7 @@ class Bench:
         self,
         *args: object,
         ok: bool = False,
-        timeout: float = 90,
+        timeout: float = PATIENCE_S,
         seed: int | None = SEED,
         apart: bool = False,
         **env: str,
@@ -136,6 +153,15 @@ class Bench:
     def draws(self) -> list[int]:
         """The values of all frames that were drawn so far."""
         return [int(line) for line in self.log.read_text().split()] if self.log.exists() else []
+
+    def in_hand(self) -> set[int]:
+        """The frames that were begun and are not in the store."""
+        return set(self.draws()) - {int(name[6:12]) for name in self.frames()}
+
+    def go_on(self, values: Iterable[int]) -> None:
+        """End the waiting of these frames."""
+        for value in values:
+            Path(f"{self.log}.go-{value}").touch()
 
     def frames(self) -> dict[str, bytes]:
         """The frames in the store, whole."""
@@ -278,12 +304,3 @@ def one_line(text: str) -> str:
     assert len(lines) == 1, f"not one line:\n{text}"
     assert lines[0].startswith("framepipe"), text
     return lines[0]
-
-
-def wait_for(what: Callable[[], object], seconds: float = 30.0) -> object:
-    """What ``what`` returns once that is true."""
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, f"waited {seconds} s in vain for {what}"
-        time.sleep(0.01)
-    return found

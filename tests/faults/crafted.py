@@ -131,11 +131,11 @@ class Stores:
     folder: Path
     drawn: dict[str, Path] = field(default_factory=dict)
 
-    def of(self, scene: str, first: int = 0) -> Path:
+    def of(self, scene: str, first: int = 0, only: str | None = None) -> Path:
         name = f"{scene}-{first}"
         if name not in self.drawn:
             numbers = list(range(first, first + FRAMES))
-            about = {"engine": "serial", "order": "free"}
+            about = {"engine": "serial", "order": "free", "only": only}
             self.drawn[name] = fp.render(ALL_SCENES[scene], numbers, store=self.folder / name, **about).store
         return self.drawn[name]
 
@@ -144,7 +144,7 @@ def wrong_order(stores: Stores, scene: str, kind: str) -> list[int | Path]:
     """What stands where; a stale frame is one of a run that began 30 frames later."""
     order: list[int | Path] = [*ORDERS[kind]]
     if kind == STALE:
-        order[9] = stores.of(scene, 30) / file_name(9)
+        order[9] = stores.of(scene, 30, only="9") / file_name(9)
     return order
 
 

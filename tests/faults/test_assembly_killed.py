@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Bench, names_in, wait_for
+from tests.faults.conftest import Bench, names_in
 from tests.support.sizes import FAULTS
+from tests.support.waiting import PATIENCE_S, wait_for
 
 FRAMES, SEGMENTS = (800, 4) if FAULTS > 1 else (540, 3)  # all but a tail of 250 frames, of mp4 as of gif
 CHEAP = """
@@ -76,11 +77,12 @@ def test_a_killed_assembly_is_gone_on_with_to_the_same_bytes(
         process = bench.start(*assemble(name), "-q")
         if turn % 2:
             wait_for(lambda: segments(bench) or process.poll() is not None)
-            time.sleep(dice.uniform(0, 0.2) * undisturbed_films.seconds[name])
+            if turn > 1:  # at first at once, so that one is met for certain
+                time.sleep(dice.uniform(0, 0.2) * undisturbed_films.seconds[name])
         else:
             time.sleep(dice.uniform(0.2, 0.8) * undisturbed_films.seconds[name])
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
         assert bench.orphans() == {}, "an encoder outlives framepipe"
         if (bench.folder / name).exists():
             assert (bench.folder / name).read_bytes() == undisturbed_films.movies[name]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of, real_ffmpeg
+from tests.support.waiting import PATIENCE_S
 
 HEAD = """#!/bin/bash
 real={real}
@@ -112,7 +113,9 @@ def test_encoder_that_misbehaves_is_not_believed(
         shutil.copy(other_movies / f"other.{each}", ready.folder.parent / f"old.{each}")
     before = names_in(ready.store)
     env = fake(ready, body)
-    done = ready.run("assemble", "store", "-o", f"movie.{suffix}", "--encoder-timeout", 1, "-q", **env)
+    patience_s = 3 if words == "made no progress" else PATIENCE_S
+    assemble = ("assemble", "store", "-o", f"movie.{suffix}", "--encoder-timeout", patience_s, "-q")
+    done = ready.run(*assemble, **env)
     assert misbehaved(ready), f"the fake was never asked for the movie: {done.stderr}"
     assert done.returncode in codes, done.stdout + done.stderr
     assert words in done.stderr
@@ -143,7 +146,7 @@ def test_negative_control_the_same_fake_behaving_well_passes(
     ready: Bench, undisturbed_movies: dict[str, str], suffix: str
 ) -> None:
     env = fake(ready, 'exec "$real" "$@"')
-    ready.run("assemble", "store", "-o", f"movie.{suffix}", "--encoder-timeout", 5, "-q", ok=True, **env)
+    ready.run("assemble", "store", "-o", f"movie.{suffix}", "-q", ok=True, **env)
     assert misbehaved(ready), "the fake was never asked for the movie"
     assert pixels_of(ready.folder / f"movie.{suffix}") == undisturbed_movies[suffix]
 
@@ -153,7 +156,7 @@ def test_encoder_that_talks_for_ever_and_does_nothing_is_ended(ready: Bench) -> 
     env = fake(ready, "while :; do printf 'frame=3\\nprogress=continue\\n'; sleep 0.2; done")
     process = ready.start("assemble", "store", "-o", "movie.gif", "--encoder-timeout", 1, "-q", **env)
     try:
-        _, err = process.communicate(timeout=15)
+        _, err = process.communicate(timeout=PATIENCE_S)
     except Exception:
         pytest.fail("an encoder that makes no progress keeps framepipe waiting for ever")
     assert process.returncode == 5, err
@@ -163,7 +166,7 @@ def test_encoder_whose_daemon_keeps_the_pipes_open_does_not_hang_framepipe(ready
     env = fake(ready, "setsid sleep 600 & exit 3")
     process = ready.start("assemble", "store", "-o", "movie.gif", "--encoder-timeout", 1, "-q", **env)
     try:
-        code = process.wait(timeout=20)
+        code = process.wait(timeout=PATIENCE_S)
     except Exception:
         pytest.fail("framepipe waits for a process that is not its child")
     assert code == 5

@@ -17,12 +17,14 @@ from PIL import Image
 import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.job.frames import file_name
-from tests.faults.conftest import Bench, one_line, wait_for
+from tests.faults.conftest import HOLD, Bench, one_line
+from tests.support.waiting import PATIENCE_S, wait_for
 
 FRAMES = 8
 VERBS = ("--order", "auto", "--frames", FRAMES, "--store", "store", "-q")
 #: Shows the number in ``data.txt``, read anew for each frame or by a function that remembers its result.
-READER = """
+READER = (
+    """
     import functools
     import os
     import time
@@ -50,11 +52,14 @@ READER = """
         with open(os.environ["FB_LOG"], "a") as file:
             file.write(f"{number}\\n")
         shown = WAYS[how]()
+        hold(number)
         time.sleep(float(os.environ.get("FB_SLEEP", "0")))
         figure = Figure(figsize=(0.4, 0.4), dpi=50)
         figure.set_facecolor((shown / 255, number / 255, 0))
         return figure
 """
+    + HOLD
+)
 OLD, NEW = 10, 200
 
 
@@ -119,11 +124,11 @@ def test_a_file_that_changes_while_frames_are_drawn_from_it_ends_in_one_version(
 ) -> None:
     bench.scene(READER)
     write(bench.folder / "data.txt", OLD)
-    render = bench.start("render", "tiny.py:draw", *VERBS, "-j", workers, FB_SLEEP="0.2")
-    wait_for(lambda: len(bench.draws()) > 4)
+    render = bench.start("render", "tiny.py:draw", *VERBS, "-j", workers, FB_HOLD="3")
+    wait_for(lambda: len(bench.frames()) >= 3)
     CHANGES[change](bench.folder / "data.txt", NEW)
-    assert len(bench.draws()) < FRAMES, "it changed too late to be a test"
-    out, err = render.communicate(timeout=60)
+    bench.go_on(range(FRAMES))
+    out, err = render.communicate(timeout=PATIENCE_S)
     assert render.returncode == 0, err
     assert "data.txt changed while frames were drawn from it: these were drawn again" in out
     assert shown_in(bench.store) == all_show(NEW)
@@ -138,10 +143,11 @@ def test_a_file_that_is_read_once_and_changes_then_shows_in_no_frame_as_it_was(
     bench.scene(READER)
     write(bench.folder / "data.txt", OLD)
     arguments = ("render", "tiny.py:draw", *VERBS, "--param", f"how={how}", "-j", workers)
-    render = bench.start(*arguments, FB_SLEEP="0.2")
-    wait_for(lambda: len(bench.draws()) > 4)
+    render = bench.start(*arguments, FB_HOLD="3")
+    wait_for(lambda: len(bench.frames()) >= 3)
     write(bench.folder / "data.txt", NEW)
-    out, err = render.communicate(timeout=60)
+    bench.go_on(range(FRAMES))
+    out, err = render.communicate(timeout=PATIENCE_S)
     assert render.returncode == 0, out + err
     assert shown_in(bench.store) == all_show(NEW)
     assert report_of(bench, *arguments)["drawn_count"] == 0
@@ -153,10 +159,11 @@ def test_a_movie_made_while_its_data_change_is_of_one_version_and_its_frames_go(
 ) -> None:
     bench.scene(READER)
     write(bench.folder / "data.txt", OLD)
-    make = bench.start("make", "tiny.py:draw", *VERBS, "-j", workers, "-o", "movie.gif", FB_SLEEP="0.2")
-    wait_for(lambda: len(bench.draws()) > 4)
+    make = bench.start("make", "tiny.py:draw", *VERBS, "-j", workers, "-o", "movie.gif", FB_HOLD="3")
+    wait_for(lambda: len(bench.frames()) >= 3)
     write(bench.folder / "data.txt", NEW)
-    out, err = make.communicate(timeout=60)
+    bench.go_on(range(FRAMES))
+    out, err = make.communicate(timeout=PATIENCE_S)
     assert make.returncode == 0, out + err
     with Image.open(bench.folder / "movie.gif") as movie:
         reds = []

@@ -8,6 +8,7 @@ import pytest
 
 import framepipe
 from tests.faults.conftest import FRAMES, SCENE, Bench, frames_in, names_in, one_line, pixels_of
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_clean_killed_at_any_unlink_goes_on_and_deletes_only_proven_frames(bench
             shutil.copytree("copy", bench.store)
             inject = ("-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={k}")
             process = bench.start("clean", "store", under=(*STRACE, *inject))
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_S)
             if process.returncode == 0:
                 break
             assert process.returncode in (-9, 137)
@@ -63,7 +64,7 @@ def test_make_killed_while_it_cleans_draws_nothing_again(
     )
     inject = ("-e", "trace=unlinkat", "-P", str(bench.store), "-e", "inject=unlinkat:signal=SIGKILL:when=4")
     process = bench.start(*make, under=(*STRACE, *inject))
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     assert len(bench.frames()) == FRAMES - 3, "it was not killed between two frames"
     assert pixels_of(bench.folder / "movie.gif") == undisturbed_movies["gif"]
     bench.run("clean", "store", ok=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Bench, names_in, wait_for
+from tests.faults.conftest import Bench, names_in
 from tests.support.sizes import FAULTS
+from tests.support.waiting import PATIENCE_S, wait_for
 
 #: Long enough for a kill to fall into the encoding, and short enough for one segment.
 SLOW = ("--hold-last", 8, "--preset", "veryslow", "--crf", 0)
@@ -69,7 +70,7 @@ def test_movie_of_a_killed_encoder_is_never_published(big: Bench, name: str, dic
         for pid in encoders(big, name):
             os.kill(pid, how)
             hit += 1
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE_S)
         if process.returncode:
             assert process.returncode == 5, err
             assert (big.folder / name).read_bytes() == b"the older movie"

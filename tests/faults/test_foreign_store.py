@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Bench, one_line
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_job_from_elsewhere_cannot_make_status_read_for_ever(foreign: Bench, fie
         edit(foreign, details=details | {"source": {device: "0" * 64}})
     process = foreign.start("status", "store")
     try:
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         pytest.fail(f"status reads {device}, which a foreign job.json names, for ever")
@@ -140,7 +141,7 @@ def test_movies_noted_by_others_cannot_make_clean_read_for_ever(drawn: Bench, na
     (drawn.store / "movies.json").write_text(json.dumps(noted))
     process = drawn.start("clean", "store")
     try:
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         pytest.fail(f"clean reads {name}, which movies.json names, for ever")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import framepipe
 from tests.faults.conftest import SCENE, Bench, names_in, one_line
 from tests.support.sizes import FAULTS
+from tests.support.waiting import wait_for
 
 NAMES = {
     "space": "a b  c",
@@ -103,8 +104,8 @@ def test_work_folder_of_a_killed_run_is_removed_whatever_the_movie_is_called(dra
     )
     stuck.chmod(0o755)
     process = drawn.start("assemble", "store", "-o", name, "-q", FRAMEPIPE_FFMPEG=str(stuck))
-    while not os.path.exists(f"{drawn.log}.stuck"):
-        assert process.poll() is None
+    wait_for(lambda: os.path.exists(f"{drawn.log}.stuck") or process.poll() is not None)
+    assert process.poll() is None
     process.kill()
     process.wait()
     assert drawn.orphans() == {}

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of, wait_for
+from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of
 from tests.support.sizes import FAULTS
+from tests.support.waiting import PATIENCE_S, wait_for
 
 MAKE = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-j", 2, "-o", "movie.gif", "-q")
 SLOW = {"FB_SLEEP": "0.08"}
@@ -101,7 +102,7 @@ def test_killed_worker_or_stage_costs_nothing(
     found = [pid for pid, is_forked in stages_of(bench).items() if is_forked == (whom == "worker")]
     for pid in dice.sample(found, min(1, len(found))):
         os.kill(pid, signal.SIGKILL)
-    out, err = make.communicate(timeout=60)
+    out, err = make.communicate(timeout=PATIENCE_S)
     assert make.returncode == 0, out + err
     assert sorted(set(bench.draws())) == list(range(FRAMES))
     assert pixels_of(bench.folder / "movie.gif") == undisturbed_movies["gif"]

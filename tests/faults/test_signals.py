@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of, wait_for
+from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of
+from tests.support.waiting import PATIENCE_S, wait_for
 
 MAKE = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", "movie.gif", "-j", 2, "-q")
 
 
-def started(bench: Bench, frames: int = 2, sleep: str = "0.3") -> subprocess.Popen[str]:
-    """A make that has begun to draw its third frame or so."""
-    process = bench.start(*MAKE, FB_SLEEP=sleep)
-    wait_for(lambda: len(bench.draws()) >= frames or process.poll() is not None)
+def with_frames_in_hand(
+    bench: Bench, *command: object, stored: int = 2, workers: int = 2
+) -> subprocess.Popen[str]:
+    """A command that has drawn some frames, and of which each worker waits with its next one."""
+    process = bench.start(*command or MAKE, FB_HOLD=f"{stored}", FB_SLEEP="0" if stored else "600")
+
+    def each_waits() -> bool:
+        return len(bench.frames()) >= stored and len(bench.in_hand()) == workers
+
+    wait_for(lambda: each_waits() or process.poll() is not None)
     assert process.poll() is None
     return process
 
@@ -43,10 +51,14 @@ def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
     number: signal.Signals,
     code: int,
 ) -> None:
-    process = started(bench)
-    in_hand = set(bench.draws())
+    process = with_frames_in_hand(bench)
+    in_hand = bench.in_hand()
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    if number == signal.SIGINT:
+        assert process.stderr is not None
+        assert "finishing frames" in process.stderr.readline() + process.stderr.readline()
+    bench.go_on(in_hand | bench.in_hand())
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert "Run the same again to go on" in err and number.name in err
     assert "Traceback" not in err
@@ -61,13 +73,13 @@ def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
 def test_ctrl_c_twice_stops_at_once(
     bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str], group: bool
 ) -> None:
-    process = started(bench, sleep="600", frames=1)
+    process = with_frames_in_hand(bench, stored=0, workers=1)
     send = os.killpg if group else os.kill
     send(process.pid, signal.SIGINT)
     assert process.stderr is not None
     assert "Ctrl-C again stops at once" in process.stderr.readline() + process.stderr.readline()
     send(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert bench.orphans() == {}
@@ -75,9 +87,9 @@ def test_ctrl_c_twice_stops_at_once(
 
 
 def test_sigterm_does_not_wait_for_a_frame_that_takes_too_long(bench: Bench) -> None:
-    process = started(bench, sleep="600", frames=1)
+    process = with_frames_in_hand(bench, stored=0, workers=1)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 75, err
     assert bench.orphans() == {}
 
@@ -85,9 +97,10 @@ def test_sigterm_does_not_wait_for_a_frame_that_takes_too_long(bench: Bench) -> 
 def test_closed_terminal_leaves_no_process_and_loses_no_frame(
     bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str]
 ) -> None:
-    process = started(bench)
+    process = with_frames_in_hand(bench)
     os.killpg(process.pid, signal.SIGHUP)
-    process.wait(timeout=20)
+    bench.go_on(bench.in_hand())
+    process.wait(timeout=PATIENCE_S)
     assert process.returncode != 0
     assert bench.orphans() == {}
     check_it_goes_on(bench, undisturbed, undisturbed_movies)
@@ -109,7 +122,7 @@ def test_signal_while_encoding_leaves_the_old_movie_and_no_process(
     else:
         wait_for(lambda: any("magick_child" in command for command in drawn.processes().values()))
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert drawn.orphans() == {}
@@ -129,23 +142,13 @@ def slow_encoder(bench: Bench) -> dict[str, str]:
 
 
 def test_signal_to_a_serial_render_finishes_its_frame(bench: Bench, undisturbed: dict[str, bytes]) -> None:
-    process = bench.start(
-        "render",
-        "tiny.py:draw",
-        "--frames",
-        FRAMES,
-        "--store",
-        "store",
-        "--engine",
-        "serial",
-        "-q",
-        FB_SLEEP="0.3",
-    )
-    wait_for(lambda: len(bench.draws()) >= 2)
+    render = ("render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "--engine", "serial", "-q")
+    process = with_frames_in_hand(bench, *render, workers=1)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    bench.go_on(bench.in_hand())
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 75, err
-    assert 2 <= len(bench.frames()) < FRAMES
+    assert len(bench.frames()) == 3
     bench.run("resume", "store", "--engine", "serial", "-q", ok=True)
     assert len(bench.draws()) == FRAMES
     assert bench.frames() == undisturbed
@@ -155,6 +158,49 @@ def test_reader_that_went_away_is_no_bug(drawn: Bench) -> None:
     process = drawn.start("status", "store")
     assert process.stdout is not None
     process.stdout.close()
-    process.wait(timeout=20)
+    process.wait(timeout=PATIENCE_S)
     assert process.stderr is not None
     assert "Traceback" not in (err := process.stderr.read()), err
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2], ids=lambda each: each.name
+)
+def test_a_signal_while_the_command_line_is_imported_ends_as_an_interrupt(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "click.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(600)\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "framepipe", "status", "s"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "importing\n"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 75, err
+    assert err == f"framepipe: stopped by {number.name}: run the same again\n"
+
+
+def test_a_signal_to_a_process_that_will_load_the_scene_does_not_kill_it(bench: Bench) -> None:
+    """A scheduler sends its warning to every process of a job, also to one that Python still starts."""
+    (bench.folder / "sitecustomize.py").write_text(
+        "import os, signal, sys, time\n"
+        "if any('engines.stage' in each for each in sys.orig_argv):\n"
+        "    os.kill(os.getpid(), signal.SIGUSR1)\n"
+    )
+    done = bench.run(
+        "render",
+        "tiny.py:draw",
+        "--frames",
+        2,
+        "--store",
+        "store",
+        "-j",
+        1,
+        "-q",
+        PYTHONPATH=str(bench.folder),
+    )
+    assert done.returncode == 0, done.stderr

@@ -21,7 +21,8 @@ from framepipe.cli import run
 from framepipe.core import png
 from framepipe.store.segment_cache import Key, SegmentCache
 from framepipe.store.store import Store
-from tests.faults.conftest import FRAMES, Bench, wait_for
+from tests.faults.conftest import FRAMES, Bench
+from tests.support.waiting import PATIENCE_S, wait_for
 
 GIANT_BYTES = 5_000_000_000
 
@@ -294,7 +295,7 @@ def test_the_first_signal_ends_a_verb_that_waits_for_something_else(
     process = whole.start(*VERBS[verb], "--durations", "durations")
     wait_for(lambda: process.poll() is not None or _opens(process.pid))
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, out + err
     assert "Traceback" not in err
     assert "run the same again" in err.lower()
@@ -340,7 +341,7 @@ def test_the_first_signal_ends_a_verb_that_looks_at_many_frames(
         assert process.stdout is not None
         assert process.stdout.readline() == "looking\n"
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGTERM), err
     assert "Traceback" not in err
     assert len(bench.frames()) == FRAMES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.conftest import FRAMES, SCENE, Bench, pixels_of
+from tests.support.waiting import PATIENCE_S, wait_for
 
 RENDER = ("render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "--engine", "serial", "-q")
 EDITED = SCENE.replace("linewidth=8", "linewidth=4")
@@ -174,10 +175,9 @@ def test_script_edited_while_frames_are_drawn_mixes_no_versions(bench: Bench) ->
         "-q",
         FB_SLEEP="0.15",
     )
-    while len(bench.draws()) < 3:
-        assert render.poll() is None, render.communicate()
+    wait_for(lambda: len(bench.draws()) >= 3 or render.poll() is not None)
     bench.scene(EDITED)
-    _, err = render.communicate(timeout=60)
+    _, err = render.communicate(timeout=PATIENCE_S)
     frames = bench.frames()
     if render.returncode == 0:  # all were drawn with the old source: the movie is of one version
         assert not frames

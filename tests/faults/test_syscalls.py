@@ -21,7 +21,8 @@ import pytest
 
 import framepipe
 from framepipe.core import png
-from tests.faults.conftest import Bench, names_in, wait_for
+from tests.faults.conftest import Bench, names_in
+from tests.support.waiting import PATIENCE_S, wait_for
 
 OLD = png.encode(np.zeros((40, 50, 3), np.uint8), "old")
 NEW = png.encode(np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8), "new")
@@ -109,7 +110,7 @@ class Victims:
         tracer = self._trace(pid, options) if options else None
         code = self._ask("go")
         if tracer:
-            tracer.wait(20)
+            tracer.wait(PATIENCE_S)
         return code
 
     def _trace(self, pid: int, options: list[str]) -> subprocess.Popen[bytes]:
@@ -134,7 +135,7 @@ class Victims:
 
     def close(self) -> None:
         try:
-            self._server.communicate(timeout=5)
+            self._server.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._server.kill()
             self._server.communicate()
@@ -301,7 +302,7 @@ def test_fifo_in_a_frames_place_does_not_hang_a_commit_that_fails(victims: Victi
     ]
     try:
         done = subprocess.run(
-            [*fail, sys.executable, "-c", work, store], capture_output=True, text=True, timeout=10
+            [*fail, sys.executable, "-c", work, store], capture_output=True, text=True, timeout=PATIENCE_S
         )
     except subprocess.TimeoutExpired:
         pytest.fail("commit reads the fifo and hangs")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of
 from tests.support.sizes import FAULTS
+from tests.support.waiting import PATIENCE_S
 
 RENDER = ("render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-q")
 
@@ -18,7 +19,7 @@ def test_two_renders_of_one_store_at_once_both_end_well(
 ) -> None:
     both = [bench.start(*RENDER, "-j", 2, FB_SLEEP="0.05") for _ in range(2)]
     for process in both:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, out + err
         assert err == ""
     assert bench.frames() == undisturbed
@@ -33,7 +34,7 @@ def test_two_makes_of_one_movie_at_once_leave_a_right_movie(
     make = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", "movie.gif", "-j", 1, "-q")
     both = [bench.start(*make, "--keep-frames") for _ in range(2)]
     for process in both:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, out + err
     assert pixels_of(bench.folder / "movie.gif") == undisturbed_movies["gif"]
     assert names_in(bench.folder) == ["movie.gif", "store", "tiny.py"]
@@ -46,7 +47,7 @@ def test_two_makes_that_clean_up_never_lose_the_movie(
     both = [bench.start(*make) for _ in range(2)]
     codes = []
     for process in both:
-        _out, err = process.communicate(timeout=90)
+        _out, err = process.communicate(timeout=PATIENCE_S)
         assert "Traceback" not in err, err
         codes.append(process.returncode)
     assert 0 in codes and set(codes) <= {0, 3, 5, 6}
@@ -88,7 +89,7 @@ def test_shards_at_once_draw_every_frame_and_store_only_their_own(
         bench.start(*RENDER, "--shard", f"{k}/3", "--engine", "serial") for k in (1, 2, 3)
     ]
     for process in shards:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, out + err
     assert bench.frames() == undisturbed
 

@@ -9,6 +9,7 @@ import pytest
 
 from framepipe.core import png
 from tests.faults.conftest import FRAMES, SCENE, Bench, names_in
+from tests.support.waiting import PATIENCE_S
 
 BAD = 4
 #: Put at the start of draw() for one frame: code, what the message must say, whether there is a
@@ -184,7 +185,7 @@ def test_child_in_a_session_of_its_own_does_not_hang_framepipe(bench: Bench) -> 
     bench.scene(scene_with("if os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\n    os._exit(0)"))
     process = bench.start("render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-j", 2, "-q")
     try:
-        code = process.wait(timeout=30)
+        code = process.wait(timeout=PATIENCE_S)
     except Exception:
         pytest.fail("framepipe waits for a process that is not its child")
     assert code == 0

@@ -12,10 +12,13 @@ import signal
 import subprocess
 import time
 import urllib.request
+from itertools import pairwise
 
 import numpy as np
 import websocket
 from PIL import Image
+
+from tests.support.waiting import PATIENCE_S
 
 #: Of the player's page: the frame that is shown.
 POSITION = "Number(document.querySelector('canvas').dataset.position)"
@@ -52,10 +55,10 @@ def chromium(profile, *more):
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        child.wait(10)
+        child.wait(PATIENCE_S)
 
 
-def _port(file, child, patience_s=30):
+def _port(file, child, patience_s=PATIENCE_S):
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
         assert child.poll() is None, f"chromium ended with {child.returncode}"
@@ -70,9 +73,9 @@ class Tab:
 
     def __init__(self, port, width=400, height=400):
         request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             address = json.load(answer)["webSocketDebuggerUrl"]
-        self.socket = websocket.create_connection(address, timeout=20)
+        self.socket = websocket.create_connection(address, timeout=PATIENCE_S)
         self.count = 0
         self.events = []
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -117,7 +120,7 @@ class Tab:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def until(self, code, patience_s=15):
+    def until(self, code, patience_s=PATIENCE_S):
         end = time.monotonic() + patience_s
         while not self.js(code):
             assert time.monotonic() < end, f"never: {code}; {self.problems()}"
@@ -192,6 +195,32 @@ def on_screen(tab):
 
 def text(tab, selector):
     return tab.js(f"document.querySelector({selector!r}).textContent")
+
+
+#: Chromium's rate of refreshes, and what one lasts.
+REFRESH_MS = 1000 / 60
+
+
+def by_refreshes(tab):
+    """From the next page on, a refresh of the screen lasts a sixtieth of a second, however long the machine takes.
+
+    What is due when is exact by this clock. By the machine's own, a busy one shows frames late.
+    """
+    clock = f"""(() => {{
+      let now = 0;
+      const refreshed = window.requestAnimationFrame.bind(window);
+      const count = () => {{ now += {REFRESH_MS}; refreshed(count); }};
+      refreshed(count);
+      performance.now = () => now;
+      window.requestAnimationFrame = (call) => refreshed(() => call(now));
+    }})()"""
+    tab.ask("Page.addScriptToEvaluateOnNewDocument", source=clock)
+
+
+def rounds_ms(tab):
+    """How long each round lasted of a movie that is watched."""
+    starts_ms = [each[1] for each in tab.js("window.seen") if each[0] == 0]
+    return [later - sooner for sooner, later in pairwise(starts_ms)]
 
 
 def watch(tab):

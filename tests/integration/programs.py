@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image
 
 from framepipe.job.frames import file_name
 from tests.support.forked import run_python
+from tests.support.waiting import PATIENCE_S
 
 BEGIN = """
     import os, sys
@@ -42,7 +42,7 @@ def start(folder, text, begin=BEGIN, name="program.py", **env):
 
 def run(folder, text, code=0, begin=BEGIN, name="program.py", **env):
     """What a program printed on standard output and standard error; warnings are errors."""
-    done = run_python(["-W", "error", _written(folder, text, begin, name)], folder, env, 60)
+    done = run_python(["-W", "error", _written(folder, text, begin, name)], folder, env, PATIENCE_S)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout, done.stderr
 
@@ -50,7 +50,7 @@ def run(folder, text, code=0, begin=BEGIN, name="program.py", **env):
 def run_anew(folder, text, **keywords):
     """The same in a process that has loaded nothing yet: where the loading is the subject."""
     with start(folder, text, **keywords) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, out + err
     return out, err
 
@@ -59,15 +59,6 @@ def _written(folder, text, begin, name):
     path = Path(folder) / name
     path.write_text(textwrap.dedent(begin) + textwrap.dedent(text))
     return path
-
-
-def wait_for(what, seconds=30.0):
-    """The answer of ``what`` as soon as it is true."""
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.01)
-    return found
 
 
 def workers(pid=None):

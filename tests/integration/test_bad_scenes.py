@@ -99,11 +99,24 @@ def close_figures():
     plt.close("all")
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_drawn_is_refused_in_one_message_and_leaves_no_trace(folder, cli_process, name):
+#: Those that the process which has loaded the script sends to the one that draws: one of each place that refuses.
+SENT = (
+    "two animations",
+    "frames beyond the end",
+    "a function whose frames are not told",
+    "a script that raises",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"), [*((name, "serial") for name in REFUSED), *((name, "local") for name in SENT)]
+)
+def test_what_cannot_be_drawn_is_refused_in_one_message_and_leaves_no_trace(
+    folder, cli_process, name, engine
+):
     end, arguments, words = REFUSED[name]
     (folder / "scene.py").write_text(textwrap.dedent(HEAD) + end + "\n")
-    done = cli_process("render", *arguments, "--store", "s", "-j", 2, "-q")
+    done = cli_process("render", *arguments, "--store", "s", "--engine", engine, "-q")
     assert done.returncode == 2, done.stderr
     for word in words:
         assert word in done.stderr

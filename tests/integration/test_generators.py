@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from PIL import Image
 
 import framepipe as fp
 from framepipe.core.images import read_png
+from tests.support.waiting import wait_for
 
 SCRIPT = """
     import os, time
@@ -30,7 +30,8 @@ SCRIPT = """
             state += step
             with open("steps.txt", "a") as log:
                 log.write(f"{step}\\n")
-            time.sleep(float(os.environ.get("FB_SLEEP", 0)))
+            while sum(os.path.exists(f"s/frame_{k:06d}.png") for k in range(12)) >= int(os.environ.get("HOLD_AT", 99)):
+                time.sleep(0.01)
             yield flat(state)
 """
 LEVELS = [sum(range(step + 1)) for step in range(12)]
@@ -81,12 +82,9 @@ def test_its_movie_has_all_frames_and_the_store_goes(script, cli_process):
 def test_a_killed_run_is_resumed_and_draws_only_what_is_missing(script, cli_process):
     run = subprocess.Popen(
         [sys.executable, "-m", "framepipe", "render", "scene.py:simulation", "--store", "s", "-j", "2", "-q"],
-        env={**os.environ, "FB_SLEEP": "0.1"},
+        env={**os.environ, "HOLD_AT": "5"},
     )
-    until = time.monotonic() + 60
-    while len(list((script / "s").glob("frame_*.png"))) < 5:
-        assert time.monotonic() < until and run.poll() is None
-        time.sleep(0.02)
+    wait_for(lambda: len(list((script / "s").glob("frame_*.png"))) >= 5 or run.poll() is not None)
     run.send_signal(signal.SIGKILL)
     run.wait()
     there = {path.name: path.stat().st_mtime_ns for path in (script / "s").glob("frame_*.png")}

@@ -14,7 +14,7 @@ from framepipe.core.control import Stop
 from framepipe.formats.gif.gifsicle import find_gifsicle
 from tests.conftest import debian_ffmpeg
 from tests.integration.movies import gif_facts, half_see_through, moving, noise, see_through, titled
-from tests.integration.programs import wait_for
+from tests.support.waiting import wait_for
 from tests.unit.test_find_ffmpeg import program
 from tests.unit.test_gifsicle import without_program
 
@@ -124,7 +124,7 @@ def test_a_stop_ends_gifsicle_and_leaves_what_was_there(stores, tmp_path, monkey
     with pytest.raises(fp.Interrupted, match="the frames are safe"):
         fp.assemble(stores(moving), tmp_path / "m.gif", optimize=True, stop=stop)
     watcher.join()
-    wait_for(lambda: not is_running(int(work.read_text())), 10)
+    wait_for(lambda: not is_running(int(work.read_text())))
     assert (tmp_path / "m.gif").read_bytes() == b"an older movie"
     assert sorted(os.listdir(tmp_path)) == ["bin", "m.gif"]
 

@@ -18,6 +18,7 @@ import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.scenes.matplotlib_private import mark_as_drawn
 from tests.integration.animations import assert_same, drawn
+from tests.support.waiting import wait_for
 
 FRAMES = 16
 #: State that begins after the last frame that is looked at before the work is split: of a function.
@@ -36,6 +37,8 @@ SCRIPT = """
     def show(fig, value):
         fig.set_facecolor((value % 256 / 255, value // 256 % 256 / 255, 0))
         time.sleep(float(os.environ.get("FB_SLEEP", 0)))
+        while sum(os.path.exists(f"s/frame_{k:06d}.png") for k in range(16)) >= int(os.environ.get("HOLD_AT", 99)):
+            time.sleep(0.01)
 
     def animation(update, frames=16, **keywords):
         fig = plt.figure(figsize=(0.4, 0.4), dpi=50)
@@ -155,12 +158,9 @@ def start(folder, *args, **env):
     )
 
 
-def kill_after(process, folder, frames):
-    """kill -9 as soon as there are so many frames, and none before it was found out how to draw them."""
-    until = time.monotonic() + 60
-    while len(list(folder.glob("frame_*.png"))) < frames and process.poll() is None:
-        assert time.monotonic() < until, "it draws nothing"
-        time.sleep(0.02)
+def kill_held(process, folder, frames):
+    """kill -9 as soon as there are so many frames: with HOLD_AT, it draws no more until then."""
+    wait_for(lambda: len(list(folder.glob("frame_*.png"))) >= frames or process.poll() is not None)
     assert process.poll() is None, "it was done before it could be killed"
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -185,10 +185,9 @@ def test_each_scene_gets_its_order_and_the_pixels_of_a_serial_run(script, name, 
 @pytest.mark.parametrize("name", ["replay_anim", "draw_late"])
 def test_a_killed_run_is_resumed_to_the_pixels_of_a_serial_run(script, cli_process, name):
     expected, _ = EXPECTED[name]
-    run = start(
-        script, "render", f"scene.py:{name}", *plan_of(name), "--store", "s", "-j", 2, "-q", FB_SLEEP="0.1"
-    )
-    kill_after(run, script / "s", len(expected) // 2)
+    half = len(expected) // 2
+    render = ("render", f"scene.py:{name}", *plan_of(name), "--store", "s", "-j", 2, "-q")
+    kill_held(start(script, *render, FB_SLEEP="0.05", HOLD_AT=f"{half}"), script / "s", half)
     cli_process("resume", "s", "-j", 2, "-q", ok=True)
     assert values(script / "s") == expected
 
@@ -196,19 +195,8 @@ def test_a_killed_run_is_resumed_to_the_pixels_of_a_serial_run(script, cli_proce
 def test_a_run_of_one_worker_that_was_killed_past_a_late_state_is_resumed_to_the_pixels_of_a_serial_run(
     script, cli_process
 ):
-    run = start(
-        script,
-        "render",
-        "scene.py:draw_late",
-        *plan_of("draw_late"),
-        "--store",
-        "s",
-        "-j",
-        1,
-        "-q",
-        FB_SLEEP="0.2",
-    )
-    kill_after(run, script / "s", LATE + 2)
+    render = ("render", "scene.py:draw_late", *plan_of("draw_late"), "--store", "s", "-j", 1, "-q")
+    kill_held(start(script, *render, HOLD_AT=f"{LATE + 2}"), script / "s", LATE + 2)
     cli_process("resume", "s", "-j", 1, "-q", ok=True)
     assert values(script / "s") == LATE_VALUES
 
@@ -227,13 +215,10 @@ def test_chance_and_the_time_of_day_are_drawn_in_one_process_and_told_with_the_r
 
 
 def test_a_killed_run_of_a_random_walk_is_begun_anew_and_not_spliced(script, cli_process):
-    run = start(script, "render", "scene.py:chancy_anim", "--store", "s", "-j", 2, "-q", FB_SLEEP="0.2")
-    first = script / "s" / "job.json"
-    until = time.monotonic() + 60
-    while not (first.exists() and '"order": "serial"' in first.read_text()):
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    kill_after(run, script / "s", 6)
+    run = start(script, "render", "scene.py:chancy_anim", "--store", "s", "-j", 2, "-q", HOLD_AT="12")
+    job = script / "s" / "job.json"
+    wait_for(lambda: job.exists() and '"order": "serial"' in job.read_text())
+    kill_held(run, script / "s", 12)
     said = cli_process("resume", "s", "-j", 2, "-q", ok=True).stdout
     found = values(script / "s")
     assert found == [(found[0] + k) % 65536 for k in range(FRAMES)]
@@ -257,10 +242,8 @@ def test_one_frame_of_a_scene_with_state_is_the_one_of_a_whole_run(script, cli_p
 
 
 def test_what_the_serial_engine_began_is_resumed_to_the_pixels_of_a_serial_run(script, cli_process):
-    run = start(
-        script, "render", "scene.py:replay_anim", "--store", "s", "--engine", "serial", FB_SLEEP="0.1"
-    )
-    kill_after(run, script / "s", 8)
+    render = ("render", "scene.py:replay_anim", "--store", "s", "--engine", "serial")
+    kill_held(start(script, *render, HOLD_AT="8"), script / "s", 8)
     cli_process("resume", "s", "--engine", "serial", ok=True)
     assert values(script / "s") == STATEFUL
 

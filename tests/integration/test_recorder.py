@@ -25,7 +25,8 @@ from tests.integration.pictures_of_figures import (
     returns_subfigure,
     transparent,
 )
-from tests.integration.programs import levels, run, saved, start, started, stored, times, wait_for, workers
+from tests.integration.programs import levels, run, saved, start, started, stored, times, workers
+from tests.support.waiting import PATIENCE_S, wait_for
 
 WHERE = [0, 1]
 
@@ -667,7 +668,7 @@ def test_ctrl_c_in_the_middle_leaves_all_frames_that_were_taken(tmp_path):
         process.stdout.readline()
         wait_for(lambda: (tmp_path / "s" / "frame_000005.png").exists())
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE_S)
     assert err.rstrip().endswith("KeyboardInterrupt")
     status = fp.status(tmp_path / "s")
     assert status.done == tuple(range(len(status.done)))

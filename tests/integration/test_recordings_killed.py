@@ -13,7 +13,8 @@ import framepipe as fp
 from framepipe.core import png
 from framepipe.job.frames import file_name
 from framepipe.job.stamp import stamp
-from tests.integration.programs import BEGIN, levels, start, started, times, wait_for
+from tests.integration.programs import BEGIN, levels, start, started, times
+from tests.support.waiting import wait_for
 
 SLOW = """
     import time

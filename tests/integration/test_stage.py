@@ -17,6 +17,7 @@ import pytest
 import framepipe as fp
 from framepipe.core.images import read_png
 from tests.support.forked import run_python
+from tests.support.waiting import PATIENCE_S
 
 FRAMES = 10
 HEAD = """
@@ -176,19 +177,16 @@ def test_seeded_numbers_are_those_of_one_process(folder, cli_process, kind, way)
     assert numbers_in("s") == [int(eval(number, space)) for _ in range(FRAMES)]
 
 
-@pytest.mark.parametrize(
-    "number", ["np.random.randint(60000)", "random.randrange(60000)", "rng.integers(60000)"]
-)
-def test_numbers_without_a_seed_are_one_film_in_all_runs_of_a_job(folder, cli_process, number):
-    code = f"""
+def test_numbers_without_a_seed_are_one_film_in_all_runs_of_a_job(folder, cli_process):
+    code = """
         rng = np.random.default_rng()
         def update(k):
-            shown({number})
+            shown((np.random.randint(60000), random.randrange(60000), rng.integers(60000))[k % 3])
     """
     draw(folder, cli_process, "script", code, 2)
     first = numbers_in("s")
     assert len(set(first)) > FRAMES // 2
-    for gone in (2, 3, 7):
+    for gone in (2, 3, 7):  # one of each kind
         (folder / "s" / f"frame_{gone:06d}.png").unlink()
     cli_process("resume", "s", "-j", 2, "-q", ok=True)
     assert numbers_in("s") == first
@@ -203,7 +201,7 @@ def test_shards_with_the_seed_of_a_job_are_its_film_and_another_seed_is_another(
     draw(folder, cli_process, "script", code, 2)
     first = numbers_in("s")
     seed = json.loads((folder / "s" / "job.json").read_text())["seed"]
-    for shard in ("1/3", "2/3", "3/3"):
+    for shard in ("1/2", "2/2"):
         cli_process(
             "render", "film.py", "--store", "t", "--shard", shard, "-j", 1, "-q", "--seed", seed, ok=True
         )
@@ -255,11 +253,8 @@ def test_a_pool_of_processes_in_an_update_neither_hangs_nor_stays(folder, cli_pr
             with multiprocessing.get_context("fork").Pool(2) as pool:
                 shown(sum(pool.map(double, range(k + 1))))
     """
-    for _ in range(2):
-        draw(folder, cli_process, way, code, 2)
-        assert numbers_in("s") == [k * (k + 1) for k in range(FRAMES)]
-        for path in (folder / "s").glob("frame_*.png"):
-            path.unlink()
+    draw(folder, cli_process, way, code, 2)
+    assert numbers_in("s") == [k * (k + 1) for k in range(FRAMES)]
 
 
 def test_a_script_with_threads_is_loaded_by_each_worker(folder, cli_process):
@@ -340,7 +335,7 @@ def test_the_first_signal_ends_the_loading_of_a_script_that_hangs(folder, name, 
     assert until((folder / "begun").exists)
     below = children_of(run.pid)
     run.send_signal(getattr(signal, name))
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == (130 if name == "SIGINT" else 75), said
     assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
     assert not (folder / "s").exists(), "nothing was drawn: nothing is left"
@@ -365,7 +360,7 @@ def test_a_killed_process_costs_no_frame(folder, victim):
         pid for pid in children_of(run.pid) if pid not in drawing and "engines.stage" in command_of(pid)
     }
     os.kill(min(stages) if victim == "stage" else max(drawing), signal.SIGKILL)
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, said
     assert numbers_in(folder / "s") == [sum(range(k + 1)) for k in range(FRAMES)]
 
@@ -389,7 +384,7 @@ def test_a_large_array_is_in_memory_once(folder):
     run = subprocess.Popen(command, cwd=folder)
     assert until(lambda: len(list((folder / "s").glob("frame_*.png"))) >= 3)
     private = sum(private_bytes(pid) for pid in children_of(run.pid))
-    assert run.wait(timeout=60) == 0
+    assert run.wait(timeout=PATIENCE_S) == 0
     assert private < 4 * 60_000_000, "each of several processes holds an array of 60 MB"
 
 
@@ -421,7 +416,7 @@ def test_slow_frames_in_short_slices_get_on(folder, workers):
         before = len(list((folder / "s").glob("frame_*.png")))
         assert until(lambda: len(list((folder / "s").glob("frame_*.png"))) >= before + 5, 60)
         run.send_signal(signal.SIGTERM)
-        run.wait(timeout=30)
+        run.wait(timeout=PATIENCE_S)
         done.append(len(list((folder / "s").glob("frame_*.png"))) - before)
     assert min(done) >= 5
 

@@ -25,7 +25,8 @@ from framepipe.errors import FrameSizeError, RenderError, UsageError
 from framepipe.job.canvas import Canvas
 from framepipe.movie.cleanup import delete_frames
 from framepipe.scenes.command import CommandScene
-from framepipe.scenes.rasterize import FrameGeometry
+from framepipe.scenes.picture import FrameGeometry
+from framepipe.store.failures import FailureLog
 from framepipe.store.store import Store
 
 RGB, RGBA = FrameGeometry(Shape(7, 5, "RGB")), FrameGeometry(Shape(7, 5, "RGBA"))
@@ -445,15 +446,15 @@ def test_transparent_pixels_in_an_opaque_movie_are_an_error(drawn):
 
 def test_a_log_is_kept_and_dropped_and_nothing_depends_on_it(tmp_path):
     store = Store(tmp_path / "s")
-    store.keep_log(3, b"no folder yet")
-    store.drop_log(3)
+    FailureLog(store.path).keep_output(3, b"no folder yet")
+    FailureLog(store.path).drop(3)
     store.path.mkdir()
-    store.keep_log(137, b"one")
-    store.keep_log(137, b"other")
+    FailureLog(store.path).keep_output(137, b"one")
+    FailureLog(store.path).keep_output(137, b"other")
     assert (store.path / "logs" / "frame_000137.log").read_bytes() == b"other"
     assert store.numbers() == []
-    store.drop_log(137)
-    store.drop_log(137)
+    FailureLog(store.path).drop(137)
+    FailureLog(store.path).drop(137)
     assert list((store.path / "logs").iterdir()) == []
 
 
@@ -463,10 +464,10 @@ def test_a_logs_folder_that_points_elsewhere_is_left_alone(tmp_path):
     (elsewhere / "frame_000001.log").write_text("precious")
     store = Store(tmp_path / "s")
     store.path.mkdir()
-    store.logs.symlink_to(elsewhere)
-    store.keep_log(1, b"x")
-    store.keep_log(2, b"x")
-    store.drop_log(1)
+    (store.path / "logs").symlink_to(elsewhere)
+    FailureLog(store.path).keep_output(1, b"x")
+    FailureLog(store.path).keep_output(2, b"x")
+    FailureLog(store.path).drop(1)
     delete_frames(store, None)
     assert [path.read_text() for path in elsewhere.iterdir()] == ["precious"]
 
@@ -475,9 +476,9 @@ def test_cleaning_takes_the_logs_of_a_store_without_frames_but_nothing_else(tmp_
     for name, stays in (("empty", False), ("used", True)):
         store = Store(tmp_path / name)
         store.path.mkdir()
-        store.keep_log(1, b"x")
+        FailureLog(store.path).keep_output(1, b"x")
         if stays:
-            (store.logs / "my.log").touch()
+            (store.path / "logs" / "my.log").touch()
         delete_frames(store, None)
         assert store.path.exists() == stays
-        assert [path.name for path in store.logs.glob("*")] == (["my.log"] if stays else [])
+        assert [path.name for path in (store.path / "logs").glob("*")] == (["my.log"] if stays else [])

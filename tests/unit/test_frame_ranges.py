@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framepipe.errors import FrameRangeError, UsageError
-from framepipe.job.frames import file_name, format_range, number_of, parse_range
+from framepipe.job.frames import file_name, format_range, format_range_briefly, number_of, parse_range
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,27 @@ def test_a_range_of_ten_million_frames_and_one_is_too_long():
         ([-2, -1, 0], "-2-0"),
         (range(0, 10, 5), "0,5"),
         (iter([1, 2]), "1-2"),
+        (range(2, 10_000, 8), "2-9994x8"),
+        ([0, 1, 2, 5, 7, 9, 20], "0-2,5-9x2,20"),
+        ([number for number in range(1_000) if number % 64 in (2, 17, 18)], "2-962x64,17-977x64,18-978x64"),
     ],
 )
-def test_numbers_are_told_as_a_short_sorted_range(numbers, text):
+def test_numbers_are_told_as_a_short_range(numbers, text):
     assert format_range(numbers) == text
+
+
+def test_what_shards_of_a_large_job_have_left_is_a_short_text():
+    left = [number for number in range(100_000) if number % 64 in (3, 9, 30) and number > 40_000]
+    assert len(format_range(left)) < 60
+    assert sorted(parse_range(format_range(left))) == left
+
+
+def test_numbers_without_any_order_are_cut_for_people_and_counted():
+    numbers = [number for number in range(100_000) if number * number % 7919 < 800]
+    text = format_range_briefly(numbers)
+    assert len(text) < 160
+    assert text.endswith(f" … {numbers[-1]} ({len(numbers):,} frames)")
+    assert format_range_briefly([1, 2, 3]) == "1-3"
 
 
 @pytest.mark.parametrize("number", [0, 7, 137, 999999, 1000000, 9999999, -1, -137, -99999, -100000])

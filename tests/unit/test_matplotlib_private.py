@@ -14,6 +14,7 @@ from matplotlib.animation import ArtistAnimation, FuncAnimation
 
 import framepipe
 from framepipe.scenes import matplotlib_private
+from framepipe.scenes.texts import Texts
 
 
 @pytest.fixture
@@ -123,8 +124,10 @@ class Drawer:
     def __init__(self):
         self.seen, self.own = [], None
 
-    def takes(self, renderer):
+    def owns(self, renderer):
         return renderer is self.own
+
+    takes = owns
 
     def artists(self, renderer, artists):
         self.seen.append(list(artists))
@@ -141,7 +144,7 @@ def test_drawing_is_taken_over_for_one_renderer_and_given_back():
     figure, axes = plt.subplots()
     drawer, renderer = Drawer(), figure.canvas.get_renderer()
     draw, listed = type(axes.patch).draw, matplotlib.image._draw_list_compositing_images
-    with matplotlib_private.drawing_taken_over(drawer):
+    with matplotlib_private.drawing_taken_over(drawer, Texts()):
         figure.draw(renderer)
         assert drawer.seen == []
         drawer.own = renderer
@@ -151,9 +154,8 @@ def test_drawing_is_taken_over_for_one_renderer_and_given_back():
         assert axes.xaxis in drawer.seen[-1]
         axes.xaxis.get_tightbbox(renderer)
         assert drawer.seen[-1] is axes.xaxis
-        with matplotlib_private.drawing_taken_over(
-            Drawer()
-        ):  # as from another thread: nothing is taken over twice
+        # as from another thread: nothing is taken over twice
+        with matplotlib_private.drawing_taken_over(Drawer(), Texts()):
             figure.draw(renderer)
         assert drawer.seen[-1] == [axes]
     assert type(axes.patch).draw is draw
@@ -166,7 +168,7 @@ def test_an_axes_in_3d_draws_each_axis_in_three_ways():
     axes = figure.add_subplot(projection="3d")
     drawer, renderer = Drawer(), figure.canvas.get_renderer()
     drawer.own = renderer
-    with matplotlib_private.drawing_taken_over(drawer):
+    with matplotlib_private.drawing_taken_over(drawer, Texts()):
         axes.draw(renderer)
     for axis in matplotlib_private.axes_of(axes):
         assert [way for artist, way in drawer.seen[:-1] if artist is axis] == [
@@ -213,6 +215,10 @@ def test_what_stands_beside_an_axis():
     assert matplotlib_private.interpolation_steps(left.lines[0].get_path()) == 1
     rcparams, fonts, _ = matplotlib_private.style_of_drawing()
     assert rcparams["lines.linewidth"] == matplotlib.rcParams["lines.linewidth"]
+    with matplotlib.rc_context():
+        matplotlib_private.set_rcparams({"lines.linewidth": 7.5})
+        assert matplotlib_private.values_of_rcparams()["lines.linewidth"] == 7.5
+        assert matplotlib.rcParams["lines.linewidth"] == 7.5
     assert fonts
     plt.close(figure)
 

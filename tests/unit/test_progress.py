@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import socket
 
 import pytest
 
@@ -16,13 +17,17 @@ class Terminal(io.StringIO):
         return True
 
 
+#: When and where a line was written.
+STAMP = re.compile(r"^\[\d\d-\d\d \d\d:\d\d:\d\d [\w.-]+\] ", re.M)
+
+
 def told(steps, file=None):
     file = file or io.StringIO()
     bar = ProgressBar(file)
     for step in steps:
         bar(step)
     bar.close()
-    return file.getvalue()
+    return re.sub(STAMP, "", file.getvalue())
 
 
 def drawing(total=5, failed=0, first=0):
@@ -67,3 +72,22 @@ def test_a_terminal_gets_a_bar_with_the_counts_and_ends_its_line(label):
 
 def test_a_terminal_sees_failures():
     assert "2 failed" in told(drawing(failed=2), Terminal())
+
+
+def test_a_line_of_a_log_says_when_and_where_it_was_written(monkeypatch):
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "77")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "5")
+    file = io.StringIO()
+    ProgressBar(file)(Progress("draw", 5, 5, 0, "run1"))
+    assert re.match(
+        rf"\[\d\d-\d\d \d\d:\d\d:\d\d {socket.gethostname()} task 5\] drawing run1", file.getvalue()
+    )
+
+
+def test_news_are_told_at_once_in_a_log_and_above_the_bar_of_a_terminal():
+    steps = [
+        Progress("draw", 1, 50, 1, "run1", "frame 1 failed: no data"),
+        Progress("draw", 2, 50, 1, "run1"),
+    ]
+    assert told(steps).startswith("frame 1 failed: no data\n")
+    assert "frame 1 failed: no data\n" in told(steps, Terminal())

@@ -44,14 +44,14 @@ def test_a_script_is_silent_unless_it_asks(script, capsys):
         shown(silent)
         assert capsys.readouterr() == ("", "")
     shown(True)
-    assert capsys.readouterr().err.startswith("drawing run1: 3/3 frames")
+    assert "] drawing run1: 3/3 frames" in capsys.readouterr().err
 
 
 def test_a_prompt_shows_progress_unless_it_is_told_not_to(script, monkeypatch, capsys):
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     assert is_interactive() and not is_notebook()
     shown(None)
-    assert capsys.readouterr().err.startswith("drawing run1: 3/3 frames")
+    assert "] drawing run1: 3/3 frames" in capsys.readouterr().err
     shown(False)
     assert capsys.readouterr().err == ""
 

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.forked import run_python
 from tests.support.processes import living, none_left, start_with_default_signals
+from tests.support.waiting import wait_for
 
 HOW_SIGHUP_IS_TAKEN = "import signal; print(signal.getsignal(signal.SIGHUP).name)"
 
@@ -22,10 +22,7 @@ def test_what_was_started_is_ended_though_it_left_its_parent_and_its_session():
     with none_left():
         mark = f"FRAMEPIPE_TEST_MARK={os.environ['FRAMEPIPE_TEST_MARK']}"
         subprocess.run(["sh", "-c", "setsid sleep 600 > /dev/null 2>&1 &"], check=True)
-        until = time.monotonic() + 10
-        while not living(mark):  # it has not yet become what it is to be
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_for(lambda: living(mark))  # it becomes what it is to be
     assert living(mark) == {}
 
 
@@ -143,7 +140,4 @@ def test_a_forked_program_that_hangs_is_ended_with_what_it_started(tmp_path: Pat
         mark = f"FRAMEPIPE_TEST_MARK={os.environ['FRAMEPIPE_TEST_MARK']}"
         with pytest.raises(subprocess.TimeoutExpired):
             run_python(["hangs.py"], tmp_path, {}, timeout_s=1)
-        until = time.monotonic() + 10
-        while living(mark):
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_for(lambda: not living(mark))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Gif(Format):
     """GIF89a."""
 
-    suffix, mime = "gif", "image/gif"
+    suffix, mime, has_segments = "gif", "image/gif", True
 
     def check(self, encode: EncodeOptions) -> None:
         """See `Format`: a named palette is read."""

@@ -31,7 +31,7 @@ class Video(Format):
     keeps_alpha : bool
     """
 
-    is_video = True
+    is_video = has_segments = True
 
     def __init__(self, suffix: str, *, mime: str | None = None, keeps_alpha: bool = True) -> None:
         self.suffix, self.mime, self.keeps_alpha = suffix, mime, keeps_alpha

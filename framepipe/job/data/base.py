@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
-
 from framepipe.errors import FramepipeError, ToolMissing, UsageError
 from framepipe.job.fingerprint import digest_value
 from framepipe.job.frames import Digested
@@ -153,6 +151,8 @@ def _same(part: Any) -> Any:
 
 def plain(part: Any) -> Any:
     """Return a part as numpy's own indexing gives it: a copied array, or a scalar; text is `str`."""
+    import numpy as np
+
     copy = np.array(part)[()]
     return str(copy) if isinstance(copy, str) else copy
 

@@ -8,23 +8,24 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from pathlib import Path, PurePath
 from typing import Any
 
 from framepipe.errors import UsageError
-from framepipe.job.data import arrays, hdf5, labelled, pickles, zarrs
 from framepipe.job.data.base import Array, Arrays, DataFrames, library_of, reading
 
-_OPENERS: dict[str, Callable[[Path, bool], AbstractContextManager[Arrays]]] = {
-    ".npy": arrays.open_npy,
-    ".npz": arrays.open_npz,
-    ".h5": hdf5.open_hdf5,
-    ".hdf5": hdf5.open_hdf5,
-    ".he5": hdf5.open_hdf5,
-    ".nc": labelled.open_netcdf,
-    ".zarr": zarrs.open_zarr,
-    ".pkl": pickles.open_pickle,
-    ".pickle": pickles.open_pickle,
+#: What opens a kind of file: a module of this package, loaded when it is needed, and its function.
+_OPENERS = {
+    ".npy": "arrays.open_npy",
+    ".npz": "arrays.open_npz",
+    ".h5": "hdf5.open_hdf5",
+    ".hdf5": "hdf5.open_hdf5",
+    ".he5": "hdf5.open_hdf5",
+    ".nc": "labelled.open_netcdf",
+    ".zarr": "zarrs.open_zarr",
+    ".pkl": "pickles.open_pickle",
+    ".pickle": "pickles.open_pickle",
 }
 
 
@@ -92,6 +93,8 @@ def open_data(
 
 def _open_object(thing: Any, dim: str | int | None, allow_pickle: bool) -> DataFrames:
     """Open an object by its file, never by its handle, which another process cannot use."""
+    from framepipe.job.data import arrays, hdf5, labelled, zarrs
+
     library = library_of(thing)
     if library == "h5py":
         return _open_file(".h5", *hdf5.address_of(thing), dim, allow_pickle)
@@ -140,8 +143,15 @@ def _read(kind: str, path: Path, allow_pickle: bool, key: str, axis: int, index:
 def _opened(kind: str, path: Path, allow_pickle: bool) -> Iterator[Arrays]:
     if not path.exists():
         raise UsageError(f"{path} does not exist; check its name and folder")
-    with reading(f"{path} as {kind}"), _OPENERS[kind](path, allow_pickle) as file_arrays:
+    with reading(f"{path} as {kind}"), _opener(kind)(path, allow_pickle) as file_arrays:
         yield file_arrays
+
+
+def _opener(kind: str) -> Callable[[Path, bool], AbstractContextManager[Arrays]]:
+    module, _, function = _OPENERS[kind].partition(".")
+    opener: Callable[[Path, bool], AbstractContextManager[Arrays]]
+    opener = getattr(import_module(f"framepipe.job.data.{module}"), function)
+    return opener
 
 
 def _pick(file_arrays: Arrays, key: str | None, path: Path) -> tuple[str, Array]:

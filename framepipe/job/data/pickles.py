@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from framepipe.errors import UsageError
 from framepipe.job.data import labelled
 from framepipe.job.data.base import Array, Arrays, itself, library_of, require_pickle
@@ -36,6 +34,8 @@ def sequence(thing: Any, what: str) -> Array:
     """Wrap a sequence in memory: its elements are sent to workers."""
     if library_of(thing) == "xarray":
         return labelled.array_of(thing)
+    import numpy as np
+
     if isinstance(thing, np.ndarray):
         return Array(
             thing.shape, lambda axis, index: itself(np.moveaxis(thing, axis, 0)[index]), in_memory=True

@@ -19,7 +19,7 @@ from framepipe.job.record import JobRecord
 from framepipe.job.stamp import stamp
 from framepipe.job.witness import Witness
 from framepipe.scenes.base import Player, RunOn, Scene, SceneEnded, describe_failure
-from framepipe.scenes.rasterize import FrameGeometry
+from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.state import StateWatch
 from framepipe.scenes.warned import SceneWarning, collecting_warnings
 from framepipe.store.store import Store
@@ -74,8 +74,8 @@ class Task:
         Check whether drawing the frame changes the scene's state.
     in_order : bool
         Set by the engine: the process that draws it has run all updates before it.
-    redraw : {"full", "auto", "compare"}
-        Draw all of it; only what has changed in its process; do both and compare.
+    redraw : {"full", "auto", "reuse", "compare"}
+        See `framepipe.scenes.incremental.Incremental.rasterise`.
     """
 
     number: int
@@ -110,8 +110,8 @@ class Drawn:
         Other sources that it used, as the network.
     warnings : dict of SceneWarning to int
         Warnings of the scene, and how often each was issued.
-    redraw : {"full", "reused", "same", "differs"}
-        See `framepipe.scenes.rasterize.Picture`.
+    redraw : {"full", "reused", "useless", "same", "differs"}
+        See `framepipe.scenes.picture.Picture`.
     """
 
     number: int
@@ -284,7 +284,6 @@ def draw_frame(
         reads = witness.frame(carried=bool(changed)) if witness else {}
         if task.keep:
             store.commit(task.number, picture.encoded(_stamp(work, task, reads)))
-            store.drop_log(task.number)
     except RunOn:
         raise
     except SceneEnded:

@@ -171,6 +171,7 @@ class _Workers:
         self._outcomes: list[tuple[Task, Outcome]] = []
         self._tasks: Tasks
         self._deaths_at_start = 0
+        self._is_unforkable = False  # a worker, since drawing
 
     @property
     def checkpoints(self) -> bool:
@@ -189,6 +190,7 @@ class _Workers:
         limit = at_once or self._count
         self._tasks = tasks
         while True:
+            self._stop.tick()
             if not self._stop.requested:
                 self._hand_out(tasks, limit)
             if not self._busy() and (self._stop.requested or not tasks.more) and not self._outcomes:
@@ -217,8 +219,8 @@ class _Workers:
 
     def _expected_workers(self) -> int:
         """Return the number of workers that are requested but not there yet."""
-        queues = [self._stage_requests, *(each.requests for each in self._runners)]
-        return len(self._pending_starts) + sum(not request.runs_on for queue in queues for request in queue)
+        requests = [request for queue in self._queues() for request in queue]
+        return len(self._pending_starts) + sum(not request.runs_on for request in requests)
 
     def _send(self, worker: _Process, task: Task) -> None:
         try:
@@ -243,15 +245,33 @@ class _Workers:
                 self._fork(max(candidates, key=lambda each: each.position or 0), _Request(at))
             else:
                 self._pending_starts.append(at)
-                if not any(request.runs_on for request in self._stage_requests):
-                    self._fork(self._stage, _Request(0, runs_on=True))
+                if not any(request.runs_on for queue in self._queues() for request in queue):
+                    self._request_runner(at)
+
+    def _request_runner(self, before: int) -> None:
+        """Request a process that runs through the updates.
+
+        If a worker has begun there, a copy of it: what it keeps of artists that do not change (see
+        `framepipe.scenes.tapes`) is then shared by all workers that are forked from it.
+        """
+        begun = [
+            w for w in self._workers if w.frame_count and w.position is not None and w.position <= before
+        ]
+        if begun and not self._is_unforkable:
+            worker = max(begun, key=lambda each: each.position or 0)
+            self._fork(worker, _Request(worker.position or 0, runs_on=True))
+        else:
+            self._fork(self._stage, _Request(0, runs_on=True))
+
+    def _queues(self) -> list[deque[_Request]]:
+        return [self._stage_requests, *(each.requests for each in (*self._runners, *self._workers))]
 
     def _fork(self, source: _Process | StageProcess, request: _Request) -> None:
         request.since = time.monotonic()
         if isinstance(source, _Process):
             source.requests.append(request)
             updates = request.at - (source.position or 0)
-            if self._timeout_s and source.deadline is None:
+            if self._timeout_s and source.deadline is None and source in self._runners:
                 source.deadline = time.monotonic() + self._timeout_s * max(1, updates + 1)
             source.position = request.at
         else:
@@ -292,6 +312,9 @@ class _Workers:
         for kind, *rest in messages:
             if kind == "forked":
                 self._adopt_fork(source, rest[0])
+            elif kind == "unforkable" and isinstance(source, _Process):
+                self._is_unforkable = True
+                self._take_requests_back(source)
             elif kind == "outcome" and isinstance(source, _Process) and source.task is not None:
                 task, source.task, source.deadline = source.task, None, None
                 self._deaths_at_start = 0
@@ -314,7 +337,7 @@ class _Workers:
             for at in sorted(self._pending_starts):
                 self._fork(process, _Request(at))
             self._pending_starts = []
-        if isinstance(source, _Process):
+        if isinstance(source, _Process) and source in self._runners:
             source.deadline = None
             self._keep_checkpoint(source, request)
 
@@ -335,6 +358,13 @@ class _Workers:
         self._workers.remove(worker)
         self._selector.unregister(worker.link)
         self._tasks.on_worker_exit(worker)
+        self._take_requests_back(worker)
+
+    def _take_requests_back(self, worker: _Process) -> None:
+        """Request from the stage what this worker will not give: a process that runs through the updates."""
+        if worker.requests:
+            worker.requests.clear()
+            self._fork(self._stage, _Request(0, runs_on=True))
 
     def _reap(self, worker: _Process) -> list[tuple[Task, Outcome]]:
         """Handle a worker that has died; its frame is lost."""

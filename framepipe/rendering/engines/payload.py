@@ -24,7 +24,6 @@ from importlib import import_module
 from typing import Any
 
 import cloudpickle
-import numpy as np
 
 from framepipe.errors import EngineError
 from framepipe.job.witness import Witness
@@ -93,7 +92,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def reducer_override(self, thing: Any) -> Any:
         """See `pickle.Pickler.reducer_override`."""
-        if type(thing) in (np.ndarray, np.recarray) and not thing.dtype.hasobject and thing.size:
+        if _is_array(thing) and not thing.dtype.hasobject and thing.size:
             owner = _owner_of(thing)
             self._owners.append(owner)
             self.view_counts[id(owner)] += 1
@@ -104,8 +103,16 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return super().reducer_override(thing)
 
 
+def _is_array(thing: Any) -> bool:
+    """True for numpy's own arrays; numpy is not loaded to find out."""
+    kind = type(thing)
+    return kind.__module__ in ("numpy", "numpy.rec") and kind.__name__ in ("ndarray", "recarray")
+
+
 def _owner_of(array: Any) -> Any:
     """Return the array that owns the memory."""
+    import numpy as np
+
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
@@ -113,13 +120,15 @@ def _owner_of(array: Any) -> Any:
 
 def _is_plain(owner: Any) -> bool:
     whole = owner.flags.c_contiguous or owner.flags.f_contiguous
-    return type(owner) in (np.ndarray, np.recarray) and whole and not owner.dtype.hasobject
+    return _is_array(owner) and whole and not owner.dtype.hasobject
 
 
 def _view_of(
     kind: type[Any], owner: Any, offset: int, shape: Any, strides: Any, dtype: Any, writeable: bool
 ) -> Any:
     """Make an array of this layout in the owner's memory; offset and strides in bytes."""
+    import numpy as np
+
     memory = owner.view(np.ndarray).reshape(-1, order="A").view(np.uint8)
     view = np.ndarray(shape, dtype, buffer=memory, offset=offset, strides=strides)
     view.flags.writeable = writeable and owner.flags.writeable
@@ -172,6 +181,8 @@ class SceneByValue:
         apply_rcparams(self.rcparams)
         random.setstate(self.random_state)
         if self.numpy_state is not None:
+            import numpy as np
+
             np.random.set_state(self.numpy_state)
         stage.set_work(self.work)
         if self.work.scene.keeps_state:

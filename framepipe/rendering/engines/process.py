@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,8 @@ from typing import Any
 from framepipe.core.control import Stop, reap
 from framepipe.errors import EngineError, Interrupted
 from framepipe.rendering.engines.base import Work
-from framepipe.rendering.engines.link import Link, can_be_read
+from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link, can_be_read
 from framepipe.rendering.engines.payload import Payload, SceneByAddress, SceneByValue
-from framepipe.scenes.figures import pickling_callbacks
 from framepipe.scenes.loading import by_value
 
 _BOOT = (
@@ -121,6 +120,8 @@ class StageProcess:
             Neither is possible.
         """
         try:
+            from framepipe.scenes.figures import pickling_callbacks
+
             with by_value(work.scene.sources), pickling_callbacks():
                 return cls(SceneByValue.of(work))
         except EngineError as error:
@@ -140,21 +141,22 @@ class StageProcess:
     def _start(self, silent: bool = False) -> None:
         own_end, stage_end = socket.socketpair()
         try:
-            self._popen = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    _BOOT,
-                    str(self._payload.descriptor),
-                    str(stage_end.fileno()),
-                    "silent" if silent else "",
-                    json.dumps(sys.path),
-                ],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[self._payload.descriptor, stage_end.fileno()],
-                start_new_session=True,
-                env={**os.environ, **_ONE_THREAD, "MPLBACKEND": "Agg"},
-            )
+            with _signals_blocked():
+                self._popen = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-c",
+                        _BOOT,
+                        str(self._payload.descriptor),
+                        str(stage_end.fileno()),
+                        "silent" if silent else "",
+                        json.dumps(sys.path),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[self._payload.descriptor, stage_end.fileno()],
+                    start_new_session=True,
+                    env={**os.environ, **_ONE_THREAD, "MPLBACKEND": "Agg"},
+                )
         except OSError as error:
             own_end.close()
             raise EngineError(
@@ -260,6 +262,16 @@ class StageProcess:
         self.wait_status(_END_S)
         self._kill()
         self._popen = None
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Start a process with signals blocked that a scheduler may send it before it has handlers."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in LEFT_TO_PARENT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _death(status: int | None) -> str:

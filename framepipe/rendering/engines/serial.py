@@ -54,6 +54,7 @@ class _SerialPool:
     def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """See `WorkerPool`."""
         while not self._stop.requested and tasks.more:
+            self._stop.tick()
             if (task := tasks.next(self)) is None and tasks.start() is None:
                 return
             if not isinstance(task, Task):

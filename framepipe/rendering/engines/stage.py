@@ -31,13 +31,12 @@ from typing import Any
 from framepipe.job.frames import Frames
 from framepipe.job.witness import Witness
 from framepipe.rendering.engines.base import Ended, Task, Work, draw_frame
-from framepipe.rendering.engines.link import Link
+from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
 from framepipe.scenes.base import Player, RunOn, Scene
 from framepipe.scenes.forking import flush, fork, why_unsafe
 from framepipe.scenes.state import StateWatch
 from framepipe.scenes.warned import collecting_warnings
 
-_LEFT_TO_PARENT = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGHUP")
 _STATUS_S, _STATUS_TICK_S = 0.5, 0.01
 _signals = threading.local()
 
@@ -91,6 +90,7 @@ class Stage:
         self._watch: StateWatch | None = None
         self.witness: Witness | None = None
         self._position = 0  # updates before this index have run here
+        self._has_drawn = False
         self._pending_message: Any = None  # the message for which the script has to continue
         self._is_root, self._has_ended = True, False
 
@@ -173,6 +173,7 @@ class Stage:
             self.witness.begin()
         try:
             assert self._work is not None
+            self._has_drawn = True
             outcome = draw_frame(self._work, player, task, self._watch, self.witness)
             self._position = task.index + 1
         except RunOn:
@@ -183,6 +184,9 @@ class Stage:
 
     def on_fork(self, at: int) -> None:
         """Run all updates before frame ``at``, then fork; the child serves on a socket of its own."""
+        if self._has_drawn and self._is_bound_here():
+            self._link.send(("unforkable",))
+            return
         try:
             self._advance(at)
         except BaseException as error:  # the child meets and reports it again where it draws
@@ -201,6 +205,10 @@ class Stage:
         main_end.close()
         self._link.close()
         self._link, self._is_root = Link(child_end), False
+
+    def _is_bound_here(self) -> bool:
+        """True if drawing has begun something in this process that a fork of it would not have."""
+        return self._current_player().stands_in_script or why_unsafe([self._link.fileno()]) is not None
 
     def on_status(self, pid: int) -> None:
         """Send a child's wait status, None if it has not ended or is unknown."""
@@ -260,8 +268,10 @@ def _sendable(error: BaseException) -> BaseException | str:
 
 def _ignore_signals() -> None:
     """Leave signals to the main process: a scheduler sends them to every process of a job."""
-    for name in _LEFT_TO_PARENT:  # a handler, not SIG_IGN, which programs that we start would inherit
+    for name in LEFT_TO_PARENT:  # a handler, not SIG_IGN, which programs that we start would inherit
         signal.signal(getattr(signal, name), _ignore)
+    # the main process has blocked them while this one started
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [getattr(signal, name) for name in LEFT_TO_PARENT])
 
 
 def _ignore(number: int, _: Any) -> None:
@@ -275,7 +285,7 @@ def _block_signals() -> None:
     `multiprocessing.Pool.terminate`, would wait for ever.
     """
     _signals.mask = signal.pthread_sigmask(
-        signal.SIG_BLOCK, [getattr(signal, name) for name in _LEFT_TO_PARENT]
+        signal.SIG_BLOCK, [getattr(signal, name) for name in LEFT_TO_PARENT]
     )
 
 
@@ -285,7 +295,7 @@ def _restore_signals() -> None:
 
 def _reset_signals() -> None:
     """Restore default handlers in processes that the user's code forks, so that they can be terminated."""
-    for name in _LEFT_TO_PARENT:
+    for name in LEFT_TO_PARENT:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     _restore_signals()
 

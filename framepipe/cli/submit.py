@@ -1,0 +1,35 @@
+"""``framepipe submit``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import framepipe as fp
+from framepipe.cli import options
+from framepipe.cli.session import progress_and_stop
+from framepipe.options import SCHEDULERS, DrawOptions, EncodeOptions, SubmitOptions
+from framepipe.timeline import Timing
+
+
+@click.command("submit", cls=options.Verb)
+@click.argument("scheduler", type=click.Choice(SCHEDULERS))
+@options.scene
+@options.OUTPUT
+@options.flags(SubmitOptions, DrawOptions, Timing, EncodeOptions)
+@click.option("--keep-frames", is_flag=True, help="Do not delete the frames afterwards.")
+@click.option("--dry-run", is_flag=True, help="Print the scripts and submit nothing.")
+@click.option("--wait", is_flag=True, help="Return when the movies are built, or cannot be.")
+@options.QUIET
+@options.AS_JSON
+def command(quiet: bool, as_json: bool, **keywords: Any) -> None:
+    """Submit a movie to a cluster: draw in an array of tasks, build, verify, then delete the frames.
+
+    Scripts and logs are in STORE/jobs/. A task whose time is over is queued again and goes on; what dead
+    tasks left is submitted again. The same command submits what is missing.
+    """
+    options.import_from_here()
+    with progress_and_stop(quiet) as callbacks:
+        report = fp.submit(**keywords, **callbacks)
+    options.print_json(report.to_dict()) if as_json else print(report.details())

@@ -1,0 +1,30 @@
+#!/bin/bash
+# Draws the frames of run1: task K those of shard K/64.
+# Written by framepipe VERSION. By hand, in this folder: qsub draw.sh
+#PBS -N framepipe-run1-draw
+#PBS -J 1-4
+#PBS -l select=1:ncpus=1
+#PBS -r y
+#PBS -j oe
+#PBS -V
+
+tasks=(3 7 8 9)  # those that have frames to draw
+task=${tasks[${PBS_ARRAY_INDEX:-1} - 1]}
+folder=/data/run/frames/run1/jobs/1
+exec >>"$folder/draw-$task.log" 2>&1
+cd -- /data/run || exit
+
+/usr/bin/python3 -m framepipe render scene.py:draw \
+    --frames=0-9999 \
+    --store=/data/run/frames/run1 \
+    --workers=1 \
+    --shard="$task/64"
+code=$?
+[ "$code" != 138 ] || code=75  # USR1 came before framepipe listened to it, or after
+echo "$code" >>"$folder/draw-$task.ends"
+# 75: the time was over. What is done is safe, and the task goes on with the rest in its next run.
+if [ "$code" = 75 ] && [ "$(wc -l <"$folder/draw-$task.ends")" -le 100 ]; then
+    qrerun "$PBS_JOBID"
+fi
+[ "$code" != 75 ] || code=1
+exit "$code"
