@@ -116,6 +116,7 @@ class Encoding:
     cached: list[int] = field(default_factory=list)
     _frames: dict[int, int] = field(default_factory=dict)
     _halt: Control = field(default_factory=Control)
+    _films: bool = False
 
     def run(self, control: Control, positions: Sequence[int] | None = None) -> None:
         """Bring all segments, or those at some positions, into the work folder.
@@ -127,6 +128,7 @@ class Encoding:
         """
         positions = range(len(self.keys)) if positions is None else positions
         missing = [at for at in positions if not self._from_cache(at)]
+        self._films = len(missing) == len(self.keys)  # a film of a part would be of no use
         self.on_frame(sum(self._frames.values()))
         with ThreadPoolExecutor(max(1, min(self.jobs, len(missing)))) as pool:
             futures = [pool.submit(self._encode, at) for at in missing]
@@ -160,7 +162,7 @@ class Encoding:
         def count(frames: int) -> None:
             self._frames[at] = frames
 
-        *before, output = segment.step.filmed or segment.step.args
+        *before, output = (self._films and segment.step.filmed) or segment.step.args
         threads = ("-threads", str(threads_each(self.jobs)))
         run_ffmpeg(
             self.tool,
