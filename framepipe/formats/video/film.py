@@ -4,8 +4,8 @@ An encoder decodes each PNG anyway. It also writes them at half their sides, as 
 and the SHA-256 of the bytes that it read. The film counts only where these bytes are those of the right PNGs
 in the right order: otherwise verification decodes the sources itself.
 
-Only with libx264: it compresses a film of plots to a tenth of their PNGs in a tenth of the time that
-decoding them takes, and other codecs take so long that verification is a small part.
+Only with libx264: its films of plots have 3 to 23 % of the bytes of their PNGs and cost less than half of
+decoding these again, and other codecs take so long that verification is a small part.
 """
 
 from __future__ import annotations
