@@ -72,7 +72,6 @@ def main() -> None:
     frames, slow_frames = [*given, *(50_000, 10_000)[len(given) :]]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         os.environ["XDG_STATE_HOME"] = str(folder / "state")
         (folder / "tiny.py").write_text(textwrap.dedent(SCENE))
         make_store(folder, "many", frames)

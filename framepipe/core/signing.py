@@ -23,13 +23,24 @@ _KEY_BYTES = 32
 _KEY_FILES = 10
 
 
+def state_folder() -> Path:
+    """Return the folder for what this account keeps between runs (XDG Base Directory Specification).
+
+    Raises
+    ------
+    RuntimeError
+        The account has no home.
+    """
+    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "framepipe"
+
+
 def _key_files() -> list[Path]:
     """List the key's file, and the spare ones to use where one before is damaged.
 
     None is ever deleted or overwritten: two processes that both find it damaged would else delete each
     other's new key, and what was signed in between would no longer be valid.
     """
-    base = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "framepipe"
+    base = state_folder()
     return [base / "seal.key", *(base / f"seal-{count}.key" for count in range(1, _KEY_FILES))]
 
 

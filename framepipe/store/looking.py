@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from framepipe.core import files
+from framepipe.core.signing import state_folder
 
 T = TypeVar("T")
 
@@ -74,7 +75,7 @@ class Known(NamedTuple):
 class StatusMemory:
     """Remembers which frames of a store were done, by size, times and inode, for the next `status`.
 
-    It is a file of this account's (``$XDG_CACHE_HOME/framepipe``), not of the store, which may come from
+    It is a file of this account's (``$XDG_STATE_HOME/framepipe``), not of the store, which may come from
     elsewhere. Nothing but `status` uses it: what goes into a movie is looked at anew.
 
     Parameters
@@ -85,9 +86,7 @@ class StatusMemory:
     """
 
     def __init__(self, store: Path, key: str) -> None:
-        home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-        name = hashlib.sha256(os.fsencode(store)).hexdigest()[:24]
-        self._path, self._key = Path(home) / "framepipe" / f"status-{name}.json", key
+        self._path, self._key = _file_for(store), key
         self._shapes: list[tuple[Any, ...]] = []
         self._reads: list[Mapping[str, str]] = []
         self._places: dict[str, int] = {}
@@ -96,6 +95,8 @@ class StatusMemory:
         self._began_ns = time.time_ns()
 
     def _load(self) -> dict[str, list[int]]:
+        if self._path is None:
+            return {}
         try:
             data = json.loads(files.read_file(self._path, _MAX_BYTES))
             if data["key"] != self._key:
@@ -137,12 +138,20 @@ class StatusMemory:
 
     def write(self) -> None:
         """Write what is known now; a failure is ignored."""
-        if self._now == self._before:
+        if self._path is None or self._now == self._before:
             return
         data = {"key": self._key, "shapes": self._shapes, "reads": self._reads, "frames": self._now}
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(self._path, json.dumps(data, separators=(",", ":")).encode(), mode=0o600)
+
+
+def _file_for(store: Path) -> Path | None:
+    """Return the file about a store; None for an account without a home."""
+    try:
+        return state_folder() / f"status-{hashlib.sha256(os.fsencode(store)).hexdigest()[:24]}.json"
+    except RuntimeError:
+        return None
 
 
 def _identity(state: os.stat_result) -> list[int]:

@@ -24,7 +24,7 @@ OLD_S = 60
 def store(tmp_path, monkeypatch):
     """A store of 40 frames, all older than what may still change within one tick of a clock."""
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def draw(k):
         return np.full((4, 4, 3), k, np.uint8)
@@ -140,7 +140,7 @@ def test_what_goes_into_a_movie_is_read_again(store, monkeypatch, opened):
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"key": 3}', '{"frames": []}'])
 def test_a_damaged_memory_is_passed_over(store, tmp_path, monkeypatch, text):
     aged(store, monkeypatch)
-    (memory,) = (tmp_path / "cache" / "framepipe").iterdir()
+    (memory,) = (tmp_path / "state" / "framepipe").glob("status-*.json")
     memory.write_text(text)
     assert fp.status(store).complete
 
