@@ -306,6 +306,11 @@ def _open_files() -> list[tuple[str, str]]:
     return open_files
 
 
+#: matplotlib's function that reads all fonts, where no earlier process has kept the list of them. It decides
+#: nothing: a font that is used is read again.
+_FONT_LIST = "_load_fontmanager"
+
+
 class _Stacks:
     """Finds where in the program something happens, by the functions on the stack."""
 
@@ -314,12 +319,14 @@ class _Stacks:
         self._cached: dict[int, tuple[types.CodeType, bool]] = {}  # holds the code, so that no id is reused
 
     def site(self) -> tuple[_Site, bool, bool]:
-        """Return the site; whether the result may be cached; whether framepipe reads for itself."""
+        """Return the site; whether its result may be cached; whether it decides nothing, like our own."""
         users: list[tuple[str, int, int]] = []
         every: list[tuple[str, int, int]] = []
         cached, first = False, ""
         frame: types.FrameType | None = sys._getframe(1)
         while frame is not None:
+            if frame.f_code.co_name == _FONT_LIST and frame.f_code.co_filename.endswith("font_manager.py"):
+                return (), False, True
             room = self._room(frame.f_code.co_filename)
             if room != "hook":
                 place = (frame.f_code.co_filename, frame.f_code.co_firstlineno, frame.f_lasti)

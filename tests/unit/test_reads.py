@@ -551,3 +551,26 @@ def test_reads_are_joined_and_reduced():
 
 def test_the_rooms_that_draw_are_there():
     assert all((Path(OWN) / each / "__init__.py").is_file() for each in _DRAWING)
+
+
+def test_the_first_process_that_lists_all_fonts_reads_what_later_ones_read(tmp_path):
+    """matplotlib keeps the list in its cache folder: on a new machine the first process has to make it."""
+    (tmp_path / "scene.py").write_text(
+        "import matplotlib.font_manager\nfrom matplotlib.figure import Figure\n"
+        "def draw(k):\n    figure = Figure((1, 1))\n    figure.text(0, 0, 'x')\n    figure.savefig('out.png')\n"
+    )
+    (tmp_path / "driver.txt").write_text(DRIVER)
+    said = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "driver.txt"],
+            cwd=tmp_path,
+            env={**os.environ, "MPLCONFIGDIR": str(tmp_path / "cache"), "MPLBACKEND": "agg"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=240,
+        )
+        said.append(json.loads(done.stdout))
+        assert [*(tmp_path / "cache").glob("fontlist*.json")]
+    assert said[0] == said[1]
