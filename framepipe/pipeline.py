@@ -22,6 +22,7 @@ from framepipe.formats import format_of, targets
 from framepipe.formats.notebook import joined
 from framepipe.job.job import Job
 from framepipe.job.record import JobRecord
+from framepipe.movie.ahead import encoding_ahead
 from framepipe.movie.build import carry_out, jobs_of
 from framepipe.movie.cleanup import CleanupReport, delete_frames
 from framepipe.movie.plan import format_of_output, open_store, plan_assembly
@@ -85,6 +86,10 @@ class MakeReport(Summary):
         """See `Summary`."""
         stages = [self.render, *self.movies, *([self.cleanup] if self.cleanup else [])]
         return "\n".join(stage.details() for stage in stages)
+
+    def timings(self) -> str:
+        """Where the time went."""
+        return "\n".join([self.render.timings(), *(movie.timings() for movie in self.movies)])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Return the movies for Jupyter's display."""
@@ -252,21 +257,22 @@ def _make_job(
         encode = replace(encode, metadata=dict(job.metadata))
     check_before_drawing(goal.outputs, job, encode, goal.timing, with_tools=False)
     tools.result()
-    render_report = render_job(
-        job,
-        store,
-        engine,
-        draw,
-        ShardOptions(),
-        control=control,
-        record=job.record(goal.for_json()),
-        owner="make",
-    )
+    jobs = jobs_of(draw.workers)
+    with encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control) as drawing:
+        render_report = render_job(
+            job,
+            store,
+            engine,
+            draw,
+            ShardOptions(),
+            control=drawing,
+            record=job.record(goal.for_json()),
+            owner="make",
+        )
     record = render_report.record  # the script may have been edited while its frames were drawn
     assert record is not None
     use = UseOptions(stale="keep" if draw.stale == "keep" else "error")
     status = store.scan(record, deep=True, digests=store.file_digests())
-    jobs = jobs_of(draw.workers)
     plans = [
         plan_assembly(store, path, goal.timing, encode, use, record=record, status=status, jobs=jobs)
         for path in goal.outputs

@@ -392,11 +392,12 @@ def _rate(fps: Fraction) -> str:
 
 
 def _rounded_marks(durations_s: Sequence[Fraction], ticks_per_s: int | Fraction) -> list[int]:
-    now, marks = Fraction(0), [0]
-    for duration in durations_s:
-        now += duration * ticks_per_s
-        marks.append(int(now + Fraction(1, 2)))
-    return marks
+    """Return the ticks nearest to the start of each frame and to the end; in integers, as sums are exact."""
+    ticks = {duration: duration * ticks_per_s for duration in set(durations_s)}
+    parts = lcm(*(each.denominator for each in ticks.values()))
+    counts = {duration: int(each * parts) for duration, each in ticks.items()}
+    ends = accumulate((counts[duration] for duration in durations_s), initial=0)
+    return [(2 * end + parts) // (2 * parts) for end in ends]
 
 
 def _fraction(value: object) -> Fraction | None:

@@ -41,13 +41,13 @@ FRAMES = 100
 WHITE = (255, 255, 255)
 
 
-def _figure() -> tuple[Figure, Any]:
+def figure_and_axes() -> tuple[Figure, Any]:
     figure = Figure(figsize=(10, 7), dpi=100)
     return figure, figure.add_subplot()
 
 
 def lines(index: int) -> Figure:
-    figure, axes = _figure()
+    figure, axes = figure_and_axes()
     for shift in range(6):
         axes.plot(X, np.sin(X + index / 10 + shift), label=f"curve {shift}")
     axes.legend(loc="upper right")
@@ -55,21 +55,21 @@ def lines(index: int) -> Figure:
 
 
 def image(index: int) -> Figure:
-    figure, axes = _figure()
+    figure, axes = figure_and_axes()
     y, x = np.mgrid[0:200, 0:300] / 30
     axes.imshow(np.sin(x + index / 15) * np.cos(y - index / 20) + 0.3 * np.sin(3 * x * y / 4 + index / 10))
     return figure
 
 
 def dots(index: int) -> Figure:
-    figure, axes = _figure()
+    figure, axes = figure_and_axes()
     axes.scatter(*(PLACES + index * 0.03 * SPEEDS).T, s=200, c=COLOURS, alpha=0.5)
     axes.set(xlim=(-4, 4), ylim=(-4, 4))
     return figure
 
 
 def grows(index: int) -> Figure:
-    figure, axes = _figure()
+    figure, axes = figure_and_axes()
     shown = 4 * (index % FRAMES + 1)
     axes.plot(X[:shown], np.sin(X[:shown]))
     axes.set(xlim=(0, 10), ylim=(-1.2, 1.2))
@@ -162,14 +162,14 @@ def one(way: str, format_: str, store: str, output: str) -> None:
 
     import framepipe  # noqa: F401
 
-    peak = _Peak()
+    peak = Peak()
     begun = time.perf_counter()
     encoded_s = WAYS[format_][way](Path(store), Path(output))
     seconds = time.perf_counter() - begun
     print(json.dumps({"seconds": seconds, "encode": encoded_s or seconds, "mb": peak.end() / 1e6}))
 
 
-class _Peak:
+class Peak:
     """The most memory that this process and its children had together, looked at 20 times a second."""
 
     def __init__(self) -> None:

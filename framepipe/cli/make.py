@@ -21,8 +21,9 @@ from framepipe.timeline import Timing
 @click.option("--preview", is_flag=True, help="A quick look: few frames, small, in a store of their own.")
 @click.option("--all", "all_films", is_flag=True, help="Each film of a script; {name} in -o is its name.")
 @options.QUIET
+@options.TIMINGS
 @options.AS_JSON
-def command(quiet: bool, as_json: bool, all_films: bool, **keywords: Any) -> None:
+def command(quiet: bool, timings: bool, as_json: bool, all_films: bool, **keywords: Any) -> None:
     """Draw frames, build movies, verify them, then delete the frames.
 
     SCRIPT.py alone is run as Python would run it: its animation, or the frames that it shows or saves in a
@@ -43,4 +44,7 @@ def command(quiet: bool, as_json: bool, all_films: bool, **keywords: Any) -> Non
         dicts = [report.to_dict() for report in reports]
         options.print_json(dicts if all_films else dicts[0])
     else:
-        print("\n".join(report.details() for report in reports))
+        for report in reports:
+            print(report.details())
+            if timings:
+                print(report.timings())

@@ -118,6 +118,7 @@ def _after_dashes(context: click.Context, _: click.Parameter, arguments: tuple[s
 
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+TIMINGS = click.option("--timings", is_flag=True, help="Also print where the time went.")
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 OUTPUT = click.option(
     "-o",

@@ -81,9 +81,8 @@ class _Session:
     def _interrupt(self, number: int, _: FrameType | None) -> None:
         if self.stop.requested or self._interrupted:
             raise KeyboardInterrupt
-        self._interrupted = (
-            True  # before the message: who reads it may press Ctrl-C while it is being written
-        )
+        # before the message: who reads it may press Ctrl-C while it is being written
+        self._interrupted = True
         activity = "finishing frames in progress" if self._drawing else "stopping"
         print(f"\nframepipe: {activity}; Ctrl-C again stops at once", file=sys.stderr, flush=True)
         self.stop.request("SIGINT")

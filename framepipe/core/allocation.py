@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from framepipe.core.process import query
 from framepipe.errors import UsageError
 
 #: Variables with the number of processes that were started at once for the same command. (Slurm sets
@@ -143,12 +143,8 @@ _ASKED: tuple[Callable[[Mapping[str, str]], float | None], ...] = (_ask_slurm, _
 
 def _output(*command: str) -> str:
     """Return what a scheduler's program prints; empty if it fails or is missing."""
-    try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_ASK_S, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError, UnicodeError):
-        return ""
+    code, answer = query(command, _ASK_S)
+    return answer if code == 0 else ""
 
 
 def _seconds(text: str) -> float | None:

@@ -85,19 +85,26 @@ def yuv(
     even : bool
         Pad to even sides.
     """
-    opacity = rgba[..., 3].astype(np.float32)
-    rgb: Pixels = rgba[..., :3].astype(np.float32)
-    if not alpha:
-        coverage = opacity[..., None] / 255
-        rgb = rgb * coverage + np.array(background, np.float32) * (1 - coverage)
+    opacity = rgba[..., 3]
+    colours: list[Pixels] = [rgba[..., band].astype(np.float32) for band in range(3)]
+    if not alpha and opacity.min() < 255:
+        coverage = opacity.astype(np.float32) / 255
+        colours = [each * coverage + ground * (1 - coverage) for each, ground in zip(colours, background)]
     padding = [(0, side % 2 if even else 0) for side in opacity.shape]
-    red, green, blue = (np.pad(rgb[..., k], padding, constant_values=background[k]) / 255 for k in range(3))
-    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    chroma = [(blue - luma) / 1.8556, (red - luma) / 1.5748]
-    if half:
-        chroma = [(c[::2, ::2] + c[1::2, ::2] + c[::2, 1::2] + c[1::2, 1::2]) / 4 for c in chroma]
-    planes = [16 + 219 * luma, *(128 + 224 * c for c in chroma)]
-    return [*planes, np.pad(opacity, padding)] if alpha else planes
+    if any(after for _, after in padding):
+        colours = [np.pad(each, padding, constant_values=ground) for each, ground in zip(colours, background)]
+    red, green, blue = colours
+    luma = (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+    # halved before they are combined: the same, as all is linear
+    red, blue, dark = (_halved(each) if half else each for each in (red / 255, blue / 255, luma))
+    planes: Picture = [16 + 219 * luma, 128 + 224 / 1.8556 * (blue - dark), 128 + 224 / 1.5748 * (red - dark)]
+    return [*planes, np.pad(opacity.astype(np.float32), padding)] if alpha else planes
+
+
+def _halved(plane: Pixels) -> Pixels:
+    """Return the means of 2x2 samples."""
+    halved: Pixels = (plane[::2, ::2] + plane[1::2, ::2] + plane[::2, 1::2] + plane[1::2, 1::2]) / 4
+    return halved
 
 
 def split_yuv(raw: bytes, width: int, height: int, *, half: bool = True, alpha: bool = False) -> Picture:

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 try:
-    from isal.isal_zlib import compress as _deflate
+    from isal import isal_zlib as _zlib
 except ImportError:  # no wheel for this platform: the same format, slower
-    from zlib import compress as _deflate  # type: ignore[assignment]
+    _zlib = zlib  # type: ignore[misc]
+_ZlibError: Any = _zlib.error
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
@@ -121,8 +122,46 @@ def encode(
     if dpi is not None:
         per_metre = round(dpi / 0.0254)
         chunks.append(_chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)))
-    chunks += [_chunk(b"IDAT", _deflate(filtered.data, 1)), _END]
+    chunks += [_chunk(b"IDAT", _zlib.compress(filtered.data, 1)), _END]
     return b"".join(chunks)
+
+
+def decode(data: bytes) -> npt.NDArray[np.uint8] | None:
+    """Decode a PNG that `encode` wrote: half the time of a decoder of all PNGs.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3) or (height, width, 4), or None
+        None for other programs' PNGs, and for damaged ones.
+    """
+    import numpy as np
+
+    try:
+        width, height, *form = struct.unpack_from(">IIBBBBB", data, len(SIGNATURE) + 8)
+        channels = {(8, 2, 0, 0, 0): 3, (8, 6, 0, 0, 0): 4}.get(tuple(form))
+        parts: dict[bytes, list[bytes]] = {}
+        for kind, start, end in chunks(data):
+            parts.setdefault(kind, []).append(data[start + 8 : end - 4])
+        if channels is None or b"tRNS" in parts or width * height > MAX_PIXELS:
+            return None
+        size = height * (1 + width * channels)
+        raw = _zlib.decompress(b"".join(parts[b"IDAT"]), bufsize=size)
+    except (struct.error, KeyError, ValueError, _ZlibError):
+        return None
+    filtered = np.frombuffer(raw, np.uint8)
+    if filtered.size != size or not np.all(filtered[:: 1 + width * channels] == _UP):
+        return None
+    rows = filtered.reshape(height, -1)[:, 1:]
+    pixels = np.empty((height, width * channels), np.uint8)
+    pixels[0] = rows[0]
+    for above, row, into in zip(pixels, rows[1:], pixels[1:]):
+        np.add(above, row, out=into)
+    return pixels.reshape(height, width, channels)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

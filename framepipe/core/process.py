@@ -21,6 +21,7 @@ from framepipe.core.control import NO_CONTROL, STALL_S, Control, reap
 _WATCHDOG = str(Path(__file__).with_name("watchdog.py"))
 _TAIL_BYTES = 16_384
 _TICK_S = 0.1
+_LOWEST_PRIORITY = 19
 _DRAIN_S = 2.0
 _MAX_LINES = 200
 _LOADER = re.compile(r"^ERROR: ld\.so: .*\n?", re.MULTILINE)
@@ -134,6 +135,7 @@ def run(
     stall_s: float = STALL_S,
     control: Control = NO_CONTROL,
     env: Mapping[str, str] | None = None,
+    gives_way: bool = False,
 ) -> ProcessResult:
     """Run a program to its end.
 
@@ -152,6 +154,8 @@ def run(
         The program is killed when a stop is requested.
     env : mapping, optional
         Additions to the environment.
+    gives_way : bool
+        Run it with the lowest priority.
 
     Raises
     ------
@@ -167,6 +171,9 @@ def run(
         start_new_session=True,
         env={**os.environ, **(env or {})},
     )
+    if gives_way:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, process.pid, _LOWEST_PRIORITY)
     out, err = _Lines(process.stdout), _Tail(process.stderr)
     killed, last_progress_s = "", time.monotonic()
     try:

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from framepipe.core.control import NO_CONTROL, STALL_S, Control
 from framepipe.core.process import Tool, query, run
@@ -125,6 +126,7 @@ def run_ffmpeg(
     on_frame: Callable[[int], None] | None = None,
     stall_s: float = STALL_S,
     control: Control = NO_CONTROL,
+    gives_way: bool = False,
 ) -> None:
     """Run one ffmpeg command, and check that it succeeded.
 
@@ -138,7 +140,7 @@ def run_ffmpeg(
         Frames that it must write.
     on_frame : callable, optional
         Called with the number of frames written so far.
-    stall_s, control
+    stall_s, control, gives_way
         See `framepipe.core.process.run`.
 
     Raises
@@ -157,7 +159,8 @@ def run_ffmpeg(
 
     # by default SVT-AV1 and libva print information on stderr
     env = {"SVT_LOG": "1", "LIBVA_MESSAGING_LEVEL": "1"}
-    result = run([tool.path, *args], cwd=cwd, on_lines=read, stall_s=stall_s, control=control, env=env)
+    options: dict[str, Any] = {"stall_s": stall_s, "control": control, "gives_way": gives_way}
+    result = run([tool.path, *args], cwd=cwd, on_lines=read, env=env, **options)
     problem = result.verdict()
     if not problem and frames is not None:
         if (progress["frame"], progress.get("progress")) != (str(frames), "end"):

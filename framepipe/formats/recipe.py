@@ -70,11 +70,15 @@ class Step:
         Frames that it must write, None where it does not count them.
     reports_progress : bool
         Its progress is the movie's.
+    filmed : tuple of str
+        All arguments of the same command if it is to film its sources too; see
+        `framepipe.formats.video.film`. Empty if it cannot.
     """
 
     args: tuple[str, ...]
     frames: int | None
     reports_progress: bool
+    filmed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,8 @@ def format_range(numbers: Iterable[int]) -> str:
 
     >>> format_range([3, 0, 1, 2, 8])
     '0-3,8'
-    >>> format_range([2, 10, 18, 3, 11, 19])
-    '2-18x8,3-19x8'
+    >>> format_range(number for number in range(200) if number % 8 in (2, 5))
+    '2-194x8,5-197x8'
     """
     ordered = sorted(set(numbers))
     runs = _runs(ordered)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,10 @@ def carry_out(
     def on_frame(count: int) -> None:
         control.tell("encode", min(count, total), total, label=label)
 
+    began = time.perf_counter()
     with work_folder(plan) as folder:
         encoding = _encode(plan, tool, folder, jobs_of(workers), on_frame, control)
+        encoded = time.perf_counter()
         movie_path = folder / plan.recipe.output
         control.tell("verify", 0, 1, label=label)
         report, notes = _verify(plan, tool, shrinker, movie_path, control)
@@ -77,6 +80,7 @@ def carry_out(
         report = VerifyReport(plan.output, report.checks)
         control.tell("verify", 1, 1, label=label)
         movie = _movie(plan, tool, report, movie_path, [*_notes_of(encoding), *notes])
+        movie = replace(movie, encode_s=encoded - began, verify_s=time.perf_counter() - encoded)
         digest = digest_file(movie_path)
         plan.format.publish(movie_path, plan.output)
     stems = [key.stem for key in encoding.keys] if encoding and encoding.cache else []

@@ -31,7 +31,7 @@ def prepare(
     for step in recipe.steps:
         run_ffmpeg(
             tool,
-            step.args,
+            step.filmed or step.args,
             cwd=folder,
             frames=step.frames,
             on_frame=on_frame if step.reports_progress else None,

@@ -32,6 +32,8 @@ class Movie(Summary):
     report : VerifyReport
     notes : tuple of str
         Notes for the user: rounded times, missing frames, rejected tools.
+    encode_s, verify_s : float
+        Seconds on the clock.
     """
 
     path: Path
@@ -44,6 +46,12 @@ class Movie(Summary):
     size_bytes: int
     report: VerifyReport
     notes: tuple[str, ...] = ()
+    encode_s: float = 0.0
+    verify_s: float = 0.0
+
+    def timings(self) -> str:
+        """Where the time went, in a line."""
+        return f"{short_path(self.path)}: encode {self.encode_s:.2f} s, verify {self.verify_s:.2f} s"
 
     def summary(self) -> str:
         """See `Summary`."""
@@ -78,6 +86,8 @@ class Movie(Summary):
             "height_px": self.height,
             "size_bytes": self.size_bytes,
             "notes": list(self.notes),
+            "encode_s": round(self.encode_s, 3),
+            "verify_s": round(self.verify_s, 3),
             "verified": self.report.to_dict(),
         }
 

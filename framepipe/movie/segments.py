@@ -100,6 +100,8 @@ class Encoding:
     stall_s : float
     on_frame : callable
         Called in this thread with the number of frames done.
+    gives_way : bool
+        Encode only with what other processes leave of the processors.
     """
 
     recipe: Recipe
@@ -110,9 +112,11 @@ class Encoding:
     jobs: int
     stall_s: float
     on_frame: Callable[[int], None]
+    gives_way: bool = False
     cached: list[int] = field(default_factory=list)
     _frames: dict[int, int] = field(default_factory=dict)
     _halt: Control = field(default_factory=Control)
+    _films: bool = False
 
     def run(self, control: Control, positions: Sequence[int] | None = None) -> None:
         """Bring all segments, or those at some positions, into the work folder.
@@ -124,6 +128,7 @@ class Encoding:
         """
         positions = range(len(self.keys)) if positions is None else positions
         missing = [at for at in positions if not self._from_cache(at)]
+        self._films = len(missing) == len(self.keys)  # a film of a part would be of no use
         self.on_frame(sum(self._frames.values()))
         with ThreadPoolExecutor(max(1, min(self.jobs, len(missing)))) as pool:
             futures = [pool.submit(self._encode, at) for at in missing]
@@ -157,7 +162,7 @@ class Encoding:
         def count(frames: int) -> None:
             self._frames[at] = frames
 
-        *before, output = segment.step.args
+        *before, output = (self._films and segment.step.filmed) or segment.step.args
         threads = ("-threads", str(threads_each(self.jobs)))
         run_ffmpeg(
             self.tool,
@@ -167,13 +172,14 @@ class Encoding:
             on_frame=count,
             stall_s=self.stall_s,
             control=self._halt,
+            gives_way=self.gives_way,
         )
         self._check(segment)
         if self.cache is not None:
             self.cache.add(self.keys[at], self.folder / segment.output)
 
     def _check(self, segment: Segment) -> None:
-        """Check that a segment is whole before it is kept: all of its frames decode without an error."""
+        """Check that a segment has all of its frames; they are decoded when the movie is verified."""
         expected = len(segment.numbers)
         if not FORMATS[self.recipe.format].is_video:
             try:
@@ -183,7 +189,8 @@ class Encoding:
             if count != expected:
                 raise EncoderFailed(f"{segment.output} has {count} of {expected} frames", tool=self.tool)
             return
-        source = ffmpeg.input(segment.output, err_detect="explode").video.output("-", format="null", **SAME)
+        source = ffmpeg.input(segment.output, err_detect="explode").video
+        source = source.output("-", format="null", vcodec="copy", **SAME)
         args = [*GLOBAL_ARGS, *PROGRESS_ARGS, *source.get_args()]
         run_ffmpeg(
             self.tool,

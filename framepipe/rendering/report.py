@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from framepipe.core.summary import Summary, short_path
 from framepipe.errors import EngineError, FramesFailed, Interrupted
 from framepipe.job.frames import format_range, format_range_briefly
 from framepipe.job.record import JobRecord
+from framepipe.rendering.costs import Costs
 from framepipe.rendering.engines import Failed
 from framepipe.rendering.news import key_of
 
@@ -56,6 +57,8 @@ class RenderReport(Summary):
         The contents of ``job.json`` now.
     helped : tuple of int
         Numbers of frames of other tasks that were drawn too.
+    costs : Costs
+        Where the time of the workers went.
     """
 
     store: Path
@@ -76,6 +79,11 @@ class RenderReport(Summary):
     ended: int | None = None
     record: JobRecord | None = None
     helped: tuple[int, ...] = ()
+    costs: Costs = field(default_factory=Costs)
+
+    def timings(self) -> str:
+        """Where the time went, as a table."""
+        return f"{short_path(self.store)}: {self.costs.table(self.workers, self.seconds)}"
 
     def summary(self) -> str:
         """See `Summary`."""
@@ -109,6 +117,7 @@ class RenderReport(Summary):
             "engine": self.engine,
             "workers": self.workers,
             "seconds": round(self.seconds, 3),
+            "costs_s": {name: round(each, 3) for name, each in asdict(self.costs).items()},
             "order": self.order,
             "trials": self.trials,
             "compared": self.compared,

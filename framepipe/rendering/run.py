@@ -11,6 +11,7 @@ from framepipe.core.control import Stop
 from framepipe.errors import RenderError, StoreError
 from framepipe.job.frames import format_range
 from framepipe.job.record import Order
+from framepipe.rendering.costs import Costs
 from framepipe.rendering.engines.base import Drawn, Ended, Failed, Outcome, Task, WorkerPool
 from framepipe.rendering.engines.original import Original, digest_of
 from framepipe.rendering.schedule import Chunks, ContiguousChunks, FixedSequences, InOrder
@@ -134,6 +135,8 @@ class Run:
     failures : list of Failed
     trials : int
         Number of frames that were drawn only to compare.
+    costs : Costs
+        Of all frames that were drawn, those too.
     reads : set of (str, str)
         Files that frames were drawn from, and the digests of their contents then.
     uses : set of str
@@ -171,6 +174,7 @@ class Run:
         self.original: Original | None = None
         self._digests: dict[int, str] = {}
         self._files_by_number: dict[int, dict[str, str]] = {}
+        self.costs = Costs()
         self._costs: list[tuple[float, float]] = []
         self._has_compared = False
         self._reused: set[int] = set()  # frames of which only what had changed was drawn
@@ -412,7 +416,8 @@ class Run:
             self._has_compared = True
         if isinstance(outcome, Drawn):
             if task.keep:
-                self._costs.append((outcome.update_s, outcome.draw_s))
+                self._costs.append((outcome.costs.update_s, outcome.costs.draw_s))
+            self.costs += outcome.costs
             if checked and outcome.changed and not self._replay:
                 raise _stateful_by(outcome.changed)
         digest = digest_of(outcome)

@@ -128,6 +128,7 @@ class Rendering:
         self._presence = Presence(store, control, self._shard, time_left_s)
         self._is_agreed = not self._presence.is_shared
         self._skipped: set[int] = set()  # drawn by other tasks meanwhile
+        self._finds_old_frames = False  # then a listing of the folder does not tell what is done
 
     def carry_out(self, record: JobRecord, order: str) -> RenderReport:
         """Draw; if frames turn out to depend on the order, draw again in a safe one.
@@ -393,7 +394,7 @@ class Rendering:
     def _help_others(self, report: RenderReport) -> RenderReport:
         """Draw what is left of the frames of other tasks that have begun, from the far end of their parts.
 
-        They need not know: both would store the same bytes, and both look before they begin a frame. A task
+        They need not know: both would store the same pixels, and both look before they begin a frame. A task
         that has not begun yet is left its frames.
         """
         record = report.record
@@ -402,7 +403,7 @@ class Rendering:
         helped: list[int] = []
         failed: list[Failed] = []
         while not self._stop.requested and (numbers := self._left_to_others(record)):
-            run, skipped = self._draw_of_others(record, numbers, len(report.drawn), len(helped))
+            run, skipped = self._draw_of_others(record, numbers, len(helped))
             helped += run.drawn_numbers
             failed += run.failures
             if not (run.drawn_numbers or run.failures or skipped):
@@ -416,17 +417,17 @@ class Rendering:
     def _left_to_others(self, record: JobRecord) -> list[int]:
         """Return frames of other tasks that are not done and have not failed, see `share_of`."""
         plan = list(self._job.frames.numbers)
-        failed = FailureLog(self._store.path).numbers()
+        failed, there = FailureLog(self._store.path).numbers(), {*self._store.numbers()}
         left = []
         for k in shards_in_need(self._presence.others(), self._shard, record.order):
             part = plan[k - 1 :: self._shard[1]]
-            status = self._store.scan(record, values=self._values, numbers=part, digests=self._digests)
-            left.append([number for number in _without(part, status.done) if number not in failed])
+            if self._finds_old_frames:
+                status = self._store.scan(record, values=self._values, numbers=part, digests=self._digests)
+                there = {*status.done}
+            left.append([number for number in part if number not in there and number not in failed])
         return share_of(left, self._shard, self._job.frames.index_by_number())
 
-    def _draw_of_others(
-        self, record: JobRecord, numbers: list[int], drawn: int, helped: int
-    ) -> tuple[Run, list[int]]:
+    def _draw_of_others(self, record: JobRecord, numbers: list[int], helped: int) -> tuple[Run, list[int]]:
         """Draw frames of other tasks; return the run, and which frames were done meanwhile."""
         work, plan = self._work(record, open_order=False)
         status = self._store.scan(
@@ -474,6 +475,7 @@ class Rendering:
             compared=self._compared + run.compared,
             notes=tuple(self._notes),
             warnings=tuple(warning_lines(merged(run.warnings))),
+            costs=run.costs,
             ended=run.end_index,
             record=record,
         )
@@ -518,6 +520,7 @@ class Rendering:
     def _look(self, record: JobRecord, previous: JobRecord | None) -> _Pending:
         """Scan the store, and say which frames are to be drawn."""
         status = self._scan(record, previous)
+        self._finds_old_frames |= bool(status.stale or status.broken)
         kept_though_stale = status.stale if self._stale == "keep" else ()
         done = () if self._redraws_all else (*status.done, *kept_though_stale)
         if self._growing:

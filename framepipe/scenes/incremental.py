@@ -1,4 +1,4 @@
-"""Frames of one figure, of which only what has changed is drawn; and the proof that this shows the same.
+"""Frames of which only what does not look as before is drawn; and the proof that this shows the same.
 
 A frame that is due for it is also drawn in full, by plain ``savefig``, and compared byte for byte. The first
 difference ends it for this process; `framepipe.rendering.session` deals with the frames before.
@@ -30,7 +30,7 @@ _USELESS = 0.95
 
 
 class Incremental:
-    """Draws frames of a figure that stays, in one process.
+    """Draws the frames of one process, from memory where it may.
 
     Parameters
     ----------

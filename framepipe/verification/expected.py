@@ -25,8 +25,8 @@ class Tolerance:
     Attributes
     ----------
     floor_db : float
-        Minimum PSNR of a frame against its source. It is low, since the worst source is noise in all
-        colours: wrong pictures are detected patch by patch.
+        Minimum PSNR of a frame against its source; in videos, of their small pictures. It is low, since the
+        worst source is noise in all colours: wrong pictures are detected patch by patch.
     patch_limit : float
         Maximum difference of the means of an 8x8 patch; see `worst_patch`.
     closer_off : float

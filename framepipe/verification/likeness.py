@@ -16,17 +16,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from framepipe.core import png
 from framepipe.core.cpus import usable_cpus
 from framepipe.core.images import PATCH_PX, PERFECT_DB, Pixels
 from framepipe.verification.blocks import Lineup, Search, Suspect
 from framepipe.verification.cells import (
     BLOCK_PX,
+    CELL_PX,
     Blocks,
     Cells,
+    Indices,
     block_errors,
     cells_of,
     cut,
     differences,
+    psnr,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ Doubtful = tuple[Cells, Cells, Pixels]
 #: Above it no comparison with the neighbours is needed: no source of theirs is closer by a dB.
 _AS_GOOD_AS_EQUAL_DB = 70.0
 _NEARLY_DB = PERFECT_DB - 0.1  # one pixel of a million differs
+_HARDLY = 2.0  # an error of a patch; every lossy format has a greater limit
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,7 @@ def frame_scores(
     *,
     recheck: Callable[[Planes, Planes, float], float] = lambda picture, source, off: off,
     lineup: Lineup | None = None,
+    in_rgb: bool = False,
 ) -> Iterator[FrameScore]:
     """Compare each picture with its source and the neighbouring ones.
 
@@ -163,13 +169,19 @@ def frame_scores(
         Called with a picture, its source and the error of the worst patch; returns the error that counts.
     lineup : Lineup, optional
         Examines the blocks of each picture that is not almost equal to its source.
+    in_rgb : bool
+        ``to_planes`` leaves opaque pictures as they are.
     """
 
-    def compare(picture: Planes, near: Sequence[Future[Planes] | None]) -> tuple[FrameScore, Doubtful | None]:
+    def compare(shown: Shown, near: Sequence[Future[Shown] | None]) -> tuple[FrameScore, Doubtful | None]:
         before, own, after = (each.result() if each else None for each in near)
         assert own is not None
-        score = _score(picture, before, own, after, recheck)
-        return score, _doubtful(picture, own, score, lineup.min_squares) if lineup else None
+        if quick := _nearly_equal(shown, own, lineup.min_squares if lineup and in_rgb else 0):
+            return quick, None
+        picture, source = shown.planes, own.planes
+        neighbours = [each.planes if each else None for each in (before, after)]
+        score = _score(picture, neighbours[0], source, neighbours[1], recheck)
+        return score, _doubtful(picture, source, score, lineup.min_squares) if lineup else None
 
     def result(at: int, future: Future[tuple[FrameScore, Doubtful | None]]) -> FrameScore:
         score, pair = future.result()
@@ -182,10 +194,10 @@ def frame_scores(
     threads = min(usable_cpus(), _MAX_THREADS)
     # two pools: judges that wait for sources must not keep them from being read
     with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as judges:
-        window = _Window(sources, lambda path: readers.submit(read, path, to_planes))
+        window = _Window(sources, lambda path: readers.submit(Shown.read, path, to_planes))
         pending: deque[tuple[int, Future[tuple[FrameScore, Doubtful | None]]]] = deque()
         for at, picture in enumerate(pictures):
-            pending.append((at, judges.submit(compare, to_planes(picture), window.neighbours(at))))
+            pending.append((at, judges.submit(compare, Shown.of(picture, to_planes), window.neighbours(at))))
             if len(pending) > 2 * threads:
                 yield result(*pending.popleft())
         while pending:
@@ -275,23 +287,119 @@ def _score(
     return FrameScore(own_db, off, closeness, offs, next_source_db, max(0.0, plain - off))
 
 
+@dataclass
+class Shown:
+    """A picture as its format shows it: as an array, and as planes when they are needed.
+
+    Attributes
+    ----------
+    to_planes : callable
+    pixels : ndarray of uint8, shape (height, width, 3), or None
+        None if it may be transparent.
+    """
+
+    to_planes: Callable[[Image], Planes]
+    pixels: Pixels | None
+    _planes: Planes | None = None
+
+    @classmethod
+    def of(cls, image: Image, to_planes: Callable[[Image], Planes]) -> Shown:
+        """Take a copy of an image."""
+        if image.mode == "RGB" and not image.has_transparency_data:
+            return cls(to_planes, np.asarray(image))
+        return cls(to_planes, None, to_planes(image))
+
+    @classmethod
+    def read(cls, path: Path, to_planes: Callable[[Image], Planes]) -> Shown:
+        """Read a source."""
+        from PIL import Image as Images
+
+        pixels = png.decode(path.read_bytes())
+        if pixels is not None and pixels.shape[2] == 3:
+            return cls(to_planes, pixels)
+        if pixels is not None:
+            return cls(to_planes, None, to_planes(Images.fromarray(pixels)))
+        with Images.open(path) as image:
+            image.load()
+            return cls(to_planes, None, to_planes(image))
+
+    @property
+    def planes(self) -> Planes:
+        """The planes; made once."""
+        from PIL import Image as Images
+
+        if self._planes is None:
+            assert self.pixels is not None
+            self._planes = self.to_planes(Images.fromarray(self.pixels))
+        return self._planes
+
+
 def read(path: Path, to_planes: Callable[[Image], Planes]) -> Planes:
     """Read a source, as the format shows it."""
-    from PIL import Image as Images
+    return Shown.read(path, to_planes).planes
 
-    with Images.open(path) as image:
-        image.load()
-        return to_planes(image)
+
+def _nearly_equal(shown: Shown, own: Shown, min_squares: float) -> FrameScore | None:
+    """Score a picture that differs from its source in few samples, and only a little.
+
+    Parameters
+    ----------
+    shown, own : Shown
+    min_squares : float
+        None of its blocks is off by as much; 0: only equal pictures are scored.
+
+    Returns
+    -------
+    FrameScore or None
+        None if they must be compared in full.
+    """
+    if shown.pixels is None or own.pixels is None or shown.pixels.shape != own.pixels.shape:
+        return None
+    at = _differing(shown.pixels.reshape(-1), own.pixels.reshape(-1))
+    if at is None or (at.size and not min_squares):
+        return None
+    if not at.size:
+        return FrameScore(PERFECT_DB, 0.0)
+    steps = shown.pixels.reshape(-1)[at].astype(np.int16) - own.pixels.reshape(-1)[at]
+    level = psnr(float(np.sum(steps.astype(np.float64) ** 2)), shown.pixels.size)
+    off, off_in_cells = (_worst_mean(at, steps, shown.pixels.shape, side) for side in (PATCH_PX, CELL_PX))
+    if level <= _AS_GOOD_AS_EQUAL_DB or off > _HARDLY or (off_in_cells * BLOCK_PX) ** 2 >= min_squares:
+        return None
+    return FrameScore(level, off)
+
+
+def _differing(one: Pixels, other: Pixels) -> Indices | None:
+    """Return where two rows of bytes differ; None if in more than a few places."""
+    words = one.size // 8
+    pairs = [each[: 8 * words].view(np.uint64) for each in (one, other)]
+    some = np.flatnonzero(pairs[0] != pairs[1])
+    if some.size > words // 16:
+        return None
+    at = np.concatenate([(some[:, None] * 8 + np.arange(8)).ravel(), np.arange(8 * words, one.size)])
+    differing: Indices = at[one[at] != other[at]]
+    return differing
+
+
+def _worst_mean(at: Indices, steps: Pixels, shape: tuple[int, ...], side: int) -> float:
+    """Return the greatest mean of the steps in squares of some pixels, of each colour; 0 to 255."""
+    height, width, bands = shape
+    row, rest = np.divmod(at, width * bands)
+    column, band = np.divmod(rest, bands)
+    row, column = row // side, column // side
+    squares, which = np.unique((row * width + column) * bands + band, return_inverse=True)
+    row, column = np.divmod(squares // bands, width)
+    areas = np.minimum(side, height - row * side) * np.minimum(side, width - column * side)
+    return float(np.max(np.abs(np.bincount(which, steps)) / areas))
 
 
 class _Window:
     """The sources around a position, each read once, and the next one while others are compared."""
 
-    def __init__(self, sources: Sequence[Path], read: Callable[[Path], Future[Planes]]) -> None:
+    def __init__(self, sources: Sequence[Path], read: Callable[[Path], Future[Shown]]) -> None:
         self._sources, self._read = sources, read
-        self._loading: dict[Path, Future[Planes]] = {}
+        self._loading: dict[Path, Future[Shown]] = {}
 
-    def neighbours(self, at: int) -> list[Future[Planes] | None]:
+    def neighbours(self, at: int) -> list[Future[Shown] | None]:
         """Return the sources before, at and after a position; None where there is none or it is the same."""
         near = {k: self._sources[k] for k in (at - 1, at, at + 1) if 0 <= k < len(self._sources)}
         self._loading = {path: self._loading.get(path) or self._read(path) for path in near.values()}

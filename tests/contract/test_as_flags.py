@@ -30,6 +30,7 @@ from framepipe.timeline import Timing
 GROUPS = [SceneOptions, DrawOptions, ShardOptions, Timing, EncodeOptions, UseOptions, SubmitOptions]
 #: A value for each option that is not chosen from a list, is no number, and is no switch.
 VALUES: dict[str, Any] = {
+    "time_left": "1:30:00",
     "params": {"amplitude": 0.5, "title": "a=b", "digits": "3", "null": "null", "many": [1, "x"], "on": True},
     "seed": "12",
     "env": ["HOME", "-x"],

@@ -24,7 +24,7 @@ LEAST = {
     "plan": ["a.py:draw"],
     "submit": ["slurm", "a.py:draw", "-o", "a.gif"],
 }
-ONLY_CLI = {"as_json", "quiet", "dry_run", "help", "watch", "every"}
+ONLY_CLI = {"as_json", "quiet", "timings", "dry_run", "help", "watch", "every"}
 ONLY_LIBRARY = {"progress", "stop"}
 
 

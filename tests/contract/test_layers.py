@@ -86,7 +86,13 @@ def test_the_library_prints_and_exits_nowhere():
 def test_only_the_command_line_touches_signal_handlers_and_the_working_folder():
     for name, tree in modules():
         if name.startswith(
-            ("cli/", "rendering/engines/stage.py", "formats/gif/magick_child.py", "core/watchdog.py")
+            (
+                "__main__.py",
+                "cli/",
+                "rendering/engines/stage.py",
+                "formats/gif/magick_child.py",
+                "core/watchdog.py",
+            )
         ):
             continue
         assert not called(tree, "signal.signal", "os.chdir", "os.umask"), name

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 import urllib.request
+from itertools import pairwise
 
 import numpy as np
 import websocket
@@ -194,6 +195,32 @@ def on_screen(tab):
 
 def text(tab, selector):
     return tab.js(f"document.querySelector({selector!r}).textContent")
+
+
+#: Chromium's rate of refreshes, and what one lasts.
+REFRESH_MS = 1000 / 60
+
+
+def by_refreshes(tab):
+    """From the next page on, a refresh of the screen lasts a sixtieth of a second, however long the machine takes.
+
+    What is due when is exact by this clock. By the machine's own, a busy one shows frames late.
+    """
+    clock = f"""(() => {{
+      let now = 0;
+      const refreshed = window.requestAnimationFrame.bind(window);
+      const count = () => {{ now += {REFRESH_MS}; refreshed(count); }};
+      refreshed(count);
+      performance.now = () => now;
+      window.requestAnimationFrame = (call) => refreshed(() => call(now));
+    }})()"""
+    tab.ask("Page.addScriptToEvaluateOnNewDocument", source=clock)
+
+
+def rounds_ms(tab):
+    """How long each round lasted of a movie that is watched."""
+    starts_ms = [each[1] for each in tab.js("window.seen") if each[0] == 0]
+    return [later - sooner for sooner, later in pairwise(starts_ms)]
 
 
 def watch(tab):

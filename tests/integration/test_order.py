@@ -354,7 +354,7 @@ def test_a_frame_that_hangs_once_is_drawn_by_another_worker(tmp_path):
             time.sleep(600)
         return count(k)
 
-    fp.render(animation(update, 8), store=tmp_path / "s", workers=2, frame_timeout_s=2, order="replay")
+    fp.render(animation(update, 8), store=tmp_path / "s", workers=2, frame_timeout_s=5, order="replay")
     assert flag.exists()
     assert values(tmp_path / "s") == counted(8)
 

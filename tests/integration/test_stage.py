@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import pytest
 import framepipe as fp
 from framepipe.core.images import read_png
 from tests.support.forked import run_python
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, wait_for
 
 FRAMES = 10
 HEAD = """
@@ -306,16 +305,6 @@ def children_of(pid):
     return found
 
 
-def until(condition, seconds=90.0):
-    """Wait for something; False if it does not come."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("engine", ["local", "serial"])
 def test_the_first_signal_ends_the_loading_of_a_script_that_hangs(folder, name, engine):
@@ -332,12 +321,12 @@ def test_the_first_signal_ends_the_loading_of_a_script_that_hangs(folder, name, 
         engine,
     ]
     run = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-    assert until((folder / "begun").exists)
+    wait_for((folder / "begun").exists)
     below = children_of(run.pid)
     run.send_signal(getattr(signal, name))
     _, said = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == (130 if name == "SIGINT" else 75), said
-    assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
     assert not (folder / "s").exists(), "nothing was drawn: nothing is left"
 
 
@@ -349,17 +338,19 @@ def test_a_killed_process_costs_no_frame(folder, victim):
             open(f"pid-{os.getpid()}", "w")
             total[0] += k
             shown(total[0])
-            time.sleep(0.15)
+            while os.path.exists("s/frame_000000.png") and not os.path.exists("go"):
+                time.sleep(0.01)
     """
     write(folder, code, ANIMATION)
     command = [sys.executable, "-m", "framepipe", "render", "film.py", "--store", "s", "-j", "2", "-q"]
     run = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-    assert until(lambda: list((folder / "s").glob("frame_*.png")))
+    wait_for((folder / "s" / "frame_000000.png").exists)
     drawing = {int(path.name[4:]) for path in folder.glob("pid-*")}
     stages = {
         pid for pid in children_of(run.pid) if pid not in drawing and "engines.stage" in command_of(pid)
     }
     os.kill(min(stages) if victim == "stage" else max(drawing), signal.SIGKILL)
+    (folder / "go").touch()
     _, said = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, said
     assert numbers_in(folder / "s") == [sum(range(k + 1)) for k in range(FRAMES)]
@@ -382,7 +373,7 @@ def test_a_large_array_is_in_memory_once(folder):
     write(folder, code, ANIMATION)
     command = [sys.executable, "-m", "framepipe", "render", "film.py", "--store", "s", "-j", "4", "-q"]
     run = subprocess.Popen(command, cwd=folder)
-    assert until(lambda: len(list((folder / "s").glob("frame_*.png"))) >= 3)
+    wait_for(lambda: len(list((folder / "s").glob("frame_*.png"))) >= 3)
     private = sum(private_bytes(pid) for pid in children_of(run.pid))
     assert run.wait(timeout=PATIENCE_S) == 0
     assert private < 4 * 60_000_000, "each of several processes holds an array of 60 MB"
@@ -414,7 +405,7 @@ def test_slow_frames_in_short_slices_get_on(folder, workers):
     for _ in range(2):
         run = subprocess.Popen([*command, "-j", str(workers), "-q"], cwd=folder, stderr=subprocess.DEVNULL)
         before = len(list((folder / "s").glob("frame_*.png")))
-        assert until(lambda: len(list((folder / "s").glob("frame_*.png"))) >= before + 5, 60)
+        wait_for(lambda: len(list((folder / "s").glob("frame_*.png"))) >= before + 5)
         run.send_signal(signal.SIGTERM)
         run.wait(timeout=PATIENCE_S)
         done.append(len(list((folder / "s").glob("frame_*.png"))) - before)
@@ -475,4 +466,4 @@ def test_no_worker_is_left_when_a_render_is_over(tmp_path, monkeypatch, frames):
         return plt.figure(figsize=(0.4, 0.4), dpi=50, facecolor=str(len(calls) / 20))
 
     assert fp.render(draw, frames, store=tmp_path / "s", workers=3).drawn
-    assert until(lambda: not marked(mark), 10), "processes of the render are still there"
+    wait_for(lambda: not marked(mark))

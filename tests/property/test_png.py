@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from framepipe.core.png import SIGNATURE, PngInfo, encode, inspect
+from framepipe.core.png import SIGNATURE, PngInfo, decode, encode, inspect
 from tests.conftest import bundled_ffmpeg, debian_ffmpeg
 
 FIXED = [HealthCheck.function_scoped_fixture]
@@ -44,6 +44,22 @@ def test_pillow_reads_any_picture_as_it_was(pixels, stamp, dpi, background):
         image.load()
         assert np.array_equal(np.asarray(image), pixels)
         assert image.text.get("framepipe", "") == stamp
+
+
+@given(pictures(), PASSPORTS)
+@settings(max_examples=150, deadline=None)
+def test_our_decoder_reads_any_picture_as_it_was(pixels, stamp):
+    assert np.array_equal(decode(encode(pixels, stamp)), pixels)
+
+
+@given(pictures(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_our_decoder_reads_a_damaged_picture_as_it_was_or_not_at_all(pixels, data):
+    whole = bytearray(encode(pixels))
+    start = whole.index(b"IDAT") + 4
+    whole[data.draw(st.integers(start, len(whole) - 17))] ^= 1 << data.draw(st.integers(0, 7))
+    decoded = decode(bytes(whole[: data.draw(st.integers(start, len(whole)))]))
+    assert decoded is None or np.array_equal(decoded, pixels)
 
 
 @given(

@@ -79,7 +79,7 @@ def test_a_range_of_ten_million_frames_and_one_is_too_long():
         ([number for number in range(1_000) if number % 64 in (2, 17, 18)], "2-962x64,17-977x64,18-978x64"),
     ],
 )
-def test_numbers_are_told_as_a_short_sorted_range(numbers, text):
+def test_numbers_are_told_as_a_short_range(numbers, text):
     assert format_range(numbers) == text
 
 

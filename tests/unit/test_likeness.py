@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +14,7 @@ from PIL import Image
 from framepipe.core.images import PERFECT_DB
 from framepipe.core.png import encode
 from framepipe.verification import Grain, Tolerance
+from framepipe.verification.blocks import Lineup
 from framepipe.verification.judge import picture_checks
 from framepipe.verification.likeness import (
     FrameScore,
@@ -162,8 +166,8 @@ def test_a_plain_frame_among_busy_ones_is_no_fault():
 
 def test_sources_of_any_number_are_read_once_each(sources, monkeypatch):
     opened = []
-    really = Image.open
-    monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or really(path))
+    really = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path) or really(path))
     order = [0, 1, 1, 1, 2, 3, 4]
     list(
         frame_scores(
@@ -171,3 +175,31 @@ def test_sources_of_any_number_are_read_once_each(sources, monkeypatch):
         )
     )
     assert sorted(opened) == sources  # several threads read
+
+
+@st.composite
+def sparse_pair(draw):
+    """A picture, and the same with a few samples changed by little."""
+    width, height = draw(st.integers(9, 70)), draw(st.integers(9, 70))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    source = random.integers(4, 252, (height, width, 3), np.uint8)
+    shown = source.copy()
+    at = random.integers(0, source.size, draw(st.integers(0, 6)))
+    shown.reshape(-1)[at] += random.integers(0, 4, at.size, np.uint8)
+    return shown, source
+
+
+@given(sparse_pair())
+@settings(max_examples=100, deadline=None)
+def test_what_is_nearly_equal_has_the_score_of_a_full_comparison(pair):
+    shown, source = ([Image.fromarray(each)] for each in pair)
+    scores = []
+    for in_rgb in (True, False):
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name, "source.png")
+            path.write_bytes(encode(pair[1]))
+            lineup = Lineup(Grain(700.0))
+            scores += frame_scores(shown, [path], lambda image: [image.copy()], lineup=lineup, in_rgb=in_rgb)
+    assert scores[0].own_db == pytest.approx(scores[1].own_db)
+    assert scores[0].off == pytest.approx(scores[1].off, abs=1.01)  # Pillow rounds each mean
+    assert psnr_and_patch(shown, source)[0] == pytest.approx(scores[0].own_db)

@@ -115,6 +115,21 @@ def test_pngs_of_other_programs_are_whole_too(tmp_path, mode):
         assert info.mode == {"1": "L;1", "I;16": "L;16"}.get(mode, mode)
 
 
+@pytest.mark.parametrize("mode", ["L", "P", "LA", "1", "RGB", "RGBA"])
+def test_pngs_of_other_programs_are_left_to_pillow_or_decoded_alike(mode):
+    buffer = io.BytesIO()
+    picture = Image.effect_noise((61, 47), 80).convert(mode)
+    picture.save(buffer, "PNG")
+    decoded = png.decode(buffer.getvalue())
+    assert decoded is None or np.array_equal(decoded, np.asarray(picture))
+
+
+def test_an_interlaced_picture_is_left_to_pillow():
+    data = bytearray(png.encode(np.zeros((8, 8, 3), np.uint8)))
+    data[28] = 1
+    assert png.decode(bytes(data)) is None
+
+
 def test_no_file_is_no_damage_but_none(tmp_path):
     assert inspect(tmp_path / "frame.png") is None
 

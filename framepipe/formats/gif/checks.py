@@ -108,7 +108,7 @@ def _compare(
 
     pictures = each_picture(movie, range(frames), control)
     scores = frame_scores(
-        pictures, expected.sources, expected.to_planes, recheck=in_its_colours, lineup=lineup
+        pictures, expected.sources, expected.to_planes, recheck=in_its_colours, lineup=lineup, in_rgb=True
     )
     return list(scores)
 

@@ -28,7 +28,8 @@ from framepipe.errors import EncoderFailed
 from framepipe.formats.frame_input import FRAMES, FULL_CHROMA, LIST, SAME, ffconcat, frames_input
 from framepipe.formats.video.colours import conversion
 from framepipe.formats.video.encoding import Encoding, as_encoded, encoding
-from framepipe.formats.video.tap import Planes, piped, tapped
+from framepipe.formats.video.film import films_in, read_hashes
+from framepipe.formats.video.tap import Planes, piped, small, tapped
 from framepipe.verification import cells
 from framepipe.verification.blocks import Lineup, Suspect
 from framepipe.verification.cells import (
@@ -48,7 +49,7 @@ from framepipe.verification.report import Check, same
 
 _HEAD = 1 << 20
 _COLOURS = "BT.709, limited range"
-_ALONE = "alone.ffconcat"
+_ALONE, _FILMS = "alone.ffconcat", "films.ffconcat"
 _SAMPLES = 8  # frames that are converted here too
 _BT709 = (b"colrnclx\0\1\0\1\0\1\0", b"colrnclc\0\1\0\1\0\1")
 #: Elements of Matroska's Colour: matrix, primaries, transfer are BT.709, range is limited.
@@ -182,13 +183,24 @@ def _folder(movie: Path, expected: Expected, work: Path | None) -> Iterator[Path
         folder = Path(name)
         (folder / "movie").symlink_to(movie.absolute())
         (folder / FRAMES).symlink_to(expected.sources[0].parent.absolute(), target_is_directory=True)
-        repeats = expected.timeline.video_repeats()
-        names = [path.name for path, times in zip(expected.sources, repeats) for _ in range(times)]
+        names = [path.name for path in _shown(expected)]
         rate = expected.timeline.video_fps
+        if work is not None and (films := films_in(work, _shown(expected))):
+            lines = ["ffconcat version 1.0"]
+            for at, film in enumerate(films):
+                (folder / f"film-{at:06d}").symlink_to(film.absolute())
+                lines.append(f"file film-{at:06d}")
+            (folder / _FILMS).write_text("\n".join(lines) + "\n", encoding="ascii")
         (folder / LIST).write_text(
             ffconcat(names, [1 / rate] * len(names), rate, expected.shape), encoding="ascii"
         )
         yield folder
+
+
+def _shown(expected: Expected) -> list[Path]:
+    """Return the source of each tick."""
+    repeats = expected.timeline.video_repeats()
+    return [path for path, times in zip(expected.sources, repeats) for _ in range(times)]
 
 
 def _look(tool: Tool, folder: Path, control: Control) -> tuple[list[Fraction], str]:
@@ -212,7 +224,7 @@ def _decode(expected: Expected, tool: Tool, folder: Path, control: Control) -> _
     starts = [int(start) for start in np.cumsum([0, *repeats[:-1]])]
     samples = spread(len(starts), _SAMPLES)
     comparison = _Comparison(expected)
-    args = _decode_args(expected, [starts[k] for k in samples])
+    args = _decode_args(expected, [starts[k] for k in samples], (folder / _FILMS).exists())
     with tapped(folder, _planes(expected), 2, comparison.add):
         run_ffmpeg(tool, args, cwd=folder, control=control)
     raw = (folder / "samples.yuv").read_bytes()
@@ -225,11 +237,11 @@ def _decode(expected: Expected, tool: Tool, folder: Path, control: Control) -> _
         },
         {position: _sample(expected, position) for position in samples},
         comparison.scores,
-        _read_hashes(folder / "frames.md5") if _equal(expected) else [],
+        read_hashes(folder / "frames.md5") if _equal(expected) else [],
         _foreign(comparison, expected, tool, folder, control),
         comparison.lineup.alike_mse if comparison.lineup else 0.0,
         _encoding(expected).lossless
-        or _read_hashes(folder / "as-tagged.md5") == _read_hashes(folder / "as-due.md5"),
+        or read_hashes(folder / "as-tagged.md5") == read_hashes(folder / "as-due.md5"),
     )
 
 
@@ -309,7 +321,7 @@ def _foreign(comparison: _Comparison, expected: Expected, tool: Tool, folder: Pa
 
     if search:
         planes = _planes(expected)
-        single_output = piped([_as_planes(_sources(expected), expected)], planes)
+        single_output = piped([_small_sources(expected, (folder / _FILMS).exists())], planes)
         with tapped(folder, planes, 1, show):
             run_ffmpeg(
                 tool, [*GLOBAL_ARGS, *PROGRESS_ARGS, *single_output.get_args()], cwd=folder, control=control
@@ -350,7 +362,7 @@ class _AtVideo:
 
     def _run(self, pictures: Any, blocks: list[Blocks]) -> None:
         planes = _planes(self.expected)
-        single_output = piped([_as_planes(pictures, self.expected)], planes)
+        single_output = piped([_small(pictures, self.expected)], planes)
         with tapped(self.folder, planes, 1, lambda tick, picture: blocks.append(cut(picture))):
             run_ffmpeg(
                 self.tool,
@@ -365,25 +377,24 @@ def _sources(expected: Expected, names: str = LIST) -> Any:
     return as_encoded(frames_input(names), _encoding(expected), expected.shape, expected.background)
 
 
+def _small_sources(expected: Expected, has_film: bool) -> Any:
+    """Return the sources as small pictures, tick by tick: from films if there are any."""
+    return frames_input(_FILMS) if has_film else _small(_sources(expected), expected)
+
+
 def _equal(expected: Expected) -> bool:
     """True if each decoded frame must equal its source: not if it is laid over a background."""
     video = _encoding(expected)
     return video.lossless and (expected.shape.mode == "RGB" or video.alpha)
 
 
-def _pixels(expected: Expected) -> str:
-    """Return the pixel format in which frames are compared: 8 bits."""
-    video = _encoding(expected)
-    return f"yuv{'a' if video.alpha else ''}{video.chroma}p"
-
-
 def _planes(expected: Expected) -> Planes:
     """Return the planes compared patch by patch: only luma if every sample is compared as well."""
     luma = _equal(expected) and not _encoding(expected).alpha
-    return Planes.of("gray" if luma else _pixels(expected), *expected.size)
+    return Planes.of("gray" if luma else _encoding(expected).pixels_8, *expected.size)
 
 
-def _decode_args(expected: Expected, samples_at: Sequence[int]) -> list[str]:
+def _decode_args(expected: Expected, samples_at: Sequence[int], has_film: bool) -> list[str]:
     """Return a command that decodes the movie and its sources and compares them, tick by tick.
 
     They are paired by position, not by time, which containers round.
@@ -399,11 +410,10 @@ def _decode_args(expected: Expected, samples_at: Sequence[int]) -> list[str]:
         hashed = "rgba" if video.alpha else "rgb24"
         outputs.append(again.output("frames.md5", format="framemd5", pix_fmt=hashed, **SAME))
     decoded = _each(_numbered(movie.filter("format", video.pixels)), 2)
-    pictures = [next(decoded), _numbered(_sources(expected))]
-    outputs.append(piped([_as_planes(stream, expected) for stream in pictures], _planes(expected)))
-    pixels = _pixels(expected)
-    samples = _select(_as_yuv(next(decoded), pixels, video.lossless), samples_at)
-    outputs.append(samples.output("samples.yuv", format="rawvideo", pix_fmt=pixels, **SAME))
+    sources = _numbered(_small_sources(expected, has_film))
+    outputs.append(piped([_small(next(decoded), expected), sources], _planes(expected)))
+    samples = _select(_as_yuv(next(decoded), video), samples_at)
+    outputs.append(samples.output("samples.yuv", format="rawvideo", pix_fmt=video.pixels_8, **SAME))
     return [*GLOBAL_ARGS, *PROGRESS_ARGS, *ffmpeg.merge_outputs(*outputs).get_args()]
 
 
@@ -439,20 +449,20 @@ def _numbered(stream: Any) -> Any:
     return stream.filter("settb", "1").filter("setpts", "N")
 
 
-def _as_yuv(source: Any, pixels: str, from_rgb: bool) -> Any:
+def _as_yuv(source: Any, video: Encoding) -> Any:
     """Convert to 8 bits, and from RGB as `framepipe.core.images.yuv` does."""
-    if from_rgb:
+    if video.lossless:
         source = source.filter("scale", out_color_matrix="bt709", out_range="tv", flags=FULL_CHROMA)
-    return source.filter("format", pixels)
+    return source.filter("format", video.pixels_8)
 
 
-def _as_planes(source: Any, expected: Expected) -> Any:
-    """Convert a stream to the pixels of `_planes`."""
-    converted = _as_yuv(source, _pixels(expected), _encoding(expected).lossless)
-    if _planes(expected).pixels != "gray":
-        return converted
-    # tagged as full range, or scaling would stretch the samples to it
-    return converted.filter("extractplanes", "y").filter("setparams", range="full")
+def _small(source: Any, expected: Expected) -> Any:
+    """Convert a stream to small pictures with the pixels of `_planes`."""
+    converted, planes = _as_yuv(source, _encoding(expected)), _planes(expected)
+    if planes.pixels == "gray":
+        # tagged as full range, or scaling would stretch the samples to it
+        converted = converted.filter("extractplanes", "y").filter("setparams", range="full")
+    return small(converted, planes)
 
 
 def _read_times(path: Path) -> tuple[list[Fraction], str]:
@@ -466,11 +476,6 @@ def _read_times(path: Path) -> tuple[list[Fraction], str]:
         elif not line.startswith("#"):
             times.append(int(line.split(",")[2]) * base)
     return sorted(times), size
-
-
-def _read_hashes(path: Path) -> list[str]:
-    lines = path.read_text().splitlines()
-    return [line.rpartition(",")[2].strip() for line in lines if not line.startswith("#")]
 
 
 def _encoding(expected: Expected) -> Encoding:

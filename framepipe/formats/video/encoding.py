@@ -58,6 +58,17 @@ class Encoding:
     pixels: str
     x264_crf: int
 
+    @property
+    def pixels_8(self) -> str:
+        """The pixel format in which frames are compared: Y'CbCr of 8 bits, and alpha."""
+        return f"yuv{'a' if self.alpha else ''}{self.chroma}p"
+
+    def size(self, shape: Shape) -> tuple[int, int]:
+        """Return width and height of a movie of frames of ``shape``: even sides if it is lossy."""
+        if self.lossless:
+            return (shape.width, shape.height)
+        return (shape.width + shape.width % 2, shape.height + shape.height % 2)
+
 
 def encoding(format_: str, shape: Shape, options: EncodeOptions) -> Encoding:
     """Resolve codec, quality and pixel format.

@@ -13,10 +13,13 @@ from itertools import pairwise
 from math import gcd
 from typing import Any
 
+import ffmpeg
+
 from framepipe.formats.frame_input import LIST, SAME, ffconcat, frames_input
 from framepipe.formats.recipe import MovieSpec, Recipe, Segment, Step, args_of, cuts
 from framepipe.formats.video.codecs import CODECS
 from framepipe.formats.video.encoding import CONTAINERS, Encoding, as_encoded, encoding
+from framepipe.formats.video.film import can_film, film_of
 from framepipe.job.frames import file_name
 from framepipe.options import EncodeOptions
 
@@ -37,11 +40,19 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
 
     def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
         text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate, shape)
-        pictures = _for_encoder(as_encoded(frames_input(list_name), video, shape, spec.background), video)
-        movie = pictures.output(name, **{**finish, **encoder_args, **more, **options.codec_options})
-        return text, Step(
-            (*CODECS[video.codec].device, *args_of(movie)), frames=len(run), reports_progress=True
-        )
+        source = frames_input(list_name)
+        pictures = as_encoded(source, video, shape, spec.background)
+        settings = {**finish, **encoder_args, **more, **options.codec_options}
+        movie = _for_encoder(pictures, video).output(name, **settings)
+        filmed: tuple[str, ...] = ()
+        if can_film(video):
+            both = pictures.filter_multi_output("split")
+            film = film_of(source, both[1], video, video.size(shape), name.partition(".")[0])
+            filmed = args_of(
+                ffmpeg.merge_outputs(*film, _for_encoder(both[0], video).output(name, **settings))
+            )
+        args = (*CODECS[video.codec].device, *args_of(movie))
+        return text, Step(args, frames=len(run), reports_progress=True, filmed=filmed)
 
     if len(runs) == 1:
         text, step = encoded(LIST, output, runs[0], **container.args, **tags)

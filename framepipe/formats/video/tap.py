@@ -22,7 +22,7 @@ import numpy as np
 
 from framepipe.core.images import Pixels
 from framepipe.formats.frame_input import SAME
-from framepipe.verification.cells import BLOCK_PX, CELL_PX
+from framepipe.verification.cells import BLOCK_PX, CELL_PX, SIDE
 
 _PIPE = "pictures.raw"
 _PIPE_BYTES = 1 << 20
@@ -40,11 +40,14 @@ class Planes:
         Width and height before scaling: whole blocks of each plane.
     sizes : tuple of tuple of int
         Width and height of each plane.
+    halves_evenly : bool
+        Each plane has even sides before it is filled up to whole blocks.
     """
 
     pixels: str
     whole: tuple[int, int]
     sizes: tuple[tuple[int, int], ...]
+    halves_evenly: bool
 
     @classmethod
     def of(cls, pixels: str, width: int, height: int) -> Planes:
@@ -52,10 +55,13 @@ class Planes:
         step = 2 * BLOCK_PX if "420" in pixels else BLOCK_PX
         whole = (-(-width // step) * step, -(-height // step) * step)
         luma = (whole[0] // CELL_PX, whole[1] // CELL_PX)
+        evenly = not (width % (step // SIDE) or height % (step // SIDE))
         if pixels == "gray":
-            return cls(pixels, whole, (luma,))
+            return cls(pixels, whole, (luma,), evenly)
         small = (luma[0] // 2, luma[1] // 2) if "420" in pixels else luma
-        return cls(pixels, whole, (luma, small, small, *((luma,) if pixels.startswith("yuva") else ())))
+        return cls(
+            pixels, whole, (luma, small, small, *((luma,) if pixels.startswith("yuva") else ())), evenly
+        )
 
     def split(self, data: bytearray, count: int) -> list[list[Pixels]]:
         """Split ``count`` stacked pictures into planes."""
@@ -78,13 +84,18 @@ class Planes:
         return sum(width * height for width, height in self.sizes)
 
 
+def small(pictures: Any, planes: Planes) -> Any:
+    """Return a stream of pictures, which have the pixel format of ``planes``, at half their sides."""
+    half = (f"iw/{CELL_PX}", f"ih/{CELL_PX}")
+    if planes.halves_evenly:  # filling up a small picture costs less
+        luma = planes.sizes[0]
+        return pictures.filter("scale", *half, flags="area").filter("pad", *luma)
+    return pictures.filter("pad", *planes.whole).filter("scale", *half, flags="area")
+
+
 def piped(streams: Sequence[Any], planes: Planes) -> Any:
-    """Return an output in which the pictures of some streams are stacked, at half their sides."""
-    small = [
-        stream.filter("pad", *planes.whole).filter("scale", f"iw/{CELL_PX}", f"ih/{CELL_PX}", flags="area")
-        for stream in streams
-    ]
-    whole = ffmpeg.filter(small, "vstack", inputs=len(small)) if len(small) > 1 else small[0]
+    """Return an output in which the pictures of some streams, from `small`, are stacked."""
+    whole = ffmpeg.filter(streams, "vstack", inputs=len(streams)) if len(streams) > 1 else streams[0]
     return whole.output(_PIPE, format="rawvideo", pix_fmt=planes.pixels, **SAME)
 
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,8 +18,9 @@ from framepipe.job.frames import Digested
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import stamp
 from framepipe.job.witness import Witness
+from framepipe.rendering.costs import Costs
 from framepipe.scenes.base import Player, RunOn, Scene, SceneEnded, describe_failure
-from framepipe.scenes.picture import FrameGeometry
+from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.state import StateWatch
 from framepipe.scenes.warned import SceneWarning, collecting_warnings
 from framepipe.store.store import Store
@@ -100,8 +101,7 @@ class Drawn:
     geometry : FrameGeometry
     digest : str
         The digest of its pixels.
-    update_s, draw_s : float
-        Seconds of the scene's own code for this frame, and of drawing and storing it.
+    costs : Costs
     changed : tuple of str
         Names of the state that drawing has changed in its process so far, if that was watched.
     reads : tuple of (str, str)
@@ -117,8 +117,7 @@ class Drawn:
     number: int
     geometry: FrameGeometry
     digest: str
-    update_s: float = 0.0
-    draw_s: float = 0.0
+    costs: Costs = field(default_factory=Costs)
     changed: tuple[str, ...] = ()
     reads: tuple[tuple[str, str], ...] = ()
     uses: tuple[str, ...] = ()
@@ -282,8 +281,9 @@ def draw_frame(
         if task.watch and _is_changed(task):
             changed = (*changed, "the frame's value")
         reads = witness.frame(carried=bool(changed)) if witness else {}
+        costs = Costs(update_s, draw_s)
         if task.keep:
-            store.commit(task.number, picture.encoded(_stamp(work, task, reads)))
+            costs = _keep(store, task, picture, _stamp(work, task, reads), costs)
     except RunOn:
         raise
     except SceneEnded:
@@ -299,10 +299,18 @@ def draw_frame(
     except BaseException as error:  # SystemExit too: it is the frame's failure, not ours
         return Failed(task.number, "raised", *describe_failure(work.scene.name, error))
     uses = witness.uses() if witness else ()
-    costs = update_s, draw_s, changed
     read = tuple(reads.items())
     digest, kind = picture.digest(), picture.redraw
-    return Drawn(task.number, picture.geometry, digest, *costs, read, uses, dict(warnings), kind)
+    return Drawn(task.number, picture.geometry, digest, costs, changed, read, uses, dict(warnings), kind)
+
+
+def _keep(store: Store, task: Task, picture: Picture, text: str, costs: Costs) -> Costs:
+    """Put a picture in the store, and add what that took."""
+    began = time.perf_counter()
+    encoded = picture.encoded(text)
+    between = time.perf_counter()
+    store.commit(task.number, encoded)
+    return replace(costs, png_s=between - began, store_s=time.perf_counter() - between)
 
 
 def _stamp(work: Work, task: Task, reads: Mapping[str, str]) -> str:

@@ -1,0 +1,76 @@
+"""Segments of a long video are encoded while its later frames are drawn, and nothing depends on it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+import framepipe as fp
+
+SCENE = """
+import time
+from pathlib import Path
+
+import numpy as np
+
+STORE = Path({store!r})
+
+
+def draw(i):
+    pixels = np.full((48, 64, 3), i % 200, np.uint8)
+    pixels[:, i % 8 * 8 :][:, :8] = 255
+    if {waits} and i == 580:  # until a segment of earlier frames is there
+        until = time.monotonic() + 120
+        while not [*STORE.glob("segments/*.mp4")]:
+            assert time.monotonic() < until, "no segment was encoded while frames were drawn"
+            time.sleep(0.05)
+    return pixels
+"""
+
+
+def made(tmp_path, name, waits, **options):
+    folder = tmp_path / name
+    folder.mkdir()
+    script = folder / "scene.py"
+    script.write_text(SCENE.format(store=str(folder / "frames"), waits=waits))
+    movie = folder / "film.mp4"
+    report = fp.make(f"{script}:draw", 600, movie, store=folder / "frames", fps=25, workers=2, **options)
+    return movie, report
+
+
+@pytest.mark.parametrize("quality", ["good", "lossless"])
+def test_a_movie_whose_segments_were_encoded_ahead_has_the_bytes_of_one_that_was_not(tmp_path, quality):
+    movie, report = made(tmp_path, "ahead", waits=True, quality=quality, keep_frames=True)
+    assert report.movies[0].report.passed
+    later = tmp_path / "later.mp4"
+    for segment in (tmp_path / "ahead" / "frames" / "segments").iterdir():
+        segment.unlink()
+    fp.assemble(tmp_path / "ahead" / "frames", later, fps=25, quality=quality, workers=2)
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (movie, later)}
+    assert len(digests) == 1
+
+
+def test_segments_of_frames_that_were_drawn_again_are_not_used(tmp_path):
+    folder = tmp_path / "turning"
+    folder.mkdir()
+    script = folder / "scene.py"
+    # the first 400 frames differ the second time, which the change of a file that they read brings about
+    (folder / "level.txt").write_text("1")
+    script.write_text(
+        "from pathlib import Path\nimport time\nimport numpy as np\n"
+        f"FOLDER = Path({str(folder)!r})\n"
+        "def draw(i):\n"
+        "    level = int((FOLDER / 'level.txt').read_text())\n"
+        "    if i == 590 and level == 1:\n"
+        "        until = time.monotonic() + 120\n"
+        "        while not [*FOLDER.glob('frames/segments/*.mp4')] and time.monotonic() < until:\n"
+        "            time.sleep(0.05)\n"
+        "        (FOLDER / 'level.txt').write_text('9')\n"
+        "    pixels = np.full((48, 64, 3), 20 * level, np.uint8)\n"
+        "    pixels[:, i % 8 * 8 :][:, :8] = 255\n"
+        "    return pixels\n"
+    )
+    report = fp.make(f"{script}:draw", 600, folder / "film.mp4", store=folder / "frames", fps=25, workers=2)
+    assert report.movies[0].report.passed
+    assert any("changed while frames were drawn" in note for note in report.render.notes)
