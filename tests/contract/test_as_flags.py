@@ -48,7 +48,6 @@ VALUES: dict[str, Any] = {
     "codec_options": {"tune": "animation", "x": "-1"},
     "labels": "value",
     "metadata": {"title": "it's, \n=x"},
-    "time_left": "1:00:00",
     "mem": "8G",
     "time": "1:00:00",
     "partition": "-p",
