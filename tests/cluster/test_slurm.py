@@ -152,7 +152,10 @@ def test_two_submits_at_once_are_one_and_cancel_ends_it(beyond_the_walltime, slu
 
 
 def test_what_is_killed_cancelled_and_requeued_ends_in_the_same_movie(beyond_the_walltime, slurm, tmp_path):
-    """From a folder whose name is hostile to shells, and of a scene that does not seed its random numbers."""
+    """From a folder whose name is hostile to shells, and of a scene that does not seed its random numbers.
+
+    The tasks that live on also draw what the dead ones left.
+    """
     cwd = project(tmp_path / 'it\'s 100%a\n"run" $HOME', pause=0.5)
     submit(cwd, frames="0-35", tasks=4)
     job = job_of(cwd)
@@ -163,18 +166,31 @@ def test_what_is_killed_cancelled_and_requeued_ends_in_the_same_movie(beyond_the
     slurm_says("scontrol", "requeue", f"{job}_3")
     text = result(cwd)["text"]
     assert "36 frames" in text and "ok  order" in text, text
-    assert "because tasks 1-2 died: submitted again" in (cwd / "s/jobs/1/result.json").read_text()
-    assert sorted(path.name for path in (cwd / "s/jobs/2").glob("draw-*.log")) == ["draw-1.log", "draw-2.log"]
+    assert (cwd / "s/jobs/1/draw-1.ends").read_text() == "137\n"
+    assert not (cwd / "s/jobs/1/draw-2.ends").exists()
     assert not list((cwd / "s").glob("frame_*.png"))
     assert decoded(cwd / "a.mp4") == decoded(serial_movie(cwd, "0-35", seed))
 
 
-def _render_of(cwd, task):
+def test_when_all_tasks_have_died_the_last_job_submits_the_rest_again(beyond_the_walltime, slurm, tmp_path):
+    cwd = project(tmp_path, pause=1)
+    submit(cwd, frames="0-9")
+    wait_until(lambda: len(list((cwd / "s").glob("frame_*.png"))) >= 2)
+    os.kill(_render_of(cwd, task=1, tasks=2), signal.SIGKILL)
+    slurm_says("scancel", f"{job_of(cwd)}_2")
+    assert "10 frames" in result(cwd)["text"]
+    assert "because tasks 1-2 died: submitted again" in (cwd / "s/jobs/1/result.json").read_text()
+    assert [path.name for path in sorted((cwd / "s/jobs").iterdir())] == ["1", "2"]
+    assert sorted(path.name for path in (cwd / "s/jobs/2").glob("draw-*.log")) == ["draw-1.log", "draw-2.log"]
+    assert len(decoded(cwd / "a.mp4")) == 10
+
+
+def _render_of(cwd, task, tasks=4):
     """Process id of the render of a task."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and os.path.exists(entry / "cwd") and os.readlink(entry / "cwd") == str(cwd):
             command = (entry / "cmdline").read_bytes().split(b"\0")
-            if f"--shard={task}/4".encode() in command and b"srun" not in command[0]:
+            if f"--shard={task}/{tasks}".encode() in command and b"srun" not in command[0]:
                 return int(entry.name)
     raise AssertionError(f"no task {task} runs")
 
