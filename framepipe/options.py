@@ -532,7 +532,9 @@ class ShardOptions:
     shard: str | tuple[int, int] | None = option(
         None, "Draw only frames K-1, K-1+N, K-1+2N … of the plan.", metavar="K/N"
     )
-    only: str | None = option(None, "Draw only these numbers of the plan, even if done.", metavar="RANGE")
+    only: str | int | None = option(
+        None, "Draw only these numbers of the plan, even if done.", metavar="RANGE"
+    )
     own_only: bool = option(
         False,
         "Do not help other tasks when the shard is drawn.",
@@ -549,7 +551,7 @@ class ShardKeywords(TypedDict, total=False):
     """`ShardOptions` as keywords."""
 
     shard: str | tuple[int, int] | None
-    only: str | None
+    only: str | int | None
     own_only: bool
 
 

@@ -616,7 +616,7 @@ def numbers_of(frames: Frames, part: ShardOptions) -> Sequence[int]:
     numbers = list(frames.numbers)[k - 1 :: n]
     if part.only is None:
         return numbers
-    selected = set(parse_range(part.only))
+    selected = set(parse_range(str(part.only)))
     unknown = selected - set(frames.numbers)
     if unknown:
         raise UsageError(f"only {part.only}: frames {format_range(unknown)} are not in the plan")

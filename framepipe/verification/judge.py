@@ -8,7 +8,7 @@ from statistics import median
 
 from framepipe.core.images import PERFECT_DB
 from framepipe.verification.expected import Expected, Tolerance
-from framepipe.verification.likeness import FrameScore
+from framepipe.verification.likeness import FrameScore, psnr_and_patch, read
 from framepipe.verification.report import Check
 
 #: A frame this much worse than its neighbour, whose source is nearly alike, does not show its own source.
@@ -95,9 +95,10 @@ def _foreign(frames: Sequence[FrameScore], expected: Expected) -> str:
             (position + 1, frame.next_source_db),
             (position - 1, _alike(frames, position - 1)),
         ):
-            if sources_db and _is_much_worse(
+            is_worse = sources_db and _is_much_worse(
                 frame, frames[neighbour], sources_db, expected.tolerance.closer_off
-            ):
+            )
+            if is_worse and _are_alike(expected, position, neighbour, frame.own_db + OUTLIER_DB):
                 return (
                     f"frame {position} has {frame.own_db:.1f} dB, frame {neighbour}, drawn nearly alike, "
                     f"{frames[neighbour].own_db:.1f}"
@@ -118,6 +119,12 @@ def _matches_better(frame: FrameScore, close_db: float, off: float, expected: Ex
         return True
     is_visible = frame.own_db < _FINE_DB and expected.tolerance.closer_off < float("inf")
     return is_visible and closer_db > expected.tolerance.closer_db + _MUCH_DB
+
+
+def _are_alike(expected: Expected, one: int, other: int, min_db: float) -> bool:
+    """True if two sources are alike in full size too: means of blocks hide what moves within a block."""
+    planes = [read(expected.sources[position], expected.to_planes) for position in (one, other)]
+    return psnr_and_patch(*planes)[0] > min_db
 
 
 def _alike(frames: Sequence[FrameScore], position: int) -> float:

@@ -19,7 +19,7 @@ STORE = Path({store!r})
 
 def draw(i):
     pixels = np.full((48, 64, 3), i % 200, np.uint8)
-    pixels[:, i % 8 * 8 :][:, :8] = 255
+    pixels[:, i % 64] = 255  # within a block of 8 px nobody sees it move who only looks at means
     if {waits} and i == 580:  # until a segment of earlier frames is there
         until = time.monotonic() + 120
         while not [*STORE.glob("segments/*.mp4")]:
