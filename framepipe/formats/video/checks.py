@@ -50,6 +50,7 @@ from framepipe.verification.report import Check, same
 _HEAD = 1 << 20
 _COLOURS = "BT.709, limited range"
 _ALONE, _FILMS = "alone.ffconcat", "films.ffconcat"
+_LATER_S = 100_000_000  # after any movie
 _SAMPLES = 8  # frames that are converted here too
 _BT709 = (b"colrnclx\0\1\0\1\0\1\0", b"colrnclc\0\1\0\1\0\1")
 #: Elements of Matroska's Colour: matrix, primaries, transfer are BT.709, range is limited.
@@ -425,7 +426,13 @@ def _movie(expected: Expected) -> Any:
 
 
 def _select(stream: Any, positions: Sequence[int]) -> Any:
-    return stream.filter("select", "+".join(f"eq(n,{index})" for index in positions))
+    """Return some frames of a stream, with times after all others.
+
+    ffmpeg reads on for the output whose time is the least: for one that takes a frame now and then it would
+    read the whole movie, and queue it for the others.
+    """
+    chosen = stream.filter("select", "+".join(f"eq(n,{index})" for index in positions))
+    return chosen.filter("settb", "1").filter("setpts", f"N+{_LATER_S:d}")
 
 
 def _tag_hashes(pictures: Any) -> list[Any]:
