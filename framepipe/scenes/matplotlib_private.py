@@ -127,7 +127,7 @@ def registered_writers(writers: Any) -> Mapping[str, Any]:
 
 
 def style_of_drawing() -> Any:
-    """What drawing reads besides the figure: rcParams, colours by name, the locale, and which fonts there are."""
+    """What drawing reads besides the figure: rcParams, named colours, the locale, which fonts there are."""
     from matplotlib.colors import get_named_colors_mapping
     from matplotlib.font_manager import fontManager
 

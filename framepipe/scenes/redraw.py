@@ -91,8 +91,8 @@ def draws_itself(artist: Any) -> bool:
 def is_written_in(function: Any, *packages: str) -> bool:
     """True if a function, and each one that it wraps, is of these packages.
 
-    ``functools.wraps`` lets a function of the user bear the name of matplotlib's, and a decorator of matplotlib's
-    bears the name of what it decorates: both are asked, and where the code itself stands.
+    ``functools.wraps`` lets a function of the user bear the name of matplotlib's, and a decorator of
+    matplotlib's bears the name of what it decorates: both are asked, and where the code itself stands.
     """
     while function is not None:
         own = getattr(getattr(function, "__func__", function), "__globals__", {}).get("__name__", packages[0])
@@ -109,7 +109,7 @@ def values_of(function: Any) -> list[Any]:
 
 
 def owner_of(function: Any) -> Any:
-    """What a function written in C is bound to, None for one of a module: ``{}.get`` gives what the dict has."""
+    """What a function written in C is bound to: ``{}.get`` gives what the dict has."""
     owner = getattr(function, "__self__", None)
     return None if isinstance(owner, ModuleType) else owner
 
@@ -243,7 +243,7 @@ class Watch:
         self.axes.append(axes)
 
     def _visit_axis(self, axis: Any) -> None:
-        """All that counts is around; of another Axes' Axis, which shares its locator, also how many ticks fit."""
+        """All that counts is around; of another Axes, which shares its locator, also how many ticks fit."""
         if axis.axes is not getattr(self._root, "axes", axis.axes):
             self.axes.append(axis.axes)
             self._visit(matplotlib_private.tick_settings(axis))
@@ -458,7 +458,7 @@ def _about_marker(marker: MarkerStyle) -> tuple[Any, ...]:
     kind, turned = marker.get_marker(), marker.get_user_transform()
     named = kind if _is_named(kind) else id(kind)
     matrix = None if turned is None else turned.get_matrix().tobytes()
-    path = marker.get_path().vertices.tobytes() if marker else None
+    path = np.asarray(marker.get_path().vertices).tobytes() if marker else None
     return (named, marker.get_fillstyle(), marker.get_capstyle(), marker.get_joinstyle(), matrix, path)
 
 

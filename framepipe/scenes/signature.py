@@ -24,10 +24,10 @@ from framepipe.scenes import matplotlib_private
 from framepipe.scenes.redraw import (
     ATOMS,
     IDENTITIES,
+    LOOK_AT_DATA,
     NOT_OF_SURROUNDINGS,
     PASSED_OVER,
     PLAIN,
-    LOOK_AT_DATA,
     extent_of_data,
     home,
     is_known,

@@ -348,10 +348,10 @@ class Tapes:
         return self._stays and not is_resting and is_there_again
 
     def _look_at_new(self) -> None:
-        """Keep the artists that were drawn, but for those that are other ones after this frame than before they were drawn.
+        """Keep the artists that were drawn, but for those that this frame has left another than they were.
 
-        The parts of a figure place one another while they are drawn, and some themselves for the next time: such
-        an artist is drawn anew until that stays as it is. An Axis first brings up to date what it looks at.
+        The parts of a figure place one another while they are drawn, and some themselves for the next
+        time: such an artist is drawn anew until that stays. An Axis first brings up to date what it looks at.
         """
         for key, (tape, primitives, drawn_by) in self._new.items():
             watch = drawn_by or self._watch(tape)
