@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import locale
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -126,10 +127,18 @@ def registered_writers(writers: Any) -> Mapping[str, Any]:
 
 
 def style_of_drawing() -> Any:
-    """What drawing reads besides the figure: rcParams, and which fonts there are."""
+    """What drawing reads besides the figure: rcParams, named colours, the locale, which fonts there are."""
+    from matplotlib.colors import get_named_colors_mapping
     from matplotlib.font_manager import fontManager
 
-    return values_of_rcparams(), len(fontManager.ttflist), len(fontManager.afmlist)
+    params = values_of_rcparams()
+    return (
+        params,
+        [each.copy() for each in params.values() if type(each) is list],  # they are changed in place, too
+        dict(get_named_colors_mapping()),
+        (locale.localeconv(), locale.setlocale(locale.LC_TIME)),
+        (len(fontManager.ttflist), len(fontManager.afmlist)),
+    )
 
 
 def values_of_rcparams() -> dict[str, Any]:
@@ -163,6 +172,12 @@ def beside(axis: Any) -> Iterator[Any]:
     if (name := getattr(axis, "axis_name", "")) in groups:
         for axes in groups[name].get_siblings(axis.axes):
             yield axes._axis_map[name]
+
+
+def tick_settings(axis: Any) -> dict[str, Any]:
+    """How the major ticks of an Axis are to look: from their size follows how many fit."""
+    settings: dict[str, Any] = axis._major_tick_kw
+    return settings
 
 
 def stands_with_others(axis: Any) -> bool:

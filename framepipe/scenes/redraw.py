@@ -23,9 +23,11 @@ from matplotlib.axis import Axis
 from matplotlib.backend_bases import FigureCanvasBase, FigureManagerBase, RendererBase
 from matplotlib.cbook import CallbackRegistry, Grouper
 from matplotlib.figure import FigureBase
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
+from matplotlib.ticker import IndexLocator, LogLocator
 from matplotlib.transforms import BboxBase, Transform, TransformNode
 
 from framepipe.scenes import matplotlib_private
@@ -56,13 +58,16 @@ _COMPUTED = _names(
 )
 #: What drawing sets and computes from the rest.
 _DERIVED = _names("_stale _renderer")
+_DERIVED_OF_AN_ARROW = _DERIVED | {"patchA"}  # an annotation's, which makes it anew
 _DERIVED_OF_A_LINE = _DERIVED | _names("_transformed_path _subslice _x _y _x_filled _invalidx _invalidy")
 ATOMS = (str, int, float, bool, complex, bytes, type(None), type(Ellipsis), slice, range)
 PLAIN = (np.generic, np.dtype, enum.Enum, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo)
 IDENTITIES = (
-    *(type, ModuleType, weakref.ref, property, BuiltinFunctionType, np.ufunc, Grouper, CallbackRegistry),
+    *(type, ModuleType, weakref.ref, property, Grouper, CallbackRegistry),
     *(RendererBase, FigureCanvasBase, FigureManagerBase),
 )
+#: Locators that look at the data, not only at the limits of the view.
+LOOK_AT_DATA = (IndexLocator, LogLocator)
 _MAX_QUICK_BYTES = 1024
 _KNOWN_HOMES = ("matplotlib", "mpl_toolkits")
 
@@ -80,7 +85,44 @@ def home(module: str | None) -> str:
 def draws_itself(artist: Any) -> bool:
     """True for an artist whose ``draw`` is not matplotlib's own."""
     draw = artist.__dict__.get("draw") or type(artist).draw
-    return home(getattr(draw, "__module__", "")) not in _KNOWN_HOMES
+    return not is_written_in(draw, *_KNOWN_HOMES, "framepipe")
+
+
+def is_written_in(function: Any, *packages: str) -> bool:
+    """True if a function, and each one that it wraps, is of these packages.
+
+    ``functools.wraps`` lets a function of the user bear the name of matplotlib's, and a decorator of
+    matplotlib's bears the name of what it decorates: both are asked, and where the code itself stands.
+    """
+    while function is not None:
+        own = getattr(getattr(function, "__func__", function), "__globals__", {}).get("__name__", packages[0])
+        if not {home(getattr(function, "__module__", "")), home(own)} <= {*packages}:
+            return False
+        function = getattr(function, "__wrapped__", None)
+    return True
+
+
+def values_of(function: Any) -> list[Any]:
+    """What a function knows besides its arguments and its module."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    return [*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+
+
+def owner_of(function: Any) -> Any:
+    """What a function written in C is bound to: ``{}.get`` gives what the dict has."""
+    owner = getattr(function, "__self__", None)
+    return None if isinstance(owner, ModuleType) else owner
+
+
+def is_of_numpy(ufunc: Any) -> bool:
+    """False for those that `numpy.frompyfunc` makes of a user's function."""
+    return getattr(np, ufunc.__name__, None) is ufunc
+
+
+def extent_of_data(locator: Any) -> Any:
+    """What a locator knows of the data: most only look at the limits of the view."""
+    axis = locator.axis
+    return axis and (tuple(map(float, axis.get_data_interval())), float(axis.get_minpos()))
 
 
 class Watch:
@@ -105,6 +147,7 @@ class Watch:
 
     def __init__(self, roots: Iterable[Any], *, artists: bool = True) -> None:
         self._artists = artists
+        self._root: Any = None
         self.known, self.size_bytes = True, 0
         self.axes: list[Any] = []
         self._live: list[Any] = []
@@ -121,6 +164,7 @@ class Watch:
 
     def look_at(self, root: Any) -> None:
         """Keep what an artist is now, an Axis with what stands beside it."""
+        self._root = root
         if not isinstance(root, Axis):
             self._visit(root)
         else:
@@ -163,7 +207,7 @@ class Watch:
         except ValueError:  # an array where there was none
             return False
         for transform, matrix in self._matrices:
-            if transform.get_matrix().tobytes() != matrix:
+            if not transform.is_affine or transform.get_matrix().tobytes() != matrix:
                 return False
         return all(_is_equal(question(), answer) for question, answer in self._asked)
 
@@ -198,6 +242,27 @@ class Watch:
     def _visit_axes(self, axes: Any) -> None:
         self.axes.append(axes)
 
+    def _visit_axis(self, axis: Any) -> None:
+        """All that counts is around; of another Axes, which shares its locator, also how many ticks fit."""
+        if axis.axes is not getattr(self._root, "axes", axis.axes):
+            self.axes.append(axis.axes)
+            self._visit(matplotlib_private.tick_settings(axis))
+
+    def _visit_legend(self, legend: Any) -> None:
+        """Where it stands all artists of its Axes decide."""
+        self.known &= legend is self._root
+        self._visit_artist(legend)
+
+    def _visit_locator(self, locator: Any) -> None:
+        self._visit_object(locator)
+        self.ask(functools.partial(extent_of_data, locator))
+
+    def _visit_builtin(self, function: Any) -> None:
+        self._visit(owner_of(function))
+
+    def _visit_ufunc(self, function: Any) -> None:
+        self.known &= is_of_numpy(function)
+
     def _visit_figure(self, figure: Any) -> None:
         self.ask(functools.partial(points_of, figure.bbox))
 
@@ -221,15 +286,17 @@ class Watch:
         self._visit_each((partial.func, *partial.args, *partial.keywords.values()))
 
     def _visit_function(self, function: Any) -> None:
-        self.known &= home(function.__module__) in (*_KNOWN_HOMES, "numpy")
-        for cell in function.__closure__ or ():
-            self._visit(cell.cell_contents)
+        self.known &= is_written_in(function, *_KNOWN_HOMES, "numpy")
+        for value in values_of(function):
+            self._visit(value)
 
     def _look_into(self, artist: Any) -> None:
         plain = artist.get_agg_filter() is None and artist.get_sketch_params() is None
         self.known &= plain and is_known(type(artist))
         if self.known:
             names = _DERIVED_OF_A_LINE if isinstance(artist, Line2D) else _DERIVED
+            if artist is getattr(self._root, "arrow_patch", None):
+                names = _DERIVED_OF_AN_ARROW
             self._derived.append((len(self._live), names))
             self._hold(artist.__dict__, names)
 
@@ -285,13 +352,17 @@ _WAYS: dict[type, Callable[[Watch, Any], None]] = {dict: Watch._hold, list: Watc
 def _way_of(kind: type) -> Callable[[Watch, Any], None]:
     """How objects of a class are looked at; the first that fits."""
     ways: list[tuple[tuple[type, ...], Callable[[Watch, Any], None]]] = [
-        ((*ATOMS, *PLAIN, *IDENTITIES, Axis), Watch._pass_by),  # an Axis: all that counts is around
+        ((*ATOMS, *PLAIN, *IDENTITIES), Watch._pass_by),
+        ((Axis,), Watch._visit_axis),
+        ((BuiltinFunctionType,), Watch._visit_builtin),
+        ((np.ufunc,), Watch._visit_ufunc),
         ((tuple, frozenset), Watch._visit_each),
         ((np.ndarray, Path, MarkerStyle), Watch._hold_loose),
         ((set,), Watch._visit_set),
         ((Axes,), Watch._visit_axes),
         ((FigureBase,), Watch._visit_figure),
         ((TransformNode,), Watch._visit_transform),
+        ((Legend,), Watch._visit_legend),
         ((Artist,), Watch._visit_artist),
         ((MethodType,), Watch._visit_method),
         ((functools.partial,), Watch._visit_partial),
@@ -301,6 +372,8 @@ def _way_of(kind: type) -> Callable[[Watch, Any], None]:
         if issubclass(kind, kinds):
             return way
     if is_known(kind) and hasattr(kind, "__dict__") and kind.__dictoffset__:
+        if issubclass(kind, LOOK_AT_DATA):
+            return Watch._visit_locator
         return Watch._visit_mapping if issubclass(kind, dict) else Watch._visit_object
     return Watch._pass_by if home(kind.__module__) in ("dateutil", "zoneinfo", "pathlib") else Watch._refuse
 
@@ -383,10 +456,15 @@ def _about_path(path: Path) -> tuple[Any, ...]:
 def _about_marker(marker: MarkerStyle) -> tuple[Any, ...]:
     """What a marker is made of; the rest follows from that."""
     kind, turned = marker.get_marker(), marker.get_user_transform()
-    named = kind if isinstance(kind, (str, int, tuple, type(None))) else id(kind)
+    named = kind if _is_named(kind) else id(kind)
     matrix = None if turned is None else turned.get_matrix().tobytes()
-    path = _values(marker.get_path())[0] if marker else None
+    path = np.asarray(marker.get_path().vertices).tobytes() if marker else None
     return (named, marker.get_fillstyle(), marker.get_capstyle(), marker.get_joinstyle(), matrix, path)
+
+
+def _is_named(kind: Any) -> bool:
+    """False for a marker that the user has drawn, whose path may change in place."""
+    return isinstance(kind, (str, int, tuple, type(None)))
 
 
 def _same_values(value: Any, before: tuple[Any, ...]) -> bool:
@@ -425,7 +503,7 @@ def _quick_look(value: Any) -> tuple[Any, Any, bytes] | None:
         if look is None or (codes is not None and codes.nbytes > _MAX_QUICK_BYTES):
             return None
         return dict(value.__dict__), value, look[2] + (b"" if codes is None else codes.tobytes())
-    if type(value) is MarkerStyle and value.get_user_transform() is None:
+    if type(value) is MarkerStyle and value.get_user_transform() is None and _is_named(value.get_marker()):
         return dict(value.__dict__), None, b""
     return None
 

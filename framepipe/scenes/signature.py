@@ -24,18 +24,24 @@ from framepipe.scenes import matplotlib_private
 from framepipe.scenes.redraw import (
     ATOMS,
     IDENTITIES,
+    LOOK_AT_DATA,
     NOT_OF_SURROUNDINGS,
     PASSED_OVER,
     PLAIN,
+    extent_of_data,
     home,
     is_known,
+    is_of_numpy,
+    is_written_in,
+    owner_of,
     parts_of,
     points_of,
+    values_of,
 )
 
 _DERIVED = frozenset(["_stale"])
 _MAX_ARRAY_BYTES = 1 << 16
-_SINGLETONS = (type, ModuleType, BuiltinFunctionType, np.ufunc)
+_SINGLETONS = (type, ModuleType)
 
 
 class _Unknown(Exception):
@@ -44,7 +50,7 @@ class _Unknown(Exception):
 
 def signature_of(axis: Axis) -> tuple[Any, ...] | None:
     """Return what an Axis is, without what it stands in; None if that is not known."""
-    return _signature([axis.__dict__])
+    return _signature(axis.axes, [type(axis), axis.__dict__]) if is_known(type(axis)) else None
 
 
 def signature_of_surroundings(axes: Any) -> tuple[Any, ...] | None:
@@ -60,17 +66,17 @@ def signature_of_surroundings(axes: Any) -> tuple[Any, ...] | None:
             around += [name, value]
     figure = axes.get_figure(root=True)
     around += [points_of(figure.bbox), figure.dpi, *axes.spines.values()]
-    return _signature(around)
+    return _signature(axes, around)
 
 
-def _signature(roots: list[Any]) -> tuple[Any, ...] | None:
-    walk = _Walk()
+def _signature(axes: Any, roots: list[Any]) -> tuple[Any, ...] | None:
+    walk = _Walk(axes)
     try:
         for root in roots:
             walk.visit(root)
     except _Unknown:
         return None
-    return tuple(walk.values)
+    return (*walk.values, *map(type, walk.values))  # 1, 1.0 and True are equal, and read not the same
 
 
 class _Seen(tuple[int]):
@@ -80,13 +86,19 @@ class _Seen(tuple[int]):
 class _Walk:
     """Writes down what can be reached from an object.
 
+    Parameters
+    ----------
+    axes : Axes
+        What is around it is written down apart.
+
     Attributes
     ----------
     values : list
         Hashable values; what was met before is the number of its first meeting.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, axes: Any) -> None:
+        self._axes = axes
         self.values: list[Any] = []
         self._seen: dict[int, _Seen] = {}
         self._kept: list[Any] = []  # their ids are their own as long as this knows them
@@ -145,6 +157,25 @@ class _Walk:
         mask = np.ma.getmaskarray(array).tobytes() if isinstance(array, np.ma.MaskedArray) else None
         self.values += [array.dtype.str, array.shape, np.ma.getdata(array).tobytes(), mask]
 
+    def _visit_axis(self, axis: Any) -> None:
+        """Of another Axes' Axis, which shares its locator, what decides how many ticks fit."""
+        if axis.axes is not self._axes:
+            self.values += [points_of(axis.axes.bbox), points_of(axis.axes.viewLim)]
+            self.visit(matplotlib_private.tick_settings(axis))
+
+    def _visit_locator(self, locator: Any) -> None:
+        self._visit_object(locator)
+        self.values.append(extent_of_data(locator))
+
+    def _visit_builtin(self, function: Any) -> None:
+        self.values.append(function.__name__)
+        self.visit(owner_of(function))
+
+    def _visit_ufunc(self, function: Any) -> None:
+        if not is_of_numpy(function):
+            raise _Unknown
+        self.values.append(function)
+
     def _visit_figure(self, figure: Any) -> None:
         """Its size and dpi are written down with the surroundings."""
 
@@ -172,11 +203,10 @@ class _Walk:
         self._visit_each([partial.func, *partial.args, *partial.keywords.values()])
 
     def _visit_function(self, function: Any) -> None:
-        if home(function.__module__) not in ("matplotlib", "mpl_toolkits", "numpy"):
+        if not is_written_in(function, "matplotlib", "mpl_toolkits", "numpy"):
             raise _Unknown
         self.values.append(function.__code__)
-        for cell in function.__closure__ or ():
-            self.visit(cell.cell_contents)
+        self._visit_each(values_of(function))
 
     def _visit_transform(self, node: Any) -> None:
         if not is_known(type(node)):
@@ -199,7 +229,10 @@ def _way_of(kind: type) -> Callable[[_Walk, Any], None]:
         (PLAIN, _Walk._append),
         (_SINGLETONS, _Walk._append),
         (IDENTITIES, _Walk._pass_by),
-        ((Axis, Axes), _Walk._pass_by),  # all that counts is written down with the surroundings
+        ((Axes,), _Walk._pass_by),  # all that counts is written down with the surroundings
+        ((Axis,), _Walk._visit_axis),
+        ((BuiltinFunctionType,), _Walk._visit_builtin),
+        ((np.ufunc,), _Walk._visit_ufunc),
         ((tuple, frozenset, list), _Walk._visit_each),
         ((np.ndarray,), _Walk._visit_array),
         ((set,), _Walk._visit_set),
@@ -214,5 +247,7 @@ def _way_of(kind: type) -> Callable[[_Walk, Any], None]:
         if issubclass(kind, kinds):
             return way
     if is_known(kind) and kind.__dictoffset__:
+        if issubclass(kind, LOOK_AT_DATA):
+            return _Walk._visit_locator
         return _Walk._visit_mapping if issubclass(kind, dict) else _Walk._visit_object
     return _Walk._pass_by if home(kind.__module__) in ("dateutil", "zoneinfo", "pathlib") else _Walk._refuse

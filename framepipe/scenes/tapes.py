@@ -143,8 +143,8 @@ class TappedCanvas(FigureCanvasAgg):
 
     def get_renderer(self) -> TappedRenderer:
         """See `FigureCanvasAgg`."""
-        width, height = self.figure.bbox.size
-        renderer = self._tapes.renderer_of(width, height, self.figure.dpi)
+        usual: Any = super().get_renderer()  # which rounds the size of the figure as this matplotlib does
+        renderer = self._tapes.renderer_of(usual.width, usual.height, usual.dpi)
         self.renderer = renderer
         return renderer
 
@@ -189,7 +189,7 @@ class Tapes:
         self._surroundings: dict[int, tuple[Watch, int, Any]] = {}
         self._looked_at: set[int] = set()
         self._checked: dict[Any, bool] = {}
-        self._new: dict[Any, tuple[Tape, list[Primitive], Any]] = {}
+        self._new: dict[Any, tuple[Tape, list[Primitive], Watch | None]] = {}
         self._pending: list[Any] = []
         self._is_below = False
         self._below: tuple[list[Any], Any] | None = None
@@ -297,9 +297,7 @@ class Tapes:
                 tape.changes = 0
                 self._pending.append(tape)
                 return
-            tape.changes += 1
-            if tape.changes >= _PATIENCE:
-                tape.rests_until = self._number + min(_MAX_REST, 2 ** (tape.changes - _PATIENCE))
+            self._count_change(tape)
         record = self._axis_records.record_of(artist) if isinstance(artist, Axis) and way == "draw" else None
         if record is not None:
             self._axis_records.count(artist, record.primitives is not None)
@@ -326,6 +324,7 @@ class Tapes:
         tape = before or Tape(artist)
         tape.boxes.clear()
         tape.marks = [(axes, self._surroundings_now(axes)) for axes in [artist.axes] if axes is not None]
+        watch = self._watch(tape, renderer) if is_taped and not isinstance(artist, Axis) else None
         primitives: list[Primitive] = []
         self._running = primitives
         try:
@@ -335,7 +334,12 @@ class Tapes:
         if record:
             self._axis_records.keep(record, artist, primitives, sum(map(_size_of, primitives)))
         if is_taped:
-            self._new[key] = tape, primitives, renderer
+            self._new[key] = tape, primitives, watch
+
+    def _count_change(self, tape: Tape) -> None:
+        tape.changes += 1
+        if tape.changes >= _PATIENCE:
+            tape.rests_until = self._number + min(_MAX_REST, 2 ** (tape.changes - _PATIENCE))
 
     def _is_to_be_taped(self, key: Any, before: Tape | None) -> bool:
         """True for an artist of a figure that stays; what has appeared is taped when it is there again."""
@@ -344,24 +348,35 @@ class Tapes:
         return self._stays and not is_resting and is_there_again
 
     def _look_at_new(self) -> None:
-        """Keep what decides the artists that were drawn, as the whole frame has left them."""
-        for key, (tape, primitives, renderer) in self._new.items():
+        """Keep the artists that were drawn, but for those that this frame has left another than they were.
+
+        The parts of a figure place one another while they are drawn, and some themselves for the next
+        time: such an artist is drawn anew until that stays. An Axis first brings up to date what it looks at.
+        """
+        for key, (tape, primitives, drawn_by) in self._new.items():
+            watch = drawn_by or self._watch(tape)
             self._taped_bytes -= tape.size_bytes
             tape.watch, tape.primitives, tape.size_bytes = None, [], 0
-            watch = Watch([tape.artist])
-            if isinstance(tape.artist, Legend):
-                watch.ask(functools.partial(matplotlib_private.bounds_of_legend, tape.artist, renderer))
             size_bytes = watch.size_bytes + sum(map(_size_of, primitives))
-            met = [axes for axes in watch.axes if axes is not tape.artist.axes]
-            tape.marks += [(axes, self._surroundings_now(axes)) for axes in met]
             known = watch.known and all(number is not None for _, number in tape.marks)
-            if known and self._taped_bytes + size_bytes <= _MAX_BYTES:
+            if not known or self._taped_bytes + size_bytes > _MAX_BYTES:
+                tape.rests_until = self._number + _MAX_REST
+            elif watch is not drawn_by or watch.same():
                 tape.watch, tape.primitives, tape.size_bytes = watch, primitives, size_bytes
                 self._taped_bytes += size_bytes
             else:
-                tape.rests_until = self._number + _MAX_REST
+                self._count_change(tape)
             self._known[key] = tape
         self._new.clear()
+
+    def _watch(self, tape: Tape, renderer: Any = None) -> Watch:
+        """Keep what decides an artist."""
+        watch = Watch([tape.artist])
+        if isinstance(tape.artist, Legend):
+            watch.ask(functools.partial(matplotlib_private.bounds_of_legend, tape.artist, renderer))
+        met = [axes for axes in watch.axes if axes is not tape.artist.axes]
+        tape.marks += [(axes, self._surroundings_now(axes)) for axes in met]
+        return watch
 
     def _is_same(self, key: Any, tape: Tape) -> bool:
         assert tape.watch is not None

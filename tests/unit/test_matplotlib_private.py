@@ -213,7 +213,10 @@ def test_what_stands_beside_an_axis():
     renderer = figure.canvas.get_renderer()
     assert len(matplotlib_private.bounds_of_legend(left.legend(), renderer)) == 4
     assert matplotlib_private.interpolation_steps(left.lines[0].get_path()) == 1
-    rcparams, fonts, _ = matplotlib_private.style_of_drawing()
+    assert matplotlib_private.tick_settings(left.xaxis) is left.xaxis._major_tick_kw
+    rcparams, lists, colours, _, fonts = matplotlib_private.style_of_drawing()
+    assert matplotlib.rcParams["font.serif"] in lists
+    assert colours["tab:blue"]
     assert rcparams["lines.linewidth"] == matplotlib.rcParams["lines.linewidth"]
     with matplotlib.rc_context():
         matplotlib_private.set_rcparams({"lines.linewidth": 7.5})

@@ -10,7 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FixedFormatter, FuncFormatter, IndexLocator
 from matplotlib.transforms import Affine2D
 
 from framepipe.job.canvas import Canvas
@@ -193,6 +193,62 @@ def test_transforms_of_the_user():
                 transform=Affine2D().rotate_deg(10 * k) + axes.transData,
                 transform_rotates_text=True,
             )
+            return figure
+
+        drawn(incremental, make)
+
+
+def test_words_of_ticks_that_are_equal_numbers():
+    incremental = Incremental()
+    for words in ([1, 2], [1.0, 2.0], [True, 2]):
+
+        def make(words=words):
+            figure = plot(xticks=[1, 2])
+            figure.axes[0].xaxis.set_major_formatter(FixedFormatter(words))
+            return figure
+
+        for _ in range(2):
+            drawn(incremental, make)
+
+
+def test_formatter_that_is_a_method_of_a_dict_is_asked_what_the_dict_has():
+    incremental, names = Incremental(), {}
+    for k in range(4):
+
+        def make():
+            figure = plot(xticks=[0, 1])
+            figure.axes[0].xaxis.set_major_formatter(FuncFormatter(names.get))
+            return figure
+
+        names[0.0] = f"zero {k // 2}"
+        drawn(incremental, make)
+
+
+def test_locator_that_looks_at_data_of_new_figures():
+    incremental = Incremental()
+    for k in range(4):
+
+        def make(k=k):
+            figure = plot(xlim=(0, 9))
+            axes = figure.axes[0]
+            axes.plot([0, 3 + 2 * (k // 2)], [0, 1])
+            axes.set(xlim=(0, 9))
+            axes.xaxis.set_major_locator(IndexLocator(2, 0))
+            return figure
+
+        drawn(incremental, make)
+
+
+def test_axes_of_one_locator_of_which_another_decides_how_many_ticks_fit():
+    incremental = Incremental()
+    for k in (0, 1, 2, 3, 0, 1, 2, 3):
+
+        def make(k=k):
+            figure = Figure((4, 2), dpi=60)
+            left, right = figure.subplots(1, 2, sharex=True)
+            for axes in (left, right):
+                axes.plot([0, 100], [0, 1])
+            left.set_position((0.1, 0.1, 0.4 / (k + 1), 0.8))
             return figure
 
         drawn(incremental, make)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import locale
 import threading
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
-from matplotlib.transforms import Affine2D
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.path import Path
+from matplotlib.projections.polar import PolarAxes
+from matplotlib.text import OffsetFrom
+from matplotlib.ticker import FixedLocator, FuncFormatter, IndexLocator, ScalarFormatter
+from matplotlib.transforms import Affine2D, IdentityTransform, TransformWrapper
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredDirectionArrows
 
 from framepipe.job.canvas import Canvas
 from framepipe.scenes import axis_records, texts
@@ -41,12 +49,14 @@ def tapes(incremental):
 
 def test_only_what_has_changed_is_drawn(plot):
     figure, _, line, incremental = plot
-    drawn(figure, incremental)
+    for _ in range(2):
+        drawn(figure, incremental)
     for k in range(2):
         line.set_ydata([0, k / 2, 1])
         drawn(figure, incremental)
         assert tapes(incremental).drawn == 1
-    drawn(figure, incremental)
+    for _ in range(2):
+        drawn(figure, incremental)
     assert tapes(incremental).drawn == 0
 
 
@@ -81,6 +91,15 @@ def test_another_dpi_or_another_style_begins_anew(plot):
     with plt.rc_context({"path.simplify": False, "text.hinting": "none"}):
         drawn(figure, incremental)
         assert tapes(incremental).replayed == 0
+
+
+@pytest.mark.parametrize("size", [(9.2, 5), (4.6, 3), (3.33, 2.77)])
+def test_sizes_that_are_no_whole_pixels_are_rounded_alike(size):
+    figure = Figure(size, dpi=50)
+    figure.add_subplot().plot([0, 1])
+    incremental = Incremental(figure)
+    for _ in range(3):
+        drawn(figure, incremental)
 
 
 def test_tight_box_and_padding_are_kept(plot):
@@ -273,3 +292,206 @@ def test_other_threads_draw_as_usual(plot):
         incremental.rasterise(figure, Canvas(), None, "auto")
     thread.join()
     assert all(seen)
+
+
+def shows_the_same(scene):
+    """Draw two runs of a scene, one of them in full; a scene is a generator that gives its figure again and again."""
+    incremental, before, changes, replayed = Incremental(), None, 0, 0
+    for figure, other in zip(scene(), scene()):
+        picture, full = (
+            incremental.rasterise(figure, Canvas(), None, "reuse"),
+            rasterise(other, Canvas(), None),
+        )
+        assert np.array_equal(picture.pixels, full.pixels)
+        changes += before is not None and not np.array_equal(before, full.pixels)
+        replayed += incremental._tapes.replayed
+        before = full.pixels
+    assert changes
+    return replayed
+
+
+def small():
+    figure = Figure((2, 1.5), dpi=50)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1])
+    return figure, axes
+
+
+@pytest.mark.parametrize("kind", ["artist", "offset", "arrow"])
+def test_what_is_placed_by_what_is_drawn_after_it(kind):
+    def scene():
+        figure, axes = small()
+        label, note = axes.set_ylabel("y"), axes.text(0.5, 0.5, "note", bbox={})
+        if kind == "artist":
+            axes.annotate("at", (0, 0.5), (20, 0), xycoords=label, textcoords="offset points", zorder=0.1)
+        elif kind == "offset":
+            axes.annotate("at", (0.5, 0.5), (9, 9), textcoords=OffsetFrom(label, (1, 1)), zorder=0.1)
+        else:
+            patch = note.get_bbox_patch()
+            axes.add_patch(FancyArrowPatch((0, 0), (0.5, 0.5), patchB=patch, zorder=0.1, mutation_scale=9))
+        for k in range(6):
+            yield figure
+            if k == 3:
+                axes.set_ylim(0, 1e5)
+                note.set_text("a longer note")
+
+    assert shows_the_same(scene)
+
+
+def test_label_at_the_centre_of_a_bar_moves_with_the_bar():
+    def scene():
+        figure, axes = small()
+        bars = axes.bar([1, 2], [1, 2])
+        axes.bar_label(bars, label_type="center")
+        for k in range(4):
+            yield figure
+            bars[0].set_height(1 + k / 4)
+
+    assert shows_the_same(scene)
+
+
+def test_axis_whose_ticks_another_one_of_the_same_locator_decides():
+    def scene():
+        figure = Figure((3, 1.5), dpi=50)
+        left, right = figure.subplots(1, 2, sharex=True)
+        right.plot([0, 100], [0, 1])
+        for k in range(4):
+            yield figure
+            left.tick_params(labelsize=5 + 8 * k)
+            left.set_position((0.1, 0.2, 0.3 / (k + 1), 0.6))
+
+    assert shows_the_same(scene)
+
+
+def test_locator_that_looks_at_the_data():
+    def scene():
+        figure, axes = small()
+        axes.xaxis.set_major_locator(IndexLocator(2, 0))
+        axes.set_xlim(0, 10)
+        for k in range(4):
+            yield figure
+            axes.update_datalim([(3 + 2 * k, 0)])
+
+    assert shows_the_same(scene)
+
+
+def test_formatter_that_is_a_method_of_a_dict():
+    def scene():
+        figure, axes = small()
+        names = {0.0: "zero", 1.0: "one"}
+        axes.xaxis.set_major_locator(FixedLocator([0, 1]))
+        axes.xaxis.set_major_formatter(FuncFormatter(names.get))
+        for k in range(4):
+            yield figure
+            names[0.0] = f"zero {k}"
+
+    assert shows_the_same(scene)
+
+
+def test_scale_of_a_users_function_that_numpy_wraps():
+    def scene():
+        figure, axes = small()
+        power = [2.0]
+        functions = [
+            np.frompyfunc(lambda y, sign=sign: abs(float(y)) ** power[0] ** sign, 1, 1) for sign in (-1, 1)
+        ]
+        axes.set_yscale("function", functions=functions)
+        for _ in range(4):
+            yield figure
+            power[0] += 1
+
+    shows_the_same(scene)
+
+
+def test_marker_of_the_user_that_is_changed_in_place():
+    def scene():
+        figure, axes = small()
+        marker = Path([[0, 0], [1, 0], [1, 1], [0, 0]])
+        axes.plot([0.5], [0.5], marker=marker, markersize=20)
+        for _ in range(6):
+            yield figure
+            marker.vertices[1] *= 0.7
+
+    assert shows_the_same(scene)
+
+
+def test_transform_that_is_straight_no_more():
+    def scene():
+        figure, axes = small()
+        wrapper = TransformWrapper(IdentityTransform())
+        axes.plot([0.1, 1], [0.1, 1], transform=wrapper + axes.transData)
+        for k in range(4):
+            yield figure
+            wrapper.set(PolarAxes.PolarTransform() if k % 2 else IdentityTransform())
+
+    assert shows_the_same(scene)
+
+
+def test_lists_in_rcparams_that_are_changed_in_place():
+    def scene():
+        figure, axes = small()
+        axes.set_title("title")
+        for name in ("DejaVu Serif", "DejaVu Sans Mono", "STIXGeneral"):
+            yield figure
+            matplotlib.rcParams["font.sans-serif"].insert(0, name)
+
+    with matplotlib.rc_context({"font.sans-serif": ["DejaVu Sans"]}):
+        shows_the_same(scene)
+
+
+def test_colour_that_gets_another_value_under_its_name():
+    colours = matplotlib.colors.get_named_colors_mapping()
+
+    def scene():
+        for value in ("#ff0000", "#ff0000", "#00ff00", "#0000ff"):
+            colours["framepipe:test"] = value
+            if value == "#ff0000":
+                figure, axes = small()
+                axes.tick_params(color="framepipe:test")
+                axes.lines[0].set_color("framepipe:test")
+            yield figure
+
+    try:
+        shows_the_same(scene)
+    finally:
+        del colours["framepipe:test"]
+
+
+def test_numbers_in_the_way_of_another_country(monkeypatch):
+    def scene():
+        figure, axes = small()
+        axes.yaxis.set_major_formatter(ScalarFormatter(useLocale=True))
+        for point in ".,.":
+            monkeypatch.setattr(locale, "_override_localeconv", {"decimal_point": point})
+            yield figure
+
+    shows_the_same(scene)
+
+
+def test_drawing_of_the_user_under_the_name_of_matplotlibs(monkeypatch):
+    original, width = Line2D.draw, [1]
+
+    @functools.wraps(original)
+    def draw(line, renderer):
+        line._linewidth = width[0]
+        original(line, renderer)
+
+    def scene():
+        figure, _ = small()
+        for k in range(4):
+            width[0] = 1 + 2 * k
+            yield figure
+
+    monkeypatch.setattr(Line2D, "draw", draw)
+    shows_the_same(scene)
+
+
+def test_arrows_that_measure_themselves_as_they_were_drawn_last():
+    def scene():
+        figure, axes = small()
+        figure.set_dpi(90)
+        axes.add_artist(AnchoredDirectionArrows(axes.transAxes, "x", "y", color="k"))
+        for _ in range(4):
+            yield figure
+
+    assert shows_the_same(scene)
