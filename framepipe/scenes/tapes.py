@@ -143,7 +143,8 @@ class TappedCanvas(FigureCanvasAgg):
 
     def get_renderer(self) -> TappedRenderer:
         """See `FigureCanvasAgg`."""
-        usual: Any = super().get_renderer()  # which rounds the size of the figure as this matplotlib does
+        agg: Any = super()
+        usual = agg.get_renderer()  # which rounds the size of the figure as this matplotlib does
         renderer = self._tapes.renderer_of(usual.width, usual.height, usual.dpi)
         self.renderer = renderer
         return renderer
