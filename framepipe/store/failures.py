@@ -78,7 +78,7 @@ class FailureLog:
 
     def numbers(self) -> set[int]:
         """Return the numbers of frames with a record, or with the output of a program that failed."""
-        if self.folder.is_symlink():  # a folder from elsewhere may point anywhere
+        if os.path.islink(self.folder):  # a folder from elsewhere may point anywhere
             return set()
         with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
             return {number for entry in entries if (number := _number_of_log(entry.name)) is not None}
@@ -99,7 +99,7 @@ class FailureLog:
             "error": error,
         }
         with contextlib.suppress(OSError):
-            if self.folder.is_symlink():
+            if os.path.islink(self.folder):
                 return
             self.folder.mkdir(exist_ok=True)
             if not (self.folder / error).exists():
@@ -110,14 +110,14 @@ class FailureLog:
     def keep_output(self, number: int, data: bytes) -> None:
         """Keep the output of a program that failed to draw a frame. A failure to write it is ignored."""
         with contextlib.suppress(OSError):
-            if not self.folder.is_symlink():
+            if not os.path.islink(self.folder):
                 self.folder.mkdir(exist_ok=True)
                 files.write_atomic(self._path(number).with_suffix(".log"), data)
 
     def drop(self, number: int) -> None:
         """Delete what is there about a frame, which is drawn now."""
         with contextlib.suppress(OSError):
-            if not self.folder.is_symlink():
+            if not os.path.islink(self.folder):
                 for path in (self._path(number), self._path(number).with_suffix(".log")):
                     path.unlink(missing_ok=True)
 
@@ -129,7 +129,7 @@ class FailureLog:
 
     def tidy(self) -> None:
         """Delete tracebacks that no record refers to, and the folder if nothing else is in it."""
-        if self.folder.is_symlink() or self.numbers():
+        if os.path.islink(self.folder) or self.numbers():
             return
         with contextlib.suppress(OSError):
             for path in [*self.folder.glob("error-*.txt"), *files.leftover_temporaries(self.folder)]:

@@ -182,7 +182,7 @@ class Heartbeats:
         return files.clock_of(self.folder) or time.time()
 
     def _create(self) -> None:
-        if self.folder.is_symlink():  # a folder from elsewhere may point anywhere
+        if os.path.islink(self.folder):  # a folder from elsewhere may point anywhere
             raise OSError("tasks is a link")
         self.folder.mkdir(exist_ok=True)
 
@@ -205,7 +205,7 @@ class Heartbeats:
         return sorted(beats, key=lambda beat: (_shard_key(beat.shard), beat.since_s))
 
     def _paths(self) -> list[Path]:
-        if self.folder.is_symlink():
+        if os.path.islink(self.folder):
             return []
         with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
             return [Path(entry.path) for entry in entries if entry.name.endswith(".json")]
@@ -214,7 +214,7 @@ class Heartbeats:
     def remove(self, beat: Heartbeat) -> None:
         """Remove a heartbeat, and the folder if it is empty now."""
         with contextlib.suppress(OSError):
-            if not self.folder.is_symlink():
+            if not os.path.islink(self.folder):
                 self._path(beat).unlink(missing_ok=True)
                 self.folder.rmdir()
 
@@ -224,7 +224,7 @@ class Heartbeats:
         for beat in beats:
             if not beat.is_alive:
                 self.remove(beat)
-        if any(beat.is_alive for beat in beats) or self.folder.is_symlink():
+        if any(beat.is_alive for beat in beats) or os.path.islink(self.folder):
             return
         with contextlib.suppress(OSError):
             for path in [*self.folder.glob("order-*"), *files.leftover_temporaries(self.folder)]:
@@ -262,7 +262,7 @@ class Findings:
         text : str
             Why, for people.
         """
-        if self._folder.is_symlink():
+        if os.path.islink(self._folder):
             return
         with contextlib.suppress(OSError):
             self._folder.mkdir(exist_ok=True)

@@ -47,7 +47,6 @@ def test_only_these_rooms_start_programs():
         "core/watchdog.py",
         "rendering/engines/process.py",  # the stage, and what ends it
         "core/frame_program.py",  # external renderers
-        "core/allocation.py",  # squeue, qstat, bjobs
     }
 
 

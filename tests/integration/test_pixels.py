@@ -218,8 +218,10 @@ def test_a_frame_of_another_size_fails_with_both_sizes_and_the_usual_cause(tmp_p
     assert [(each.number, each.kind) for each in caught.value.report.failed] == [(1, "size"), (2, "size")]
     assert caught.value.report.drawn == (0,)
     text = str(caught.value)
-    for part in ("100x125 px", "100x175 px", "first frame 100x75", "bbox_inches='tight'", "--tight"):
+    for part in ("100x125 px", "first frame 100x75", "bbox_inches='tight'", "--tight"):
         assert part in text
+    assert "frames 1-2" in text  # told once, for both; the report has each
+    assert "100x175 px" in caught.value.report.failed[1].message
 
 
 def test_savefig_bbox_tight_in_the_style_fails_with_advice(tmp_path):
