@@ -125,6 +125,10 @@ class _Gif:
     def __init__(self, sources):
         self.sources = sources
 
+    @staticmethod
+    def to_planes(image):
+        return [image.convert("RGB")]
+
 
 def judged(order, sources, spoil=lambda image, at: image):
     images = [spoil(Image.open(sources[k]), at) for at, k in enumerate(order)]
