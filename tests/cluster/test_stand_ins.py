@@ -14,7 +14,7 @@ SCENE = """
     from matplotlib import pyplot as plt
 
     def draw(k):
-        time.sleep(0.4)
+        time.sleep(0.7)  # eight of them take longer than the time until the warning, on any machine
         fig, ax = plt.subplots(figsize=(1, 1), dpi=40)
         ax.set_title(k)
         return fig
