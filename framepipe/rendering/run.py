@@ -27,9 +27,9 @@ _OPEN_CHUNK = 8  # if the number of frames is unknown
 _MAX_CHUNK = 64
 _EARLY_CHECK_S = 1.0  # a frame that takes longer is not drawn twice before the others
 _MIN_FRAMES = 3  # below this there is nothing to share out
-#: At most 5 % of a film of `_LONG` frames or more are drawn twice, to compare: the second frame, some where
-#: workers meet, and of what is drawn by its changes one in so many and the last. In films that are just long
-#: enough there is no room for all of these.
+#: At most 5 % of an animation of `_LONG` frames or more are drawn twice, to compare: the second frame, some
+#: where workers meet, and of what is drawn by its changes one in so many and the last. In films that are just
+#: long enough there is no room for all of these.
 _LONG, _LONG_WITH_LAST, _LONG_WITH_SOME = 50, 60, 80
 _SHORT_EVERY, _LONG_EVERY, _FREE_EVERY = 20, 40, 50
 _MAX_MEETING_SHARE = 0.015
