@@ -176,8 +176,8 @@ def test_a_group_is_a_dataclass_with_a_heading():
         assert checked.heading
 
 
-def test_the_page_of_all_options_is_what_the_declaration_says():
+def test_the_pages_of_all_options_are_what_the_declaration_says():
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "options", "--print"], capture_output=True, text=True, check=True
+        [sys.executable, ROOT / "scripts" / "options", "--check"], capture_output=True, text=True
     )
-    assert (ROOT / "docs" / "options.md").read_text(encoding="utf-8") == done.stdout, "run scripts/options"
+    assert done.returncode == 0, done.stderr
