@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -85,4 +86,4 @@ def test_the_manual_is_one_that_man_reads_without_a_warning() -> None:
     )
     assert done.stderr == ""
     for words in ("--hold-last", "75", "FRAMEPIPE_FFMPEG", "completion"):
-        assert words in done.stdout
+        assert words in re.sub(".\b", "", done.stdout)  # bold is a letter twice
