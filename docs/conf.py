@@ -37,6 +37,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 #: `name` in a docstring is code, and a link if it is one of the names of this site.
 default_role = "py:obj"
+smartquotes = False  # which would make a dash of the two of an option
 autodoc_typehints = "none"  # docstrings say them, with units
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 napoleon_google_docstring = False
@@ -69,7 +70,8 @@ def _page(_: object, name: str, source: list[str]) -> None:
     if "(others)\n" in text:
         text = text.replace("(others)\n", "".join(f"{each}\n" for each in _others(text)))
     text = re.sub(r"\]\(([^)#:\s]+)", lambda link: f"]({_of_the_site(link[1], folder)}", text)
-    source[0] = re.sub(r"<!-- (?:file|not run|run)\b.*?-->\n", "", text)
+    text = re.sub(r"<!-- file: (\S+) -->\n```python\n", r"```{code-block} python\n:caption: \1\n\n", text)
+    source[0] = re.sub(r"<!-- (?:not run|run)\b.*?-->\n", "", text)
 
 
 def _of_the_site(link: str, folder: Path) -> str:
