@@ -15,9 +15,9 @@ from framepipe.errors import FramepipeError, FrameSizeError, StoreError
 from framepipe.job.canvas import Canvas
 from framepipe.job.fingerprint import digest_value
 from framepipe.job.frames import Digested
+from framepipe.job.read_tracer import ReadTracer
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import stamp
-from framepipe.job.witness import Witness
 from framepipe.rendering.costs import Costs
 from framepipe.scenes.base import Player, RunOn, Scene, SceneEnded, describe_failure
 from framepipe.scenes.picture import FrameGeometry, Picture
@@ -170,7 +170,7 @@ class Worker(Protocol):
 
     @property
     def exhausted(self) -> bool:
-        """True once the worker has drawn `recycle` frames and should be replaced."""
+        """True once the worker has drawn `max_frames_per_worker` frames and should be replaced."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def draw_frame(
     player: Player,
     task: Task,
     state_watch: StateWatch | None = None,
-    witness: Witness | None = None,
+    tracer: ReadTracer | None = None,
 ) -> Outcome:
     """Draw one frame and put it in the store. Errors of the user's code are outcomes, not exceptions.
 
@@ -258,7 +258,7 @@ def draw_frame(
     task : Task
     state_watch : StateWatch, optional
         Reports changes of the scene's state in this process.
-    witness : Witness, optional
+    tracer : ReadTracer, optional
         Reports what this process has read.
 
     Raises
@@ -269,7 +269,7 @@ def draw_frame(
     store = Store(work.store)
     started_at = time.perf_counter()
     try:
-        if witness:  # a process of framepipe's own
+        if tracer:  # a process of framepipe's own
             with collecting_warnings() as warnings:
                 picture = player.picture(task, work.canvas, task.geometry)
         else:
@@ -280,7 +280,7 @@ def draw_frame(
         changed = state_watch.changed(task.watch, update_s + draw_s) if state_watch else ()
         if task.watch and _is_changed(task):
             changed = (*changed, "the frame's value")
-        reads = witness.frame(carried=bool(changed)) if witness else {}
+        reads = tracer.frame(carried=bool(changed)) if tracer else {}
         costs = Costs(update_s, draw_s)
         if task.keep:
             costs = _keep(store, task, picture, _stamp(work, task, reads), costs)
@@ -298,7 +298,7 @@ def draw_frame(
         raise
     except BaseException as error:  # SystemExit too: it is the frame's failure, not ours
         return Failed(task.number, "raised", *describe_failure(work.scene.name, error))
-    uses = witness.uses() if witness else ()
+    uses = tracer.uses() if tracer else ()
     read = tuple(reads.items())
     digest, kind = picture.digest(), picture.redraw
     return Drawn(task.number, picture.geometry, digest, costs, changed, read, uses, dict(warnings), kind)

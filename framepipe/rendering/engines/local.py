@@ -43,7 +43,7 @@ class LocalEngine:
         Default: one per processor that this process may use, see `usable_cpus`.
     frame_timeout_s : float, optional
         Seconds after which a frame fails and its process is killed.
-    recycle : int
+    max_frames_per_worker : int
         Frames after which a process is replaced by a new one, so that leaks stay bounded.
     """
 
@@ -55,11 +55,11 @@ class LocalEngine:
         workers: int | None = None,
         *,
         frame_timeout_s: float | None = None,
-        recycle: int = 500,
+        max_frames_per_worker: int = 500,
     ) -> None:
         self.workers = workers or usable_cpus()
         self.frame_timeout_s = frame_timeout_s
-        self.recycle = recycle
+        self.max_frames_per_worker = max_frames_per_worker
 
     @contextlib.contextmanager
     def pool(self, work: Work, stop: Stop, count: int) -> Iterator[WorkerPool]:
@@ -72,7 +72,7 @@ class LocalEngine:
             stop,
             min(self.workers, count),
             self.frame_timeout_s,
-            self.recycle,
+            self.max_frames_per_worker,
         )
         try:
             stage.load(stop)
@@ -88,9 +88,11 @@ class LocalEngine:
 class _Process:
     """A process that was forked from the stage, or from another one, as its engine sees it."""
 
-    def __init__(self, pid: int, link: Link, parent: _Process | StageProcess, position: int, recycle: int):
+    def __init__(
+        self, pid: int, link: Link, parent: _Process | StageProcess, position: int, max_frames_per_worker: int
+    ):
         self.pid, self.link, self.parent = pid, link, parent
-        self._recycle = recycle
+        self._recycle = max_frames_per_worker
         self.task: Task | None = None
         self.deadline: float | None = None
         self.frame_count = 0
@@ -157,10 +159,10 @@ class _Workers:
         stop: Stop,
         count: int,
         timeout_s: float | None,
-        recycle: int,
+        max_frames_per_worker: int,
     ) -> None:
         self._stage, self._work, self._stop = stage, work, stop
-        self._count, self._timeout_s, self._recycle = count, timeout_s, recycle
+        self._count, self._timeout_s, self._recycle = count, timeout_s, max_frames_per_worker
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Process] = []
         self._runners: list[_Process] = []

@@ -29,7 +29,7 @@ from dataclasses import replace
 from typing import Any
 
 from framepipe.job.frames import Frames
-from framepipe.job.witness import Witness
+from framepipe.job.read_tracer import ReadTracer
 from framepipe.rendering.engines.base import Ended, Task, Work, draw_frame
 from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
 from framepipe.scenes.base import Player, RunOn, Scene
@@ -88,7 +88,7 @@ class Stage:
         self._work: Work | None = None
         self._player: Player | None = None
         self._watch: StateWatch | None = None
-        self.witness: Witness | None = None
+        self.tracer: ReadTracer | None = None
         self._position = 0  # updates before this index have run here
         self._has_drawn = False
         self._pending_message: Any = None  # the message for which the script has to continue
@@ -167,14 +167,14 @@ class Stage:
             task = replace(task, value=self._values[task.number])
         player = self._current_player()
         assert self._scene is not None
-        if self._watch is None and (task.watch or self.witness is not None):
+        if self._watch is None and (task.watch or self.tracer is not None):
             self._watch = StateWatch(self._scene.state)
-        if self.witness is not None:
-            self.witness.begin()
+        if self.tracer is not None:
+            self.tracer.begin()
         try:
             assert self._work is not None
             self._has_drawn = True
-            outcome = draw_frame(self._work, player, task, self._watch, self.witness)
+            outcome = draw_frame(self._work, player, task, self._watch, self.tracer)
             self._position = task.index + 1
         except RunOn:
             if not self._has_ended:
@@ -225,10 +225,10 @@ class Stage:
             self._run_updates(player, at)
 
     def _run_updates(self, player: Player, at: int) -> None:
-        if self.witness is not None and not player.stands_in_script:
+        if self.tracer is not None and not player.stands_in_script:
             for index in range(self._position + 1, at + 1):
                 player.advance(index)
-                self.witness.skip_frame()
+                self.tracer.skip_frame()
         player.advance(at)
         self._position = at
 
