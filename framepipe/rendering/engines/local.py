@@ -189,6 +189,7 @@ class _Workers:
         self._tasks: Tasks
         self._deaths_at_start = 0
         self._is_unforkable = False  # a worker, since drawing
+        self._is_alone = False  # one frame at a time
 
     @property
     def checkpoints(self) -> bool:
@@ -205,7 +206,7 @@ class _Workers:
     def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """See `WorkerPool`."""
         limit = at_once or self._count
-        self._tasks = tasks
+        self._tasks, self._is_alone = tasks, at_once == 1
         while True:
             self._stop.tick()
             if not self._stop.requested:
@@ -219,7 +220,8 @@ class _Workers:
             yield from self._gather()
 
     def _busy(self) -> list[_Process]:
-        return [worker for worker in self._workers if worker.task]
+        """Return the workers that can take no task; a frame alone is stored before the next one begins."""
+        return [each for each in self._workers if each.task or (each.storing and self._is_alone)]
 
     def _hand_out(self, tasks: Tasks, limit: int) -> None:
         """Send tasks to idle workers, and request missing workers."""
