@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """How many crafted wrong movies verification finds, by format and kind; and that right ones pass.
 
-Run from the project's folder: ``python scripts/crafted_movies.py [FORMAT ...] [--seen] [--write docs/proof.md]``.
+Run from the project's folder: ``python scripts/crafted_movies.py [FORMAT ...] [--seen]``;
+``--write docs/proof.md`` for the page.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ PAGE = """\
 
 <!-- written by scripts/crafted_movies.py --write docs/proof.md -->
 
-Wrong movies that verification called wrong, by format and by what is wrong with them; each is of {scenes} films in which two frames differ by
-a number in a title, a digit in light grey, a dot of 2 px, a thin line, a tick label or a moved curve. "stale": a frame of another run. In the last column, the
-right movies that passed.
+Wrong movies that verification called wrong, by format and by what is wrong with them; of {scenes} films each,
+in which two frames differ by a number in a title, a digit in light grey, a dot of 2 px, a thin line, a tick
+label or a moved curve. "stale": a frame of another run. In the last column, the right movies that passed.
 """
 
 

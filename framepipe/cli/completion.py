@@ -23,7 +23,7 @@ _VARIABLE = "_FRAMEPIPE_COMPLETE"  # click's own name for a program that is call
 def command(shell: str, install: bool, as_json: bool) -> None:
     """Have the shell complete verbs, options, their values and files at the Tab key.
 
-    Without --install the shell's script is printed: source <(framepipe completion bash).
+    Without --install the shell's script is printed: eval "$(framepipe completion bash)".
     """
     text, path = script(shell), place(shell)
     if install:

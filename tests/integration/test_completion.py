@@ -19,7 +19,7 @@ def offered(line: str, folder: Path) -> list[str]:
     """What bash offers at the end of a line, by the script that framepipe prints."""
     words = line.split(" ")
     program = f"""
-        source <(framepipe completion bash)
+        eval "$(framepipe completion bash)"
         COMP_WORDS=({" ".join(repr(word) for word in words)}) COMP_CWORD={len(words) - 1}
         compopt() {{ echo "compopt $*"; }}
         _framepipe_completion framepipe
