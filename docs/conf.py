@@ -54,8 +54,20 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "docs/decisions": "decisions/index.md",
 }
+
+
+def _verbs() -> str:
+    """Return the verbs' chapters; each heading of options leads to where these are explained."""
+    text = manual.as_markdown()
+    options = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    for title, heading in re.findall(r"^## ((.*?):.*)$", options, re.M):
+        anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        text = text.replace(f"*{heading}*:", f"[{heading}](../options.md#{anchor}):")
+    return text
+
+
 #: What stands in a page for what a program writes.
-WRITTEN = {"<!-- verbs -->": manual.as_markdown, "<!-- messages -->": messages.as_markdown}
+WRITTEN = {"<!-- verbs -->": _verbs, "<!-- messages -->": messages.as_markdown}
 
 
 def _page(_: object, name: str, source: list[str]) -> None:

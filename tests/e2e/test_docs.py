@@ -64,3 +64,27 @@ def names_what_exists(words: list[str], folder: Path) -> None:
 
 def test_readme_is_one_screen_and_a_table() -> None:
     assert PAGES["README.md"].count("\n") <= 150
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", *DOCS.rglob("*.md"), *(ROOT / ".github").glob("*.md")],
+    ids=lambda page: page.stem,
+)
+def test_a_link_leads_to_a_file(page: Path) -> None:
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert link.startswith("https://") or target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
+            assert anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, (
+                link
+            )
+
+
+def test_pictures_are_small() -> None:
+    sizes = {path.name: path.stat().st_size for path in (DOCS / "pictures").iterdir()}
+    assert max(sizes.values()) < 300_000, sizes
+    assert sum(sizes.values()) < 2_000_000, sizes
