@@ -130,6 +130,14 @@ class Format(ABC):
             It does not support what is requested.
         """
 
+    def segment_frames(self, timeline: Timeline) -> list[tuple[int, ...]]:
+        """Return the frames that each segment is encoded from; none if the movie is encoded in one go."""
+        return []
+
+    def needs_all_frames(self, encode: EncodeOptions) -> bool:
+        """True if frames of other segments decide how a segment is encoded too."""
+        return False
+
     def notes(self, timeline: Timeline, shape: Shape, encode: EncodeOptions) -> list[str]:
         """Return notes for the user on what the format does to the movie."""
         return []

@@ -12,11 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from framepipe.core import files
 from framepipe.job.fingerprint import digest_source
 
-#: Two changes within this time can leave the same modification time (FAT: 2 s); git calls such files
-#: "racily clean".
-_RACY_NS = 2_000_000_000
 _BLOCK = 1 << 20
 _TRIES = 4
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
@@ -95,7 +93,7 @@ class FileDigests:
             digest = _digest(path, state, source)
             if digest is not None:
                 self._entries.pop(path, None)
-                if state.st_mtime_ns + _RACY_NS < began:
+                if state.st_mtime_ns + files.RACY_NS < began:
                     self._entries[path] = [*entry, digest]
                 return digest
         return f"changing at {time.time_ns()}"

@@ -16,6 +16,7 @@ from framepipe.movie.encode import prepare
 from framepipe.movie.plan import HasStore, open_store, plan_assembly, scan_store
 from framepipe.movie.probe import tool_for_recipe
 from framepipe.movie.result import Movie, ShareReport
+from framepipe.movie.share import plan_share
 from framepipe.options import EncodeKeywords, EncodeOptions, UseKeywords, UseOptions, split, takes
 from framepipe.store.store import Store
 from framepipe.timeline import Timing, TimingKeywords
@@ -131,15 +132,13 @@ def encode_share(
     UsageError, IncompleteStore, ToolMissing, EncoderFailed, Interrupted
         Finished segments stay in the store.
     """
-    k, n = parse_shard(shard)
     timing, encode, use = split(options, Timing, EncodeOptions, UseOptions, verb="assemble")
-    plan = plan_assembly(store, output, timing, encode, use)
+    plan, own_positions = plan_share(store, output, parse_shard(shard), timing, encode, use)
     recipe = plan.recipe
     if not recipe.cache_segments:
         return ShareReport(plan.output, 0, (), 0)
     total = len(recipe.segments)
     tool = tool_for_recipe(recipe, encode)
-    own_positions = range(k - 1, total, n)
     frames = sum(len(recipe.segments[at].numbers) for at in own_positions)
     with controlled(progress, stop) as control, work_folder(plan) as folder:
         prepare(recipe, tool, folder, ignore_frames, encode.stall_s, control)

@@ -83,11 +83,11 @@ def carry_out(
         movie = replace(movie, encode_s=encoded - began, verify_s=time.perf_counter() - encoded)
         digest = digest_file(movie_path)
         plan.format.publish(movie_path, plan.output)
-    stems = [key.stem for key in encoding.keys] if encoding and encoding.cache else []
+    stems = [key.stem for key in encoding.keys.values()] if encoding and encoding.cache else []
     with contextlib.suppress(StoreError):  # a convenience: the movie exists without it
         plan.store.note_movie(plan.output, {**_facts(plan, movie, digest), "segments": stems})
     if encoding and encoding.cache:
-        encoding.cache.prune(encoding.keys, _used_by_movies(plan.store))
+        encoding.cache.prune(encoding.keys.values(), _used_by_movies(plan.store))
     return movie
 
 
@@ -189,7 +189,7 @@ def work_folder(plan: Assembly) -> Iterator[Path]:
 def _require_passed(
     plan: Assembly, report: VerifyReport, movie_path: Path, encoding: Encoding | None
 ) -> None:
-    if plan.store.look(plan.frame_states) != plan.frame_states:
+    if plan.store.changed(plan.frame_states):
         raise VerificationFailed(
             f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
             report=report,
@@ -197,7 +197,7 @@ def _require_passed(
     if report.passed:
         return
     if encoding and encoding.cache:
-        encoding.cache.drop(encoding.keys)  # one of them may be the reason
+        encoding.cache.drop(encoding.keys.values())  # one of them may be the reason
     rejected = plan.output.with_name(f"{plan.output.stem}.rejected{plan.output.suffix}")
     hint = ""
     with contextlib.suppress(OSError):

@@ -39,8 +39,8 @@ def threads_each(jobs: int) -> int:
     return -(-usable_cpus() // jobs)
 
 
-def keys(recipe: Recipe, tool: Tool, folder: Path, frame_states: Mapping[int, FrameState]) -> list[Key]:
-    """Return the cache key of each segment: its command, the encoder's version, the palette, its frames.
+def keys(recipe: Recipe, tool: Tool, folder: Path, frame_states: Mapping[int, FrameState]) -> dict[int, Key]:
+    """Return the cache keys of segments: their command, the encoder's version, the palette, their frames.
 
     Parameters
     ----------
@@ -50,6 +50,11 @@ def keys(recipe: Recipe, tool: Tool, folder: Path, frame_states: Mapping[int, Fr
         The work folder, with the palette if there is one.
     frame_states : mapping of int to FrameState
         The state of each frame, by number.
+
+    Returns
+    -------
+    dict of int to Key
+        By position; without segments of which a frame's state is not known.
     """
     palette = folder / PALETTE
     command = recipe.segments[0].step.args  # those of the others differ in names, and in a last delay
@@ -58,13 +63,15 @@ def keys(recipe: Recipe, tool: Tool, folder: Path, frame_states: Mapping[int, Fr
     settings += [digest_file(palette)] if palette.exists() else []
     settings_digest = _digest(settings)
     suffix = Path(recipe.output).suffix
-    cache_keys = []
-    for segment in recipe.segments:
+    cache_keys = {}
+    for at, segment in enumerate(recipe.segments):
+        if not all(number in frame_states for number in segment.numbers):
+            continue
         frames = [
             [frame_states[number].fingerprint, *frame_states[number].identity] for number in segment.numbers
         ]
         # GIF: the first segment has no frame of the one before
-        cache_keys.append(Key(settings_digest, _digest([segment is recipe.segments[0], frames]), suffix))
+        cache_keys[at] = Key(settings_digest, _digest([at == 0, frames]), suffix)
     return cache_keys
 
 
@@ -94,7 +101,8 @@ class Encoding:
         The work folder: lists are read from it, segments are written into it.
     cache : SegmentCache or None
         The cache of finished segments; None if they are not worth keeping.
-    keys : list of Key
+    keys : dict of int to Key
+        By position.
     jobs : int
         Encoders at once.
     stall_s : float
@@ -108,7 +116,7 @@ class Encoding:
     tool: Tool
     folder: Path
     cache: SegmentCache | None
-    keys: list[Key]
+    keys: Mapping[int, Key]
     jobs: int
     stall_s: float
     on_frame: Callable[[int], None]
@@ -126,9 +134,9 @@ class Encoding:
         EncoderFailed, Interrupted
             Finished segments stay in the cache.
         """
-        positions = range(len(self.keys)) if positions is None else positions
+        positions = range(len(self.recipe.segments)) if positions is None else positions
         missing = [at for at in positions if not self._from_cache(at)]
-        self._films = len(missing) == len(self.keys)  # a film of a part would be of no use
+        self._films = len(missing) == len(self.recipe.segments)  # a film of a part would be of no use
         self.on_frame(sum(self._frames.values()))
         with ThreadPoolExecutor(max(1, min(self.jobs, len(missing)))) as pool:
             futures = [pool.submit(self._encode, at) for at in missing]

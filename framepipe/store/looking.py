@@ -24,8 +24,6 @@ _TIMED = 64
 _SLOW_S = 0.0004
 _THREADS, _CHUNK, _WINDOW = 16, 32, 4096
 _MAX_BYTES = 256_000_000
-#: Two changes within this time can leave the same times of a file (FAT: 2 s).
-_RACY_NS = 2_000_000_000
 
 
 def look_at_all(numbers: Sequence[int], look: Callable[[int], T]) -> Iterator[tuple[int, T]]:
@@ -114,7 +112,7 @@ class StatusMemory:
     def recall(self, number: int, state: os.stat_result) -> Known | None:
         """Return what is known of a frame whose file is as it was; None if it is not."""
         entry = self._before.get(str(number))
-        if entry is None or entry[:4] != _identity(state):
+        if entry is None or entry[:4] != [*files.version_of(state)]:
             return None
         try:
             known = Known(self._shapes[entry[4]], self._reads[entry[5]], entry[0])
@@ -125,9 +123,10 @@ class StatusMemory:
 
     def keep(self, number: int, state: os.stat_result, known: Known) -> None:
         """Remember a frame that is done."""
-        if max(state.st_mtime_ns, state.st_ctime_ns) + _RACY_NS < self._began_ns:
+        version = files.version_of(state)
+        if files.is_settled(version, self._began_ns):
             shape = self._place(self._shapes, known.shape)
-            self._now[str(number)] = [*_identity(state), shape, self._place(self._reads, known.reads)]
+            self._now[str(number)] = [*version, shape, self._place(self._reads, known.reads)]
 
     def _place(self, things: list[Any], thing: Any) -> int:
         text = f"{things is self._reads}{json.dumps(thing, sort_keys=True)}"
@@ -152,7 +151,3 @@ def _file_for(store: Path) -> Path | None:
         return state_folder() / f"status-{hashlib.sha256(os.fsencode(store)).hexdigest()[:24]}.json"
     except RuntimeError:
         return None
-
-
-def _identity(state: os.stat_result) -> list[int]:
-    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]

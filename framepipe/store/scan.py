@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from framepipe.core import png
+from framepipe.core import files, png
 from framepipe.core.shape import Shape
 from framepipe.job.contents import FileDigests
 from framepipe.job.fingerprint import digest_file
@@ -122,6 +123,7 @@ class Scan:
         self._states: dict[int, FrameState] = {}
         self._background: tuple[int, int, int] | None = None
         self._adopted = {**adopted_in(before), **adopted_in(record)}
+        self._began_ns = time.time_ns()
         self.recorded = Recorded()
 
     def inspect(self, number: int) -> None:
@@ -185,7 +187,8 @@ class Scan:
             self._broken[number] = damage
             return
         digest = digest_now(self._path / file_name(number)) if adopted else ""
-        self._states[number] = FrameState(stamp[1] if stamp else digest, info.identity)
+        version = info.version if info.version and files.is_settled(info.version, self._began_ns) else None
+        self._states[number] = FrameState(stamp[1] if stamp else digest, info.identity, version, info.sha256)
         if reason := self._reason_adopted(number, digest) if adopted else self._reason(number, stamp):
             self._stale[number] = reason
         else:

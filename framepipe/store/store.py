@@ -381,6 +381,23 @@ class Store:
                     states[number] = FrameState(digest_now(self.frame_path(number)), info.identity)
         return states
 
+    def changed(self, states: Mapping[int, FrameState]) -> list[int]:
+        """Return the numbers of the frames that are no longer in these states.
+
+        Only files whose version is another one, or was not settled, are opened.
+        """
+        doubtful = [
+            number for number, state in states.items() if not self._has_version(number, state.version)
+        ]
+        now = self.look(doubtful)
+        return [number for number in doubtful if now.get(number) != states[number]]
+
+    def _has_version(self, number: int, version: files.Version | None) -> bool:
+        try:
+            return version is not None and files.version_of(self.frame_path(number).lstat()) == version
+        except OSError:
+            return False
+
     def read_movies(self) -> dict[str, Any]:
         """Read ``movies.json``; empty when it is missing or damaged."""
         try:

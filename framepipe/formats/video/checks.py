@@ -186,7 +186,7 @@ def _folder(movie: Path, expected: Expected, work: Path | None) -> Iterator[Path
         (folder / FRAMES).symlink_to(expected.sources[0].parent.absolute(), target_is_directory=True)
         names = [path.name for path in _shown(expected)]
         rate = expected.timeline.video_fps
-        if work is not None and (films := films_in(work, _shown(expected))):
+        if work is not None and (films := films_in(work, _shown(expected), expected.digests)):
             lines = ["ffconcat version 1.0"]
             for at, film in enumerate(films):
                 (folder / f"film-{at:06d}").symlink_to(film.absolute())

@@ -46,6 +46,10 @@ class Video(Format):
         refuse_imagemagick(spec.encode, self.suffix)
         return video.by_ffmpeg(self.suffix, spec)
 
+    def segment_frames(self, timeline: Timeline) -> list[tuple[int, ...]]:
+        """See `Format`."""
+        return video.segment_frames(timeline)
+
     def rate(self, timeline: Timeline) -> Fraction | None:
         """See `Format`."""
         return timeline.video_fps
