@@ -164,7 +164,7 @@ def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobR
     """
     before, _ = store.read_job()
     record = before.refreshed(store.file_digests())
-    status = store.scan(record, numbers=numbers, deep=True, before=before)
+    status = store.scan(record, numbers=numbers, deep=True, before=before, keeps_states=True)
     if numbers is None:
         return record, status
     undone = {*status.missing, *status.broken, *status.stale}

@@ -59,7 +59,7 @@ class StoreStatus(Summary):
     size_bytes : int
         Of the done frames.
     seen : dict of int to FrameState
-        The state of each done or stale frame when it was scanned.
+        The state of each done or stale frame when it was scanned, if the scan was to keep these.
     numbers : tuple of int
         The plan, in the order of the movie; for a growing job, the frames so far.
     recorded : bool

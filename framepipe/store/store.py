@@ -288,6 +288,7 @@ class Store:
         before: JobRecord | None = None,
         digests: FileDigests | None = None,
         remembers: bool = False,
+        keeps_states: bool = False,
     ) -> StoreStatus:
         """Determine the state of a job's frames.
 
@@ -308,6 +309,8 @@ class Store:
             Of files that frames were drawn from; all are looked at again, missing ones too.
         remembers : bool
             Do not look into files that are as they were when this account last asked: see `StatusMemory`.
+        keeps_states : bool
+            Return the state of each frame too (`StoreStatus.seen`): some 500 bytes of memory a frame.
         """
         recorded = record.extent == "recorded"
         planned = tuple(self.numbers()) if recorded else self.plan(record)
@@ -315,7 +318,7 @@ class Store:
         memory = None
         if remembers and not deep and not recorded and values is None:
             memory = StatusMemory(self.path, _memory_key(record))
-        scan = Scan(self.path, record, values, deep, before, input_files, memory)
+        scan = Scan(self.path, record, values, deep, before, input_files, memory, keeps_states)
         scan.inspect_all(planned if numbers is None else numbers)
         status = scan.status()
         if recorded:
