@@ -212,6 +212,35 @@ class Format(ABC):
     ) -> Iterator[Check]:
         """Yield the checks of a file; see `framepipe.formats.measure`."""
 
+    @property
+    def checks_segments(self) -> bool:
+        """True if segments can be verified one by one, by `picture_hashes` and `joined_checks`."""
+        return False
+
+    def picture_hashes(
+        self, movie: Path, expected: Expected, tool: Tool, control: Control, work: Path
+    ) -> list[str]:
+        """Return a hash of each picture as it is decoded.
+
+        Raises
+        ------
+        EncoderFailed
+            Decoding reports an error.
+        """
+        raise NotImplementedError
+
+    def joined_checks(
+        self,
+        movie: Path,
+        expected: Expected,
+        hashes: Sequence[Sequence[str]],
+        tool: Tool,
+        control: Control,
+        work: Path,
+    ) -> Iterator[Check]:
+        """Yield the checks of a movie joined from verified segments, whose pictures have ``hashes``."""
+        raise NotImplementedError
+
     # the finished file
 
     def publish(self, movie: Path, output: Path) -> None:

@@ -22,6 +22,7 @@ from framepipe.formats.frame_input import SAME
 from framepipe.formats.gif import container
 from framepipe.formats.recipe import PALETTE, Recipe, Segment
 from framepipe.job.fingerprint import digest_file
+from framepipe.movie.segment_reports import SegmentReports
 from framepipe.store.segment_cache import Key, SegmentCache
 from framepipe.store.status import FrameState
 
@@ -110,6 +111,10 @@ class Encoding:
         Called in this thread with the number of frames done.
     gives_way : bool
         Encode only with what other processes leave of the processors.
+    reports : SegmentReports or None
+        Segments are verified one by one, those of the cache too that have no report.
+    hashes : dict of int to list of str
+        Those of each segment's pictures, by position, where a report has them.
     """
 
     recipe: Recipe
@@ -121,6 +126,8 @@ class Encoding:
     stall_s: float
     on_frame: Callable[[int], None]
     gives_way: bool = False
+    reports: SegmentReports | None = None
+    hashes: dict[int, list[str]] = field(default_factory=dict)
     cached: list[int] = field(default_factory=list)
     _frames: dict[int, int] = field(default_factory=dict)
     _halt: Control = field(default_factory=Control)
@@ -136,10 +143,13 @@ class Encoding:
         """
         positions = range(len(self.recipe.segments)) if positions is None else positions
         missing = [at for at in positions if not self._from_cache(at)]
-        self._films = len(missing) == len(self.recipe.segments)  # a film of a part would be of no use
+        unverified = [at for at in positions if self.reports and at not in self.hashes]
+        # a film of a part would be of no use to verify the whole
+        self._films = self.reports is not None or len(missing) == len(self.recipe.segments)
         self.on_frame(sum(self._frames.values()))
-        with ThreadPoolExecutor(max(1, min(self.jobs, len(missing)))) as pool:
-            futures = [pool.submit(self._encode, at) for at in missing]
+        to_do = sorted({*missing, *unverified})
+        with ThreadPoolExecutor(max(1, min(self.jobs, len(to_do)))) as pool:
+            futures = [pool.submit(self._complete, at) for at in to_do]
             try:
                 self._watch(futures, control)
             finally:
@@ -153,7 +163,18 @@ class Encoding:
             return False
         self.cached.append(at)
         self._frames[at] = len(segment.numbers)
+        if self.reports and (hashes := self.reports.hashes(self.keys[at])) is not None:
+            self.hashes[at] = hashes
         return True
+
+    def _complete(self, at: int) -> None:
+        """Encode a segment unless it was in the cache, and verify it where that is due."""
+        if at not in self.cached:
+            self._encode(at)
+        if self.reports:
+            self.hashes[at] = self.reports.verify(at, self.keys[at], self._halt)
+        if self.cache is not None and at not in self.cached:
+            self.cache.add(self.keys[at], self.folder / self.recipe.segments[at].output)
 
     def _watch(self, futures: Sequence[Future[None]], control: Control) -> None:
         pending: set[Future[None]] = set(futures)
@@ -183,8 +204,6 @@ class Encoding:
             gives_way=self.gives_way,
         )
         self._check(segment)
-        if self.cache is not None:
-            self.cache.add(self.keys[at], self.folder / segment.output)
 
     def _check(self, segment: Segment) -> None:
         """Check that a segment has all of its frames; they are decoded when the movie is verified."""

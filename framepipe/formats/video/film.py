@@ -71,6 +71,14 @@ def films_in(folder: Path, shown: Sequence[Path], digests: Mapping[Path, bytes])
     return sorted(folder.glob(f"*{_FILM}")) if hashes == [expected[path] for path in shown] else []
 
 
+def move_film(folder: Path, movie: str, to: Path) -> None:
+    """Move the film of one movie, if there is one, to a folder of its own, where `films_in` looks for it."""
+    for suffix in (_FILM, _READ):
+        path = folder / f"{movie.partition('.')[0]}{suffix}"
+        if path.exists():
+            path.rename(to / path.name)
+
+
 def read_hashes(path: Path) -> list[str]:
     """Read the hash of each frame from the output of ffmpeg's muxers ``framehash`` and ``framemd5``."""
     lines = path.read_text().splitlines()
