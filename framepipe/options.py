@@ -719,6 +719,12 @@ class UseOptions:
     stale: str = option(
         "error", "Frames of another version of the job: refuse or use.", one_of=("error", "keep")
     )
+    so_far: bool = option(
+        False,
+        "The movie of what is drawn by now, also while it is drawn.",
+        more="Gaps are held (or left out, with --missing skip), and it ends with the last frame that is there. "
+        "It is verified to show these frames, but no frame is ever deleted because of it.",
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -729,6 +735,7 @@ class UseKeywords(TypedDict, total=False):
 
     missing: str
     stale: str
+    so_far: bool
 
 
 @group

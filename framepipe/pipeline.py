@@ -233,7 +233,7 @@ def make(
     with (
         _tools_being_checked(goal) as tools,
         controlled(progress, stop) as control,
-        opened_job(request, store, engine, scene_options.seed, control.stop) as (job, where),
+        opened_job(request, store, engine, scene_options.seed, control) as (job, where),
     ):
         return _make_job(job, where, engine, goal, draw, control, tools)
 
@@ -437,7 +437,7 @@ def resume(
     engine = choose(draw)
     with (
         controlled(progress, stop) as control,
-        opened_job(request, store, engine, None, control.stop) as (job, _),
+        opened_job(request, store, engine, None, control) as (job, _),
     ):
         if goal and part.is_all:
             with _tools_being_checked(goal) as tools:

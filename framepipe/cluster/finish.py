@@ -157,7 +157,7 @@ def _left(submission: Submission, folder: JobFolder, store: Store) -> _Left:
         frames: dict[int, tuple[int, ...]] = dict.fromkeys(submission.sent, ())
         done = 0
     else:
-        status = store.scan(record.refreshed(), deep=True, before=record)
+        status = store.scan(record.refreshed(store.file_digests()), deep=True, before=record)
         usable = {*status.done, *(status.stale if submission.options.get("stale") == "keep" else ())}
         missing: dict[int, list[int]] = {}
         for at, number in enumerate(status.numbers):

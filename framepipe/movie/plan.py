@@ -44,7 +44,7 @@ class Assembly:
     expected : Expected
     notes : tuple of str
     frame_states : dict of int to FrameState
-        The frames as they were when it was planned.
+        The frames as they were when it was planned; for a share of the movie, its own only.
     timing : Timing
         The options of the timeline.
     """
@@ -112,7 +112,8 @@ def plan_assembly(
     Parameters
     ----------
     record, status : JobRecord and StoreStatus, optional
-        The job and a deep scan of its frames, if they were just scanned. Default: see `scan_store`.
+        The job and a deep scan of its frames, if they were just scanned. Default: see `scan_store`. A scan of
+        some frames says that the others are done, and has no states of them.
     jobs : int
         Encoders that will run at once.
     """
@@ -129,10 +130,12 @@ def plan_assembly(
     substitutes, notes = _substitutes(status, requested.numbers, use.missing, use.stale)
     timeline = timing.timeline(status.numbers, record.fps, substitutes)
     numbers = timeline.numbers
+    known = status.frame_states
+    frame_states = {number: known[number] for number in dict.fromkeys(numbers) if number in known}
     if status.shape and not status.stale:
         shape, background = status.shape, status.background or WHITE
     else:
-        shape, background = common_shape(where, numbers)
+        shape, background = common_shape(where, [*frame_states])
     targets.check(options, format_, timeline, shape)
     are_numbers = record.values_are_numbers
     options = format_.resolve_labels(
@@ -146,15 +149,27 @@ def plan_assembly(
     notes += format_.notes(timeline, shape, options)
     exact = palette is not None and palette.exact
     expected = format_.expected(timeline, sources, shape, background, options, exact)
-    frame_states = {number: status.frame_states[number] for number in dict.fromkeys(numbers)}
+    digests = {where.frame_path(number): state.sha256 for number, state in frame_states.items()}
+    expected = replace(expected, digests={path: each for path, each in digests.items() if each})
     return Assembly(where, path, recipe, expected, tuple(notes), frame_states, timing)
 
 
-def scan_store(store: Store) -> tuple[JobRecord, StoreStatus]:
-    """Return the job as its sources are now, and the state of its frames, checked to the last byte."""
+def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobRecord, StoreStatus]:
+    """Return the job as its sources are now, and the state of its frames, checked to the last byte.
+
+    Parameters
+    ----------
+    store : Store
+    numbers : sequence of int, optional
+        Look at these only: the status then says that the others are done, and has no states of them.
+    """
     before, _ = store.read_job()
-    record = before.refreshed()
-    return record, store.scan(record, deep=True, before=before)
+    record = before.refreshed(store.file_digests())
+    status = store.scan(record, numbers=numbers, deep=True, before=before, keeps_states=True)
+    if numbers is None:
+        return record, status
+    undone = {*status.missing, *status.broken, *status.stale}
+    return record, replace(status, done=tuple(each for each in status.numbers if each not in undone))
 
 
 def _substitutes(

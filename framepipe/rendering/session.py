@@ -176,7 +176,7 @@ class Rendering:
         """Return the record as the continuation of the one in the store, and that one."""
         previous = self._store.known_job()
         self._digests = self._store.file_digests()
-        self._digests.learn(self._job.remembered)
+        self._digests.learn(self._job.digests.remembered())
         record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
         return _continue_record(record, previous, order, self._scene), previous
 

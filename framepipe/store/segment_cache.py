@@ -11,7 +11,7 @@ import contextlib
 import re
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,11 @@ class SegmentCache:
                     target.unlink()
                     path.unlink()
         return False
+
+    def has(self, keys: Collection[Key]) -> bool:
+        """True if there is a file of one of these keys, with whatever signature."""
+        names = {(key.stem, key.suffix) for key in keys}
+        return any((path.name.rpartition("-")[0], path.suffix) in names for path in self._files())
 
     def add(self, key: Key, segment: Path) -> None:
         """Add a segment; a failure is ignored."""

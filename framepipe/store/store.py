@@ -288,6 +288,7 @@ class Store:
         before: JobRecord | None = None,
         digests: FileDigests | None = None,
         remembers: bool = False,
+        keeps_states: bool = False,
     ) -> StoreStatus:
         """Determine the state of a job's frames.
 
@@ -308,6 +309,8 @@ class Store:
             Of files that frames were drawn from; all are looked at again, missing ones too.
         remembers : bool
             Do not look into files that are as they were when this account last asked: see `StatusMemory`.
+        keeps_states : bool
+            Return the state of each frame too (`StoreStatus.frame_states`): some 500 bytes of memory a frame.
         """
         recorded = record.extent == "recorded"
         planned = tuple(self.numbers()) if recorded else self.plan(record)
@@ -315,7 +318,7 @@ class Store:
         memory = None
         if remembers and not deep and not recorded and values is None:
             memory = StatusMemory(self.path, _memory_key(record))
-        scan = Scan(self.path, record, values, deep, before, input_files, memory)
+        scan = Scan(self.path, record, values, deep, before, input_files, memory, keeps_states)
         scan.inspect_all(planned if numbers is None else numbers)
         status = scan.status()
         if recorded:
@@ -380,6 +383,23 @@ class Store:
                 if str(number) in adopted:
                     states[number] = FrameState(digest_now(self.frame_path(number)), info.identity)
         return states
+
+    def changed(self, states: Mapping[int, FrameState]) -> list[int]:
+        """Return the numbers of the frames that are no longer in these states.
+
+        Only files whose version is another one, or was not settled, are opened.
+        """
+        doubtful = [
+            number for number, state in states.items() if not self._has_version(number, state.version)
+        ]
+        now = self.look(doubtful)
+        return [number for number in doubtful if now.get(number) != states[number]]
+
+    def _has_version(self, number: int, version: files.Version | None) -> bool:
+        try:
+            return version is not None and files.version_of(self.frame_path(number).lstat()) == version
+        except OSError:
+            return False
 
     def read_movies(self) -> dict[str, Any]:
         """Read ``movies.json``; empty when it is missing or damaged."""

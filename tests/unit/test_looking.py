@@ -141,7 +141,7 @@ def test_what_goes_into_a_movie_is_read_again(store, monkeypatch, opened):
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"key": 3}', '{"frames": []}'])
 def test_a_damaged_memory_is_passed_over(store, tmp_path, monkeypatch, text):
     aged(store, monkeypatch)
-    (memory,) = (tmp_path / "state" / "framepipe").glob("status-*.json")
+    (memory,) = (tmp_path / "state" / "framepipe").glob("status-*")
     memory.write_text(text)
     assert fp.status(store).complete
 

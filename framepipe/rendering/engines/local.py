@@ -92,7 +92,7 @@ class _Process:
         self, pid: int, link: Link, parent: _Process | StageProcess, position: int, max_frames_per_worker: int
     ):
         self.pid, self.link, self.parent = pid, link, parent
-        self._recycle = max_frames_per_worker
+        self._max_frames = max_frames_per_worker
         self.task: Task | None = None
         self.storing: list[Task] = []  # drawn, and not in the store yet
         self.deadline: float | None = None
@@ -126,7 +126,7 @@ class _Process:
     @property
     def exhausted(self) -> bool:
         """See `Worker`."""
-        return self.frame_count >= self._recycle
+        return self.frame_count >= self._max_frames
 
     @property
     def is_dead(self) -> bool:
@@ -177,7 +177,7 @@ class _Workers:
         max_frames_per_worker: int,
     ) -> None:
         self._stage, self._work, self._stop = stage, work, stop
-        self._count, self._timeout_s, self._recycle = count, timeout_s, max_frames_per_worker
+        self._count, self._timeout_s, self._max_frames = count, timeout_s, max_frames_per_worker
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Process] = []
         self._runners: list[_Process] = []
@@ -304,7 +304,7 @@ class _Workers:
         stage = self._stage.another(self._stop)
         with contextlib.suppress(OSError):
             stage.link.send(("work", self._work))
-        self._add_worker(_Process(stage.pid, stage.link, stage, 0, self._recycle))
+        self._add_worker(_Process(stage.pid, stage.link, stage, 0, self._max_frames))
 
     def _add_worker(self, process: _Process) -> None:
         self._workers.append(process)
@@ -350,7 +350,7 @@ class _Workers:
         self._stage.guard.watch(pid)
         requests = source.requests if isinstance(source, _Process) else self._stage_requests
         request = requests.popleft()
-        process = _Process(pid, Link(end), source, request.at, self._recycle)
+        process = _Process(pid, Link(end), source, request.at, self._max_frames)
         if not request.runs_on:
             self._add_worker(process)
         else:
@@ -433,7 +433,7 @@ class _Workers:
 
     def _unreachable(self, at: int, failure: Failed) -> list[tuple[Task, Outcome]]:
         """Return failures for all frames of the worker that would have begun at this index."""
-        stand_in = _Process(0, self._stage.link, self._stage, at, self._recycle)
+        stand_in = _Process(0, self._stage.link, self._stage, at, self._max_frames)
         outcomes: list[tuple[Task, Outcome]] = []
         while isinstance(task := self._tasks.next(stand_in), Task):
             stand_in.position, stand_in.frame_count = task.index + 1, stand_in.frame_count + 1
