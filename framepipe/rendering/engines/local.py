@@ -265,15 +265,17 @@ class _Workers:
                 self._fork(max(candidates, key=lambda each: each.position or 0), _Request(at))
             else:
                 self._pending_starts.append(at)
-                if not any(request.runs_on for queue in self._queues() for request in queue):
-                    self._request_runner(at)
+                self._request_runner(at)
 
     def _request_runner(self, before: int) -> None:
-        """Request a process that runs through the updates.
+        """Request a process that runs through the updates, unless one that has not passed this is expected.
 
         If a worker has begun there, a copy of it: what it keeps of artists that do not change (see
         `framepipe.scenes.tapes`) is then shared by all workers that are forked from it.
         """
+        requests = [request for queue in self._queues() for request in queue]
+        if any(request.runs_on and request.at <= before for request in requests):
+            return
         begun = [
             w for w in self._workers if w.frame_count and w.position is not None and w.position <= before
         ]
@@ -356,18 +358,21 @@ class _Workers:
         else:
             self._runners.append(process)
             self._selector.register(process.link, selectors.EVENT_READ, process)
-            for at in sorted(self._pending_starts):
+            for at in sorted(each for each in self._pending_starts if each >= request.at):
+                self._pending_starts.remove(at)
                 self._fork(process, _Request(at))
-            self._pending_starts = []
+            if self._pending_starts:  # this is a checkpoint beyond them
+                self._request_runner(min(self._pending_starts))
         if isinstance(source, _Process) and source in self._runners:
             source.deadline = None
             self._keep_checkpoint(source, request)
 
     def _keep_checkpoint(self, runner: _Process, request: _Request) -> None:
-        """If the updates up to here took long, keep a copy here in case a worker is lost."""
+        """If the updates up to here took long, keep a copy of the process in case a worker is lost."""
         duration_s = time.monotonic() - request.since
+        at = runner.position or 0  # it never goes back: it has been sent further meanwhile
         if not request.runs_on and duration_s > _COSTLY_S and len(self._runners) <= _MAX_CHECKPOINTS:
-            self._fork(runner, _Request(request.at, runs_on=True))
+            self._fork(runner, _Request(at, runs_on=True))
 
     def _dismiss(self, worker: _Process) -> None:
         """Let a worker end, when its last frame is in the store."""
