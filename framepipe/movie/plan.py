@@ -18,8 +18,10 @@ from framepipe.formats.recipe import MovieSpec, Recipe
 from framepipe.job.frames import format_range
 from framepipe.job.record import JobRecord
 from framepipe.options import EncodeOptions, UseOptions
+from framepipe.store.checked import CheckedFrames
+from framepipe.store.segment_cache import SegmentCache
 from framepipe.store.status import FrameState, StoreStatus
-from framepipe.store.store import Store
+from framepipe.store.store import Store, job_digest
 from framepipe.timeline import Timing
 from framepipe.verification import Expected
 
@@ -47,6 +49,8 @@ class Assembly:
         The frames as they were when it was planned; for a share of the movie, its own only.
     timing : Timing
         The options of the timeline.
+    record : JobRecord or None
+        The job as it was when its frames were looked at.
     """
 
     store: Store
@@ -56,6 +60,7 @@ class Assembly:
     notes: tuple[str, ...]
     frame_states: Mapping[int, FrameState]
     timing: Timing
+    record: JobRecord | None = None
 
     @property
     def format(self) -> Format:
@@ -150,11 +155,13 @@ def plan_assembly(
     expected = format_.expected(timeline, sources, shape, background, options, exact)
     digests = {where.frame_path(number): state.sha256 for number, state in frame_states.items()}
     expected = replace(expected, digests={path: each for path, each in digests.items() if each})
-    return Assembly(where, path, recipe, expected, tuple(notes), frame_states, timing)
+    return Assembly(where, path, recipe, expected, tuple(notes), frame_states, timing, record)
 
 
 def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobRecord, StoreStatus]:
     """Return the job as its sources are now, and the state of its frames, checked to the last byte.
+
+    Frames that were checked when a segment of a movie was verified are not opened again.
 
     Parameters
     ----------
@@ -164,7 +171,8 @@ def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobR
     """
     before, _ = store.read_job()
     record = before.refreshed(store.file_digests())
-    status = store.scan(record, numbers=numbers, deep=True, before=before, keeps_states=True)
+    memory = CheckedFrames(SegmentCache(store), job_digest(record)) if numbers is None else None
+    status = store.scan(record, numbers=numbers, deep=True, before=before, memory=memory, keeps_states=True)
     if numbers is None:
         return record, status
     undone = {*status.missing, *status.broken, *status.stale}

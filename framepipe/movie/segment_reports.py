@@ -13,6 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from framepipe.core import files
 from framepipe.core.control import Control
@@ -21,7 +22,9 @@ from framepipe.errors import VerificationFailed
 from framepipe.formats import measure
 from framepipe.formats.video.film import move_film
 from framepipe.movie.plan import Assembly
+from framepipe.store.checked import REPORT, checked_frames
 from framepipe.store.segment_cache import Key, SegmentCache
+from framepipe.store.store import job_digest
 from framepipe.timeline import Timeline
 from framepipe.verification import Expected
 
@@ -46,7 +49,7 @@ class SegmentReports:
 
     def hashes(self, key: Key) -> list[str] | None:
         """Return the hashes of a segment's pictures from its report; None without one."""
-        path = self._folder / f"{key.stem}.json"
+        path = self._folder / f"{key.stem}{REPORT}"
         try:
             if not self._cache.get(_key_of_report(key), path):
                 return None
@@ -81,7 +84,8 @@ class SegmentReports:
         movie, expected = self._folder / segment.output, self._expected(segment.numbers)
         report = measure(movie, expected, self._tool, control, work)
         name = f"segment {at + 1} of {len(plan.recipe.segments)} of {plan.output.name}"
-        if plan.store.changed({number: plan.frame_states[number] for number in segment.numbers}):
+        states = {number: plan.frame_states[number] for number in segment.numbers}
+        if plan.store.changed(states):
             raise VerificationFailed(
                 f"frames in {plan.store.path} changed while {name} was encoded: run it again", report=report
             )
@@ -93,7 +97,9 @@ class SegmentReports:
                 report=report,
             )
         pictures = plan.format.picture_hashes(movie, expected, self._tool, control, work)
-        text = {"pictures": pictures, "checks": [vars(check) for check in report.checks]}
+        text: dict[str, Any] = {"pictures": pictures, "checks": [vars(check) for check in report.checks]}
+        if plan.record is not None:
+            text |= checked_frames(states, plan.expected.shape, job_digest(plan.record))
         path = work / "report.json"
         path.write_text(json.dumps(text), encoding="ascii")
         self._cache.add(_key_of_report(key), path)
@@ -114,4 +120,4 @@ class SegmentReports:
 
 
 def _key_of_report(key: Key) -> Key:
-    return replace(key, suffix=".json")
+    return replace(key, suffix=REPORT)

@@ -8,10 +8,11 @@ segment being present; two writers of one are harmless.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from framepipe.store.store import Store
 
 _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{32})-([0-9a-f]{64})\.[a-z0-9]{2,5}")
 _UNUSED_S = 86400.0
+_MAX_BYTES = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,17 @@ class SegmentCache:
                     target.unlink()
                     path.unlink()
         return False
+
+    def contents(self, suffix: str) -> Iterator[bytes]:
+        """Yield the bytes of all files with this suffix and our signature."""
+        for path in self._files():
+            if path.suffix == suffix and _is_file(path):
+                with contextlib.suppress(OSError):
+                    data = files.read_file(path, _MAX_BYTES)
+                    stem, _, signature = path.name.partition(".")[0].rpartition("-")
+                    facts = {"segment": stem, "sha256": hashlib.sha256(data).hexdigest()}
+                    if signing.is_valid(facts, signature):
+                        yield data
 
     def has(self, keys: Collection[Key]) -> bool:
         """True if there is a file of one of these keys, with whatever signature."""
