@@ -172,7 +172,7 @@ def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobR
     before, _ = store.read_job()
     record = before.refreshed(store.file_digests())
     memory = CheckedFrames(SegmentCache(store), job_digest(record)) if numbers is None else None
-    status = store.scan(record, numbers=numbers, deep=True, before=before, memory=memory, keeps_states=True)
+    status = store.scan(record, numbers=numbers, deep=True, before=before, memory=memory)
     if numbers is None:
         return record, status
     undone = {*status.missing, *status.broken, *status.stale}

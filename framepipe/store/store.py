@@ -288,7 +288,7 @@ class Store:
         before: JobRecord | None = None,
         digests: FileDigests | None = None,
         memory: Memory | None = None,
-        keeps_states: bool = False,
+        keeps_states: bool = True,
     ) -> StoreStatus:
         """Determine the state of a job's frames.
 
@@ -310,7 +310,8 @@ class Store:
         memory : Memory, optional
             Do not look into files that are as they were when they were checked.
         keeps_states : bool
-            Return the state of each frame too (`StoreStatus.seen`): some 500 bytes of memory a frame.
+            Return the state of each frame too (`StoreStatus.seen`): some 500 bytes of memory a frame. Movies
+            are built from them.
         """
         recorded = record.extent == "recorded"
         planned = tuple(self.numbers()) if recorded else self.plan(record)
@@ -344,7 +345,7 @@ class Store:
         if record.extent == "fixed":
             return record.numbers
         if record.extent == "recorded":  # the stamps of the frames say what was recorded
-            return self.scan(record).numbers
+            return self.scan(record, keeps_states=False).numbers
         present = [number for number in self.numbers() if number < MAX_FRAMES]
         return tuple(range(present[-1] + 1)) if present else ()
 
@@ -460,7 +461,7 @@ def status(store: Store | str | os.PathLike[str], *, deep: bool = False) -> Stor
     digests = where.file_digests()
     record = before.refreshed(digests)
     memory = None if deep else StatusMemory(where.path, job_digest(record))
-    scanned = where.scan(record, deep=deep, before=before, memory=memory)
+    scanned = where.scan(record, deep=deep, before=before, memory=memory, keeps_states=False)
     not_done = {*scanned.missing, *scanned.broken, *scanned.stale}
     failed = FailureLog(where.path).records(not_done)
     return replace(scanned, failed=failed, tasks=tuple(Heartbeats(where.path).all()))
