@@ -49,11 +49,12 @@ class SegmentCache:
 
     def __init__(self, store: Store) -> None:
         self.folder = store.path / "segments"
+        self._listing: tuple[int, dict[tuple[str, str], list[Path]]] = (0, {})
 
     def get(self, key: Key, target: Path) -> bool:
         """Link or copy the segment of ``key`` to ``target``; False if there is none with our signature."""
-        for path in self._files():
-            if path.name.startswith(f"{key.stem}-") and path.suffix == key.suffix and _is_file(path):
+        for path in self._listed().get((key.stem, key.suffix), []):
+            if _is_file(path):
                 with contextlib.suppress(OSError):  # another process may delete it now
                     _link_or_copy(path, target)
                     if signing.is_valid(_facts(key, target), path.name.split("-")[2].partition(".")[0]):
@@ -75,8 +76,8 @@ class SegmentCache:
 
     def has(self, keys: Collection[Key]) -> bool:
         """True if there is a file of one of these keys, with whatever signature."""
-        names = {(key.stem, key.suffix) for key in keys}
-        return any((path.name.rpartition("-")[0], path.suffix) in names for path in self._files())
+        listed = self._listed()
+        return any((key.stem, key.suffix) in listed for key in keys)
 
     def add(self, key: Key, segment: Path) -> None:
         """Add a segment; a failure is ignored."""
@@ -130,6 +131,22 @@ class SegmentCache:
         self._remove([*self._files(), *files.leftover_temporaries(self.folder)])
         with contextlib.suppress(OSError):
             self.folder.rmdir()
+
+    def _listed(self) -> dict[tuple[str, str], list[Path]]:
+        """List the folder by key, unless it is as it was: a long movie has thousands of segments.
+
+        One that another process adds at this moment may be omitted; then it is encoded here too.
+        """
+        try:
+            mtime_ns = self.folder.stat().st_mtime_ns
+        except OSError:
+            return {}
+        if self._listing[0] != mtime_ns:
+            listed: dict[tuple[str, str], list[Path]] = {}
+            for path in self._files():
+                listed.setdefault((path.name.rpartition("-")[0], path.suffix), []).append(path)
+            self._listing = mtime_ns, listed
+        return self._listing[1]
 
     def _files(self) -> list[Path]:
         if self.folder.is_symlink() or not self.folder.is_dir():

@@ -27,7 +27,7 @@ from framepipe.job.record import JobRecord
 from framepipe.job.stamp import Stamp, read_stamp
 from framepipe.store.failures import FailureLog
 from framepipe.store.heartbeats import Heartbeats
-from framepipe.store.looking import Memory, StatusMemory
+from framepipe.store.looking import Memory, StatusMemory, look_at_all
 from framepipe.store.scan import InputFiles, Scan, adopted_in, digest_now, limited_to_recording
 from framepipe.store.status import FrameState, StoreStatus
 
@@ -388,9 +388,8 @@ class Store:
 
         Only files whose version is another one, or was not settled, are opened.
         """
-        doubtful = [
-            number for number, state in states.items() if not self._has_version(number, state.version)
-        ]
+        looks = look_at_all([*states], lambda number: self._has_version(number, states[number].version))
+        doubtful = [number for number, is_same in looks if not is_same]
         now = self.look(doubtful)
         return [number for number in doubtful if now.get(number) != states[number]]
 
