@@ -141,7 +141,7 @@ def encode_share(
     tool = tool_for_recipe(recipe, encode)
     frames = sum(len(recipe.segments[at].numbers) for at in own_positions)
     with controlled(progress, stop) as control, work_folder(plan) as folder:
-        prepare(recipe, tool, folder, ignore_frames, encode.stall_s, control)
+        prepare(recipe, tool, folder, ignore_frames, encode.idle_timeout_s, control)
         encoding = segments_of(
             plan,
             tool,

@@ -14,7 +14,7 @@ from typing import Any
 from framepipe.core import files
 from framepipe.core.control import NO_CONTROL, Control
 from framepipe.core.process import Tool
-from framepipe.errors import EncoderFailed, StoreError, UsageError, VerificationFailed
+from framepipe.errors import EncoderFailed, IncompleteStore, StoreError, UsageError, VerificationFailed
 from framepipe.formats import measure, measure_joined
 from framepipe.formats.frame_input import FRAMES
 from framepipe.formats.gif import gifsicle
@@ -53,13 +53,16 @@ def segments_of(
     recipe = plan.recipe
     cache = SegmentCache(plan.store) if recipe.cache_segments else None
     cache_keys = keys(recipe, tool, folder, plan.frame_states)
-    return Encoding(recipe, tool, folder, cache, cache_keys, jobs, plan.expected.options.stall_s, on_frame)
+    return Encoding(
+        recipe, tool, folder, cache, cache_keys, jobs, plan.expected.options.idle_timeout_s, on_frame
+    )
 
 
 def reports_of(plan: Assembly, encoding: Encoding, tool: Tool, folder: Path) -> SegmentReports | None:
     """Return the reports of a plan's segments, if these can be verified one by one."""
-    can = encoding.cache is not None and plan.format.checks_segments
-    return SegmentReports(plan, tool, folder, encoding.cache) if can and encoding.cache else None
+    if encoding.cache is None or not plan.format.checks_segments:
+        return None
+    return SegmentReports(plan, tool, folder, encoding.cache)
 
 
 def carry_out(
@@ -82,7 +85,11 @@ def carry_out(
         encoded = time.perf_counter()
         movie_path = folder / plan.recipe.output
         control.tell("verify", 0, 1, label=label)
-        report, notes = _verify(plan, tool, shrinker, movie_path, encoding, control)
+        try:
+            report, notes = _verify(plan, tool, shrinker, movie_path, encoding, control)
+        except IncompleteStore:  # a frame cannot be read, which could be when the plan was made
+            _require_unchanged(plan, VerifyReport(plan.output, ()))
+            raise
         _require_passed(plan, report, movie_path, encoding)
         report = VerifyReport(plan.output, report.checks)
         control.tell("verify", 1, 1, label=label)
@@ -115,17 +122,17 @@ def _encode(
     control: Control,
 ) -> Encoding | None:
     """Encode into the work folder; returns the segments' encoding, or None for a movie without segments."""
-    recipe, stall_s = plan.recipe, plan.expected.options.stall_s
+    recipe, idle_timeout_s = plan.recipe, plan.expected.options.idle_timeout_s
     if not recipe.segments:
-        run_recipe(recipe, tool, folder, on_frame, stall_s, control)
+        run_recipe(recipe, tool, folder, on_frame, idle_timeout_s, control)
         return None
-    prepare(recipe, tool, folder, ignore_frames, stall_s, control)
+    prepare(recipe, tool, folder, ignore_frames, idle_timeout_s, control)
     encoding = segments_of(plan, tool, folder, jobs, on_frame)
     reports = reports_of(plan, encoding, tool, folder)
     if reports and reports.any(encoding.keys.values()):  # of tasks; what is left is verified as they did
         encoding.reports = reports
     encoding.run(control)
-    join(recipe, tool, folder, stall_s, control)
+    join(recipe, tool, folder, idle_timeout_s, control)
     return encoding
 
 
@@ -167,7 +174,9 @@ def _optimise(
     """
     small, name = movie_path.with_name(f"smaller{movie_path.suffix}"), f"gifsicle {tool.version}"
     try:
-        gifsicle.optimize(tool, movie_path, small, stall_s=plan.expected.options.stall_s, control=control)
+        gifsicle.optimize(
+            tool, movie_path, small, idle_timeout_s=plan.expected.options.idle_timeout_s, control=control
+        )
     except EncoderFailed as error:
         return None, f"{name} failed, the GIF is unchanged: {error}"
     before, after = movie_path.stat().st_size, small.stat().st_size
@@ -209,11 +218,7 @@ def work_folder(plan: Assembly) -> Iterator[Path]:
 def _require_passed(
     plan: Assembly, report: VerifyReport, movie_path: Path, encoding: Encoding | None
 ) -> None:
-    if plan.store.changed(plan.frame_states):
-        raise VerificationFailed(
-            f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
-            report=report,
-        )
+    _require_unchanged(plan, report)
     if report.passed:
         return
     if encoding and encoding.cache:
@@ -228,6 +233,14 @@ def _require_passed(
         f"{report.table()}",
         report=report,
     )
+
+
+def _require_unchanged(plan: Assembly, report: VerifyReport) -> None:
+    if plan.store.changed(plan.frame_states):
+        raise VerificationFailed(
+            f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
+            report=report,
+        )
 
 
 def _movie(plan: Assembly, tool: Tool, report: VerifyReport, movie_path: Path, notes: list[str]) -> Movie:

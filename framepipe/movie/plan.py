@@ -135,7 +135,11 @@ def plan_assembly(
     substitutes, notes = _substitutes(status, requested.numbers, use.missing, use.stale)
     timeline = timing.timeline(status.numbers, record.fps, substitutes)
     numbers = timeline.numbers
-    frame_states = {number: status.seen[number] for number in dict.fromkeys(numbers) if number in status.seen}
+    frame_states = {
+        number: status.frame_states[number]
+        for number in dict.fromkeys(numbers)
+        if number in status.frame_states
+    }
     if status.shape and not status.stale:
         shape, background = status.shape, status.background or WHITE
     else:

@@ -256,5 +256,5 @@ class Scan:
             shape=shape,
             background=self._background,
             size_bytes=self._size_bytes,
-            seen=self._states or {},
+            frame_states=self._states or {},
         )

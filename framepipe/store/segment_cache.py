@@ -53,7 +53,7 @@ class SegmentCache:
 
     def get(self, key: Key, target: Path) -> bool:
         """Link or copy the segment of ``key`` to ``target``; False if there is none with our signature."""
-        for path in self._listed().get((key.stem, key.suffix), []):
+        for path in self._by_key().get((key.stem, key.suffix), []):
             if _is_file(path):
                 with contextlib.suppress(OSError):  # another process may delete it now
                     _link_or_copy(path, target)
@@ -76,8 +76,8 @@ class SegmentCache:
 
     def has(self, keys: Collection[Key]) -> bool:
         """True if there is a file of one of these keys, with whatever signature."""
-        listed = self._listed()
-        return any((key.stem, key.suffix) in listed for key in keys)
+        by_key = self._by_key()
+        return any((key.stem, key.suffix) in by_key for key in keys)
 
     def add(self, key: Key, segment: Path) -> None:
         """Add a segment; a failure is ignored."""
@@ -132,7 +132,7 @@ class SegmentCache:
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
-    def _listed(self) -> dict[tuple[str, str], list[Path]]:
+    def _by_key(self) -> dict[tuple[str, str], list[Path]]:
         """List the folder by key, unless it is as it was: a long movie has thousands of segments.
 
         One that another process adds at this moment may be omitted; then it is encoded here too.
@@ -142,10 +142,10 @@ class SegmentCache:
         except OSError:
             return {}
         if self._listing[0] != mtime_ns:
-            listed: dict[tuple[str, str], list[Path]] = {}
+            by_key: dict[tuple[str, str], list[Path]] = {}
             for path in self._files():
-                listed.setdefault((path.name.rpartition("-")[0], path.suffix), []).append(path)
-            self._listing = mtime_ns, listed
+                by_key.setdefault((path.name.rpartition("-")[0], path.suffix), []).append(path)
+            self._listing = mtime_ns, by_key
         return self._listing[1]
 
     def _files(self) -> list[Path]:

@@ -310,8 +310,8 @@ class Store:
         memory : Memory, optional
             Do not look into files that are as they were when they were checked.
         keeps_states : bool
-            Return the state of each frame too (`StoreStatus.seen`): some 500 bytes of memory a frame. Movies
-            are built from them.
+            Return the state of each frame too (`StoreStatus.frame_states`), from which movies are built: some
+            500 bytes of memory a frame.
         """
         recorded = record.extent == "recorded"
         planned = tuple(self.numbers()) if recorded else self.plan(record)
