@@ -20,9 +20,8 @@ from framepipe.movie.api import assemble_several
 from framepipe.movie.check import verified_fingerprints
 from framepipe.movie.cleanup import delete_frames
 from framepipe.options import EncodeOptions, options_of
-from framepipe.store.checked import CheckedFrames
-from framepipe.store.segment_cache import SegmentCache
-from framepipe.store.store import Store, job_digest
+from framepipe.store.checked import frames_in_reports
+from framepipe.store.store import Store
 from framepipe.timeline import Timing
 
 #: Exit codes of tasks that ended by themselves with an error: the same would happen again.
@@ -160,8 +159,8 @@ def _left(submission: Submission, folder: JobFolder, store: Store) -> _Left:
         done = 0
     else:
         now = record.refreshed(store.file_digests())
-        checked = CheckedFrames(SegmentCache(store), job_digest(now))
-        status = store.scan(now, deep=True, before=record, memory=checked, keeps_states=False)
+        memory = frames_in_reports(store, now)
+        status = store.scan(now, deep=True, before=record, memory=memory, keeps_states=False)
         usable = {*status.done, *(status.stale if submission.options.get("stale") == "keep" else ())}
         missing: dict[int, list[int]] = {}
         for at, number in enumerate(status.numbers):

@@ -18,10 +18,9 @@ from framepipe.formats.recipe import MovieSpec, Recipe
 from framepipe.job.frames import format_range
 from framepipe.job.record import JobRecord
 from framepipe.options import EncodeOptions, UseOptions
-from framepipe.store.checked import CheckedFrames
-from framepipe.store.segment_cache import SegmentCache
+from framepipe.store.checked import frames_in_reports
 from framepipe.store.status import FrameState, StoreStatus
-from framepipe.store.store import Store, job_digest
+from framepipe.store.store import Store
 from framepipe.timeline import Timing
 from framepipe.verification import Expected
 
@@ -175,7 +174,7 @@ def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobR
     """
     before, _ = store.read_job()
     record = before.refreshed(store.file_digests())
-    memory = CheckedFrames(SegmentCache(store), job_digest(record)) if numbers is None else None
+    memory = frames_in_reports(store, record) if numbers is None else None
     status = store.scan(record, numbers=numbers, deep=True, before=before, memory=memory)
     if numbers is None:
         return record, status

@@ -8,6 +8,7 @@ pictures of the whole are those of the segments, see `framepipe.formats.video.jo
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -59,7 +60,7 @@ class SegmentReports:
         is_list = isinstance(pictures, list) and all(isinstance(each, str) for each in pictures)
         return pictures if is_list else None
 
-    def any(self, keys: Iterable[Key]) -> bool:
+    def exist_for(self, keys: Iterable[Key]) -> bool:
         """True if the cache has a report of any of these segments."""
         return self._cache.has({_key_of_report(key) for key in keys})
 
@@ -77,9 +78,15 @@ class SegmentReports:
             It does not show its frames, or they have changed.
         EncoderFailed
         """
-        plan, segment = self._plan, self._plan.recipe.segments[at]
         work = self._folder / f"check-{at:06d}"
         work.mkdir()
+        try:
+            return self._verify(at, key, work, control)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)  # films would fill the disk
+
+    def _verify(self, at: int, key: Key, work: Path, control: Control) -> list[str]:
+        plan, segment = self._plan, self._plan.recipe.segments[at]
         move_film(self._folder, segment.output, work)
         movie, expected = self._folder / segment.output, self._expected(segment.numbers)
         report = measure(movie, expected, self._tool, control, work)
@@ -92,7 +99,8 @@ class SegmentReports:
         if not report.passed:
             self._cache.drop([key])
             raise VerificationFailed(
-                f"{name} failed verification and was not kept; the frames are, and other segments.\n"
+                f"{name} failed verification and was not kept; the frames are, and other segments. "
+                f"The same again encodes it anew.\n"
                 f"{report.table()}",
                 report=report,
             )

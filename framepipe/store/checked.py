@@ -13,9 +13,11 @@ from typing import Any
 
 from framepipe.core import files
 from framepipe.core.shape import Shape
+from framepipe.job.record import JobRecord
 from framepipe.store.looking import Known
 from framepipe.store.segment_cache import SegmentCache
 from framepipe.store.status import FrameState
+from framepipe.store.store import Store, job_digest
 
 REPORT = ".json"
 _FRAMES = "frames"
@@ -46,6 +48,12 @@ def checked_frames(states: Mapping[int, FrameState], shape: Shape, job: str) -> 
     return {_FRAMES: {"job": job, "shape": size, "reads": [dict(each) for each in reads], "rows": rows}}
 
 
+def frames_in_reports(store: Store, record: JobRecord) -> CheckedFrames | None:
+    """Return the frames of the reports in a store; None if there are none, and each frame must be opened."""
+    frames = CheckedFrames(SegmentCache(store), job_digest(record))
+    return frames if len(frames) else None
+
+
 class CheckedFrames:
     """The frames of the reports in a store, as a `Memory`.
 
@@ -65,6 +73,9 @@ class CheckedFrames:
                     self._add(frames)
             except (ValueError, KeyError, TypeError, IndexError, RecursionError):
                 continue
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def _add(self, frames: Mapping[str, Any]) -> None:
         for number, fingerprint, (size, checksum), (*version,), ground, reads_at in frames["rows"]:
