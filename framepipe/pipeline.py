@@ -279,7 +279,7 @@ def _make_job(
     record = render_report.record  # the script may have been edited while its frames were drawn
     assert record is not None
     use = UseOptions(stale="keep" if draw.stale == "keep" else "error")
-    status = store.scan(record, deep=True, digests=store.file_digests(), keeps_states=True)
+    status = store.scan(record, deep=True, digests=store.file_digests())
     plans = [
         plan_assembly(store, path, goal.timing, encode, use, record=record, status=status, jobs=jobs)
         for path in goal.outputs

@@ -186,10 +186,12 @@ class ValueDigests(Mapping[int, Any]):
     """The frames' values by number, each as a `KnownDigest`, computed once, before the value may change."""
 
     def __init__(self, frames: Frames) -> None:
-        self._values = frames.by_number()
+        self._values, self._are_numbers = frames.by_number(), frames.are_numbers
         self._digests: dict[int, Any] = {}
 
     def __getitem__(self, number: int) -> Any:
+        if self._are_numbers:  # they do not change, and a million digests take 300 MB
+            return KnownDigest(digest_value(self._values[number]))
         if number not in self._digests:
             value = self._values[number]
             if value is UNKNOWN:

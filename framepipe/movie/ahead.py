@@ -155,7 +155,7 @@ class _MovieAhead:
         if not all(self._store.frame_path(number).exists() for number in reversed(wanted)):
             return None
         record = self._store.known_job()
-        status = self._store.scan(record, numbers=wanted, deep=True, keeps_states=True) if record else None
+        status = self._store.scan(record, numbers=wanted, deep=True) if record else None
         return status if status and len(status.done) == len(wanted) else None
 
     def _encode_segment(self, recipe: Recipe) -> None:

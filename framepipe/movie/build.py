@@ -14,7 +14,7 @@ from typing import Any
 from framepipe.core import files
 from framepipe.core.control import NO_CONTROL, Control
 from framepipe.core.process import Tool
-from framepipe.errors import EncoderFailed, StoreError, UsageError, VerificationFailed
+from framepipe.errors import EncoderFailed, IncompleteStore, StoreError, UsageError, VerificationFailed
 from framepipe.formats import measure, measure_joined
 from framepipe.formats.frame_input import FRAMES
 from framepipe.formats.gif import gifsicle
@@ -60,8 +60,9 @@ def segments_of(
 
 def reports_of(plan: Assembly, encoding: Encoding, tool: Tool, folder: Path) -> SegmentReports | None:
     """Return the reports of a plan's segments, if these can be verified one by one."""
-    can = encoding.cache is not None and plan.format.checks_segments
-    return SegmentReports(plan, tool, folder, encoding.cache) if can and encoding.cache else None
+    if encoding.cache is None or not plan.format.checks_segments:
+        return None
+    return SegmentReports(plan, tool, folder, encoding.cache)
 
 
 def carry_out(
@@ -84,7 +85,11 @@ def carry_out(
         encoded = time.perf_counter()
         movie_path = folder / plan.recipe.output
         control.tell("verify", 0, 1, label=label)
-        report, notes = _verify(plan, tool, shrinker, movie_path, encoding, control)
+        try:
+            report, notes = _verify(plan, tool, shrinker, movie_path, encoding, control)
+        except IncompleteStore:  # a frame cannot be read, which could be when the plan was made
+            _require_unchanged(plan, VerifyReport(plan.output, ()))
+            raise
         _require_passed(plan, report, movie_path, encoding)
         report = VerifyReport(plan.output, report.checks)
         control.tell("verify", 1, 1, label=label)
@@ -126,8 +131,10 @@ def _encode(
     prepare(recipe, tool, folder, ignore_frames, idle_timeout_s, control)
     encoding = segments_of(plan, tool, folder, jobs, on_frame)
     reports = reports_of(plan, encoding, tool, folder)
-    if reports and reports.any(encoding.keys.values()):  # of tasks; what is left is verified as they did
-        encoding.reports = reports
+    if reports and reports.exist_for(
+        encoding.keys.values()
+    ):  # of tasks; what is left is verified as they did
+        encoding.reports = reports  # what is left is verified as tasks did
     encoding.run(control)
     join(recipe, tool, folder, idle_timeout_s, control)
     return encoding
@@ -215,11 +222,7 @@ def work_folder(plan: Assembly) -> Iterator[Path]:
 def _require_passed(
     plan: Assembly, report: VerifyReport, movie_path: Path, encoding: Encoding | None
 ) -> None:
-    if plan.store.changed(plan.frame_states):
-        raise VerificationFailed(
-            f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
-            report=report,
-        )
+    _require_unchanged(plan, report)
     if report.passed:
         return
     if encoding and encoding.cache:
@@ -234,6 +237,14 @@ def _require_passed(
         f"{report.table()}",
         report=report,
     )
+
+
+def _require_unchanged(plan: Assembly, report: VerifyReport) -> None:
+    if plan.store.changed(plan.frame_states):
+        raise VerificationFailed(
+            f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
+            report=report,
+        )
 
 
 def _movie(plan: Assembly, tool: Tool, report: VerifyReport, movie_path: Path, notes: list[str]) -> Movie:

@@ -18,6 +18,7 @@ from framepipe.formats.recipe import MovieSpec, Recipe
 from framepipe.job.frames import format_range
 from framepipe.job.record import JobRecord
 from framepipe.options import EncodeOptions, UseOptions
+from framepipe.store.checked import frames_in_reports
 from framepipe.store.status import FrameState, StoreStatus
 from framepipe.store.store import Store
 from framepipe.timeline import Timing
@@ -47,6 +48,8 @@ class Assembly:
         The frames as they were when it was planned; for a share of the movie, its own only.
     timing : Timing
         The options of the timeline.
+    record : JobRecord or None
+        The job as it was when its frames were looked at.
     drawn, requested : int
         Number of frames that are there, and that the movie is to have in the end.
     is_partial : bool
@@ -60,6 +63,7 @@ class Assembly:
     notes: tuple[str, ...]
     frame_states: Mapping[int, FrameState]
     timing: Timing
+    record: JobRecord | None = None
     drawn: int = 0
     requested: int = 0
     is_partial: bool = False
@@ -160,7 +164,7 @@ def plan_assembly(
     expected = replace(expected, digests={path: each for path, each in digests.items() if each})
     drawn = sum(number == shown for number, shown in substitutes.items())
     return Assembly(
-        *(where, path, recipe, expected, tuple(notes), frame_states, timing),
+        *(where, path, recipe, expected, tuple(notes), frame_states, timing, record),
         drawn=drawn,
         requested=len(substitutes),
         is_partial=use.so_far and drawn < len(substitutes),
@@ -170,6 +174,8 @@ def plan_assembly(
 def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobRecord, StoreStatus]:
     """Return the job as its sources are now, and the state of its frames, checked to the last byte.
 
+    Frames that were checked when a segment of a movie was verified are not opened again.
+
     Parameters
     ----------
     store : Store
@@ -178,7 +184,8 @@ def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobR
     """
     before, _ = store.read_job()
     record = before.refreshed(store.file_digests())
-    status = store.scan(record, numbers=numbers, deep=True, before=before, keeps_states=True)
+    memory = frames_in_reports(store, record) if numbers is None else None
+    status = store.scan(record, numbers=numbers, deep=True, before=before, memory=memory)
     if numbers is None:
         return record, status
     undone = {*status.missing, *status.broken, *status.stale}

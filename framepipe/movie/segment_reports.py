@@ -8,11 +8,13 @@ pictures of the whole are those of the segments, see `framepipe.formats.video.jo
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from framepipe.core import files
 from framepipe.core.control import Control
@@ -21,7 +23,9 @@ from framepipe.errors import VerificationFailed
 from framepipe.formats import measure
 from framepipe.formats.video.film import move_film
 from framepipe.movie.plan import Assembly
+from framepipe.store.checked import REPORT, checked_frames
 from framepipe.store.segment_cache import Key, SegmentCache
+from framepipe.store.store import job_digest
 from framepipe.timeline import Timeline
 from framepipe.verification import Expected
 
@@ -46,7 +50,7 @@ class SegmentReports:
 
     def hashes(self, key: Key) -> list[str] | None:
         """Return the hashes of a segment's pictures from its report; None without one."""
-        path = self._folder / f"{key.stem}.json"
+        path = self._folder / f"{key.stem}{REPORT}"
         try:
             if not self._cache.get(_key_of_report(key), path):
                 return None
@@ -56,7 +60,7 @@ class SegmentReports:
         is_list = isinstance(pictures, list) and all(isinstance(each, str) for each in pictures)
         return pictures if is_list else None
 
-    def any(self, keys: Iterable[Key]) -> bool:
+    def exist_for(self, keys: Iterable[Key]) -> bool:
         """True if the cache has a report of any of these segments."""
         return self._cache.has({_key_of_report(key) for key in keys})
 
@@ -74,26 +78,36 @@ class SegmentReports:
             It does not show its frames, or they have changed.
         EncoderFailed
         """
-        plan, segment = self._plan, self._plan.recipe.segments[at]
         work = self._folder / f"check-{at:06d}"
         work.mkdir()
+        try:
+            return self._verify(at, key, work, control)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)  # films would fill the disk
+
+    def _verify(self, at: int, key: Key, work: Path, control: Control) -> list[str]:
+        plan, segment = self._plan, self._plan.recipe.segments[at]
         move_film(self._folder, segment.output, work)
         movie, expected = self._folder / segment.output, self._expected(segment.numbers)
         report = measure(movie, expected, self._tool, control, work)
         name = f"segment {at + 1} of {len(plan.recipe.segments)} of {plan.output.name}"
-        if plan.store.changed({number: plan.frame_states[number] for number in segment.numbers}):
+        states = {number: plan.frame_states[number] for number in segment.numbers}
+        if plan.store.changed(states):
             raise VerificationFailed(
                 f"frames in {plan.store.path} changed while {name} was encoded: run it again", report=report
             )
         if not report.passed:
             self._cache.drop([key])
             raise VerificationFailed(
-                f"{name} failed verification and was not kept; the frames are, and other segments.\n"
+                f"{name} failed verification and was not kept; the frames are, and other segments. "
+                f"The same again encodes it anew.\n"
                 f"{report.table()}",
                 report=report,
             )
         pictures = plan.format.picture_hashes(movie, expected, self._tool, control, work)
-        text = {"pictures": pictures, "checks": [vars(check) for check in report.checks]}
+        text: dict[str, Any] = {"pictures": pictures, "checks": [vars(check) for check in report.checks]}
+        if plan.record is not None:
+            text |= checked_frames(states, plan.expected.shape, job_digest(plan.record))
         path = work / "report.json"
         path.write_text(json.dumps(text), encoding="ascii")
         self._cache.add(_key_of_report(key), path)
@@ -114,4 +128,4 @@ class SegmentReports:
 
 
 def _key_of_report(key: Key) -> Key:
-    return replace(key, suffix=".json")
+    return replace(key, suffix=REPORT)

@@ -426,7 +426,9 @@ class Rendering:
         for k in shards_in_need(self._presence.others(), self._shard, record.order):
             part = plan[k - 1 :: self._shard[1]]
             if self._finds_old_frames:
-                status = self._store.scan(record, values=self._values, numbers=part, digests=self._digests)
+                status = self._store.scan(
+                    record, values=self._values, numbers=part, digests=self._digests, keeps_states=False
+                )
                 there = {*status.done}
             left.append([number for number in part if number not in there and number not in failed])
         return share_of(left, self._shard, self._job.frames.index_by_number())
@@ -435,7 +437,7 @@ class Rendering:
         """Draw frames of other tasks; return the run, and which frames were done meanwhile."""
         work, plan = self._work(record, open_order=False)
         status = self._store.scan(
-            record, values=self._values, numbers=self._numbers[:1], digests=self._digests
+            record, values=self._values, numbers=self._numbers[:1], digests=self._digests, keeps_states=False
         )
         geometry = _Pending(status, (), [], 0).geometry(self._job)
         name = f"{self._store.path.name} (of other tasks)"
@@ -536,7 +538,13 @@ class Rendering:
         numbers = None if self._growing else self._numbers
         values = None if self._growing else self._values
         status = self._store.scan(
-            record, values=values, numbers=numbers, deep=True, before=previous, digests=self._digests
+            record,
+            values=values,
+            numbers=numbers,
+            deep=True,
+            before=previous,
+            digests=self._digests,
+            keeps_states=False,
         )
         if previous and status.stale and _name(previous) != _name(record):
             raise StoreError(

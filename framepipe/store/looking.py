@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from framepipe.core import files
 from framepipe.core.signing import state_folder
+from framepipe.store.status import FrameState
 
 T = TypeVar("T")
 
@@ -66,11 +67,27 @@ class Known(NamedTuple):
     reads : dict of str to str
         Files that it was drawn from, and their digests.
     size_bytes : int
+    state : FrameState or None
+        The whole state, where that is remembered too.
     """
 
     shape: tuple[Any, ...]
     reads: Mapping[str, str]
     size_bytes: int
+    state: FrameState | None = None
+
+
+class Memory(Protocol):
+    """What a scan need not look into: frames that were done, by the versions of their files."""
+
+    def recall(self, number: int, version: files.Version) -> Known | None:
+        """Return what is known of a frame whose file is as it was; None if it is not."""
+
+    def keep(self, number: int, version: files.Version, known: Known) -> None:
+        """Remember a frame that is done."""
+
+    def write(self) -> None:
+        """Write what is known now."""
 
 
 class StatusMemory:

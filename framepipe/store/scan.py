@@ -16,7 +16,7 @@ from framepipe.job.fingerprint import digest_file
 from framepipe.job.frames import file_name, number_of
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import RECORDED, Stamp, read_stamp, why_stale
-from framepipe.store.looking import Known, StatusMemory, look_at_all
+from framepipe.store.looking import Known, Memory, look_at_all
 from framepipe.store.recorded import Recorded
 from framepipe.store.status import FrameState, StoreStatus
 
@@ -121,7 +121,7 @@ class Scan:
         deep: bool,
         before: JobRecord | None,
         input_files: InputFiles,
-        memory: StatusMemory | None = None,
+        memory: Memory | None = None,
         keeps_states: bool = False,
     ) -> None:
         self._input_files, self._memory = input_files, memory
@@ -180,6 +180,8 @@ class Scan:
         self._note_done(number, Shape(width, height, mode), known.size_bytes, background)
         if self._memory and version:
             self._memory.keep(number, version, known)
+        if self._states is not None and known.state:
+            self._states[number] = known.state
 
     def _note_done(
         self, number: int, shape: Shape, size_bytes: int, background: tuple[int, int, int] | None
@@ -205,17 +207,21 @@ class Scan:
             self._broken[number] = damage
             return False
         digest = digest_now(self._path / file_name(number)) if adopted else ""
+        reason = self._reason_adopted(number, digest) if adopted else self._reason(number, stamp)
         if self._states is not None:
-            is_settled = info.version and files.is_settled(info.version, self._began_ns)
-            version = info.version if is_settled else None
-            fingerprint = stamp[1] if stamp else digest
-            self._states[number] = FrameState(fingerprint, info.identity, version, info.sha256)
-        if reason := self._reason_adopted(number, digest) if adopted else self._reason(number, stamp):
+            reads = None if reason or stamp is None else stamp.reads
+            self._states[number] = self._state(info, stamp.fingerprint if stamp else digest, reads)
+        if reason:
             self._stale[number] = reason
             return False
         self.recorded.add(stamp[2].get(RECORDED, "") if stamp else "")
         self._note_done(number, Shape(info.width, info.height, info.mode), info.size_bytes, info.background)
         return True
+
+    def _state(self, info: png.PngInfo, fingerprint: str, reads: Mapping[str, str] | None) -> FrameState:
+        is_settled = info.version and files.is_settled(info.version, self._began_ns)
+        version = info.version if is_settled else None
+        return FrameState(fingerprint, info.identity, version, info.sha256, info.background, reads)
 
     def _reason_adopted(self, number: int, digest: str) -> str:
         digest_then = adopted_in(self._record).get(str(number))

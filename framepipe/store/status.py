@@ -29,13 +29,18 @@ class FrameState:
         The file's version, if each later change of it shows there; see `files.is_settled`. It is not
         compared: a frame that was drawn again may be the same.
     sha256 : bytes
-        Of all bytes of the file, where each was looked at; else empty. It is not compared either.
+        Of all bytes of the file, where each was looked at now; else empty. It is not compared either.
+    background : tuple of int or None
+    reads : dict of str to str, or None
+        Digests of the files that a done frame was drawn from; None for another one, and for an adopted one.
     """
 
     fingerprint: str
     identity: tuple[int, int]
     version: files.Version | None = field(default=None, compare=False)
     sha256: bytes = field(default=b"", compare=False)
+    background: tuple[int, int, int] | None = field(default=None, compare=False)
+    reads: Mapping[str, str] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, repr=False)

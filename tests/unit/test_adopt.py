@@ -45,7 +45,7 @@ def shown(store, number):
 
 def scanned(store, deep=True):
     before = store.read_job()[0]
-    return store.scan(before.refreshed(), deep=deep, before=before, keeps_states=True)
+    return store.scan(before.refreshed(), deep=deep, before=before)
 
 
 def everything(folder):
