@@ -14,6 +14,7 @@
     ├── ToolMissing               4   no usable ffmpeg or ImageMagick
     ├── EncoderFailed             5   the encoder ran and did not do its work
     ├── VerificationFailed        6   the movie is not what the timeline asked for
+    ├── SweepFailed              …   some points of a sweep failed: the code of the first; ``report``
     └── Interrupted          75/130   stopped by a signal; run again to go on
 
 Data that a program may want stands in attributes; they survive pickling between processes. A
@@ -122,6 +123,22 @@ class VerificationFailed(FramepipeError):
 
     exit_code = 6
     report: Any
+
+
+class SweepFailed(FramepipeError):
+    """Some points of a sweep failed; the others have their movies.
+
+    Attributes
+    ----------
+    report : SweepReport
+    """
+
+    report: Any
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        """That of the first point that failed."""
+        return next((int(each.error.exit_code) for each in self.report.points if each.error), 1)
 
 
 class Interrupted(FramepipeError):
