@@ -14,7 +14,7 @@
     ├── ToolMissing               4   no usable ffmpeg or ImageMagick
     ├── EncoderFailed             5   the encoder ran and did not do its work
     ├── VerificationFailed        6   the movie is not what the timeline asked for
-    ├── SweepFailed              …   some points of a sweep failed: the code of the first; ``report``
+    ├── SweepFailed               3   some points of a sweep failed; or the code of the first of them
     └── Interrupted          75/130   stopped by a signal; run again to go on
 
 Data that a program may want stands in attributes; they survive pickling between processes. A
@@ -133,12 +133,8 @@ class SweepFailed(FramepipeError):
     report : SweepReport
     """
 
+    exit_code = 3  # unless the first point that failed has another
     report: Any
-
-    @property
-    def exit_code(self) -> int:  # type: ignore[override]
-        """That of the first point that failed."""
-        return next((int(each.error.exit_code) for each in self.report.points if each.error), 1)
 
 
 class Interrupted(FramepipeError):

@@ -184,10 +184,10 @@ def sweep(
     done: list[SweepPoint] = []
     for point, paths in zip(points, movies):
         where, began = folder / _folder_name(point), time.perf_counter()
-        report, error = None, None
+        movie_report, error = None, None
         options["params"] = {**base, **point}
         try:
-            report = make(
+            movie_report = make(
                 scene,
                 frames,
                 paths,
@@ -206,9 +206,10 @@ def sweep(
             if isinstance(failure, UsageError) and not done:  # it is the same for all
                 raise
             error = failure
-        done.append(SweepPoint(point, where, report, error, time.perf_counter() - began))
-    if any(each.error for each in done):
-        raise SweepFailed(_failure_message(done), report=SweepReport(tuple(done)))
+        done.append(SweepPoint(point, where, movie_report, error, time.perf_counter() - began))
+    if errors := [each.error for each in done if each.error]:
+        report = SweepReport(tuple(done))
+        raise SweepFailed(_failure_message(done), report=report, exit_code=errors[0].exit_code)
     side_by_side = None
     if grid is not None:
         side_by_side = make_grid(
