@@ -13,7 +13,7 @@ import framepipe
 from framepipe.cli import VERBS
 
 LIBRARY = ("make", "render", "resume", "status", "adopt", "sheet", "assemble", "verify", "clean")
-LIBRARY += ("plan", "submit", "finish", "logs", "cancel")
+LIBRARY += ("plan", "submit", "finish", "logs", "cancel", "grid")
 LEAST = {
     "make": ["a.py:draw", "-o", "a.gif"],
     "render": ["a.py:draw"],
@@ -21,6 +21,7 @@ LEAST = {
     "sheet": ["s", "-o", "a.png"],
     "assemble": ["s", "-o", "a.gif"],
     "verify": ["a.gif", "--store", "s"],
+    "grid": ["s", "-o", "a.gif"],
     "plan": ["a.py:draw"],
     "submit": ["slurm", "a.py:draw", "-o", "a.gif"],
 }
