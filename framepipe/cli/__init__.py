@@ -20,6 +20,7 @@ VERBS += (
     "assemble",
     "verify",
     "clean",
+    "grid",
     "plan",
     "submit",
     "logs",
