@@ -39,7 +39,9 @@ GROUPS = {
 }
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guides").glob("*.md")]
-PAGES = [page for page in PAGES if page.stem not in {"speed", "proof", "changelog", "contributing", "security"}]
+PAGES = [
+    page for page in PAGES if page.stem not in {"speed", "proof", "changelog", "contributing", "security"}
+]
 
 
 @pytest.mark.parametrize("kind", GROUPS, ids=lambda kind: kind.__name__)

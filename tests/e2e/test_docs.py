@@ -15,7 +15,16 @@ from tests.support.pages import Block, blocks, commands, run_block
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 #: What is for who works on framepipe, and what is written by a program.
-OF_THE_HOUSE = {"architecture", "changelog", "contributing", "glossary", "options", "proof", "security", "speed"}
+OF_THE_HOUSE = {
+    "architecture",
+    "changelog",
+    "contributing",
+    "glossary",
+    "options",
+    "proof",
+    "security",
+    "speed",
+}
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
