@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from framepipe.errors import UsageError
 from framepipe.formats import targets
 from framepipe.job.record import JobRecord
 from framepipe.movie.plan import (
@@ -49,6 +50,8 @@ def plan_share(
     ------
     UsageError, IncompleteStore
     """
+    if use.so_far:
+        raise UsageError("a movie so far is built at once, from what is there: leave --shard or --so-far out")
     where, timing = open_store(store), timing.with_file_read()
     record, status = _scan(where, Path(output), shard, timing, encode, use)
     plan = plan_assembly(where, output, timing, encode, use, record=record, status=status)

@@ -168,6 +168,7 @@ def _rendering(
         part=part,
         stale=draw.stale,
         redraw=draw.redraw,
+        coarse_first=draw.coarse_first,
         max_failures=draw.max_failures,
         time_left_s=allocation.time_left_s() if draw.time_left is None else draw.time_left_s,
         owner=owner,

@@ -90,6 +90,7 @@ class Rendering:
         Draw them even if they are done.
     stale : {"auto", "draw", "keep", "error"}
     redraw : {"auto", "full"}
+    coarse_first : bool
     max_failures : int or None
     time_left_s : float or None
         Seconds that this process has.
@@ -107,6 +108,7 @@ class Rendering:
         part: ShardOptions,
         stale: str,
         redraw: str,
+        coarse_first: bool,
         max_failures: int | None,
         time_left_s: float | None,
         owner: str,
@@ -118,6 +120,7 @@ class Rendering:
         self._scene = cast(Scene, job.scene)
         self._numbers, self._redraws_all = numbers_of(job.frames, part), part.only is not None
         self._stale, self._redraw, self._max_failures = stale, redraw, max_failures
+        self._coarse_first = coarse_first
         self._control, self._stop = control, control.stop
         self._growing = job.frames.extent == "growing"
         self._values = ValueDigests(job.frames)
@@ -330,7 +333,8 @@ class Rendering:
     def _run_of(self, plan: FramePlan, record: JobRecord, on_frame: Callable[[Run], None]) -> Run:
         redraw = self._redraw if record.redraw == "auto" else "full"
         failed = self._presence.failed
-        return Run(plan, record.order, self._stop, self._max_failures, on_frame, failed, redraw)
+        limits = self._stop, self._max_failures
+        return Run(plan, record.order, *limits, on_frame, failed, redraw, self._coarse_first)
 
     def _tell(self, run: Run, record: JobRecord, kept: int, is_last: bool = False) -> None:
         """Tell the caller and the other tasks how far this run is, and look at what they have found out.
