@@ -493,7 +493,18 @@ def test_shares_are_verified_where_they_are_encoded_and_the_join_reads_no_source
 def opens(folder, *args):
     """How often framepipe and its encoders open each frame."""
     trace = folder / "trace"
-    command = ["strace", "-f", "-qq", "-e", "trace=open,openat", "-e", "signal=none", "-o", str(trace)]
+    command = [
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-e",
+        "trace=open,openat",
+        "-e",
+        "signal=none",
+        "-o",
+        str(trace),
+    ]
     command += [sys.executable, "-m", "framepipe", "assemble", *args, "-q"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return Counter(re.findall(r"frame_(\d{6})\.png", trace.read_text(errors="replace")))

@@ -77,3 +77,12 @@ def test_only_the_fastest_encoder_films_its_sources(suffix, options, films):
         assert step.filmed[-1] == step.args[-1] == "movie.mp4"
         kept = [arg for arg in step.args if arg.startswith("-") and arg not in ("-filter_complex", "-map")]
         assert set(kept) <= set(step.filmed), "the movie is encoded in the same way"
+
+
+def test_a_frame_whose_digest_is_known_is_not_read_again(tmp_path, frames):
+    film = filmed(tmp_path, "movie", frames)
+    digests = {path: hashlib.sha256(path.read_bytes()).digest() for path in frames}
+    for path in frames:
+        path.unlink()
+    assert films_in(tmp_path, frames, digests) == [film]
+    assert films_in(tmp_path, frames, {**digests, frames[1]: bytes(32)}) == []
