@@ -131,9 +131,7 @@ def _encode(
     prepare(recipe, tool, folder, ignore_frames, idle_timeout_s, control)
     encoding = segments_of(plan, tool, folder, jobs, on_frame)
     reports = reports_of(plan, encoding, tool, folder)
-    if reports and reports.exist_for(
-        encoding.keys.values()
-    ):  # of tasks; what is left is verified as they did
+    if reports and reports.exist_for(encoding.keys.values()):
         encoding.reports = reports  # what is left is verified as tasks did
     encoding.run(control)
     join(recipe, tool, folder, idle_timeout_s, control)
