@@ -46,7 +46,12 @@ def command(store: str, port: int, host: str, as_json: bool) -> None:
     server = server_of(where, listener, address)
     forward = tunnel(address)
     if as_json:
-        about = {"store": str(where.path), "address": address.url(), "ssh": forward or None, "pid": os.getpid()}
+        about = {
+            "store": str(where.path),
+            "address": address.url(),
+            "ssh": forward or None,
+            "pid": os.getpid(),
+        }
         print(json.dumps(about), flush=True)
     else:
         print(f"Watch {store} at  {address.url()}")

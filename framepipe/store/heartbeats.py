@@ -150,12 +150,13 @@ class Heartbeat:
             fields = {each.name: data[each.name] for each in dataclasses.fields(cls) if each.name in data}
             fields["drawing"] = {int(number): float(since) for number, since in fields["drawing"].items()}
             beat = cls(**{**fields, "age_s": age_s})
-            texts = (beat.host, beat.processes, beat.shard, beat.array, beat.task, beat.error, beat.state)
-            texts += (beat.drawn,)
+            texts = (beat.host, beat.processes, beat.shard, beat.array, beat.task, beat.error, beat.drawn)
             counts = (beat.pid, beat.born, beat.total, beat.done, beat.failed, beat.helped, beat.requeues)
-            counts += (beat.workers, beat.memory_bytes)
-            is_right = all(isinstance(each, str) for each in (*texts, *beat.parts.values(), *beat.shown))
-            is_right &= all(type(each) is int for each in counts) and beat.pid > 0
+            measured = (beat.workers, beat.memory_bytes)
+            is_right = all(
+                isinstance(each, str) for each in (*texts, beat.state, *beat.parts.values(), *beat.shown)
+            )
+            is_right &= all(type(each) is int for each in (*counts, *measured)) and beat.pid > 0
             times = (beat.since_s, beat.beat_s, beat.rate, beat.processors)
             return beat if is_right and all(isinstance(each, (int, float)) for each in times) else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

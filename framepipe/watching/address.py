@@ -1,4 +1,4 @@
-"""Where a page is served: its port and its secret token, the same when it is served again; and how to reach it."""
+"""Where a page is served: its port and its secret token, and how to reach it from elsewhere."""
 
 from __future__ import annotations
 
@@ -98,7 +98,8 @@ def listen(store: Path, host: str = LOOPBACK, port: int = 0) -> tuple[socket.soc
             if each == remembered and not port:
                 continue
             raise UsageError(
-                f"cannot listen at {host} port {each}: {error.strerror or error}. Give another --port or --host"
+                f"cannot listen at {host} port {each}: {error.strerror or error}. "
+                "Give another --port or --host"
             ) from None
         address = Address(host, listener.getsockname()[1], token)
         _remember(store, address)
@@ -110,7 +111,9 @@ def _bound(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # its connections of before are closing
+        listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # its connections of before are closing
         listener.bind(where)
         listener.listen(64)
     except BaseException:

@@ -1,4 +1,4 @@
-"""A snapshot as the JSON document that the page shows. Texts in it are data: the page never makes markup of them."""
+"""A snapshot as the JSON document that the page shows. Texts in it are data, and never markup."""
 
 from __future__ import annotations
 
@@ -77,10 +77,7 @@ def phase(snapshot: Snapshot) -> str:
 
 
 def letters_of(snapshot: Snapshot) -> str:
-    """Return the state of each frame of the plan as a letter: d(one), m(issing), f(ailed), b(roken), s(tale), w.
-
-    w is drawn now.
-    """
+    """Return the state of each frame of the plan: d(one), m(issing), f(ailed), b(roken), s(tale), w(orked on)."""
     letters = dict.fromkeys(snapshot.stale, _STALE)
     letters |= dict.fromkeys(snapshot.broken, _BROKEN)
     letters |= dict.fromkeys(snapshot.failed, _FAILED)
@@ -137,9 +134,7 @@ def details(store: Store, snapshot: Snapshot, number: int, failure_log: FailureL
     assert record is not None
     index = snapshot.numbers.index(number)
     file, failure = snapshot.files.get(number), snapshot.failed.get(number)
-    drawer = snapshot.drawing.get(number) or next(
-        (beat for beat in snapshot.tasks if _has_drawn(beat, number)), None
-    )
+    drawer = snapshot.drawing.get(number) or _drawer_of(snapshot, number)
     names = {**dict.fromkeys(snapshot.broken, "broken"), **dict.fromkeys(snapshot.stale, "stale")}
     state = "done" if number in snapshot.done else "failed" if failure else names.get(number, "missing")
     facts: dict[str, Any] = {
@@ -166,8 +161,18 @@ def details(store: Store, snapshot: Snapshot, number: int, failure_log: FailureL
     return facts
 
 
+def _drawer_of(snapshot: Snapshot, number: int) -> Heartbeat | None:
+    """Return the task that has drawn a frame, as far as heartbeats say so; they are some seconds old."""
+    for beat in snapshot.tasks:
+        if _has_drawn(beat, number):
+            return beat
+    file, (alone, *others) = snapshot.files.get(number), [*snapshot.tasks, None]
+    is_its = alone is not None and file is not None and not others[:-1] and file.time_s >= alone.since_s
+    return alone if is_its else None
+
+
 def _has_drawn(beat: Heartbeat, number: int) -> bool:
-    """True if a heartbeat names this frame among those drawn; reads the text, as one from elsewhere may be wrong."""
+    """True if a heartbeat names this frame among those drawn; one from elsewhere may have any text."""
     for run in beat.drawn.split(","):
         first, _, rest = run.partition("-")
         last, _, step = rest.partition("x")
@@ -253,7 +258,8 @@ def _movie(path: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         if type(about.get(name)) in (int, float)
     }
     rows = [
-        {"ok": each.get("ok") is True} | {name: _cut(str(each.get(name, ""))) for name in ("name", "expected", "seen")}
+        {"ok": each.get("ok") is True}
+        | {name: _cut(str(each.get(name, ""))) for name in ("name", "expected", "seen")}
         for each in (checks if isinstance(checks, list) else [])[:_MAX_CHECKS]
         if isinstance(each, dict)
     ]

@@ -1,4 +1,4 @@
-"""Serves the page of a store: GET only, to those who know the token and name an allowed host, from the store alone."""
+"""Serves the page of a store: GET only, from the store alone, to those who know the token."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Page:
         self._lock = asyncio.Lock()
 
     async def after(self, version: int) -> tuple[int, dict[str, Any]]:
-        """Return the state, and its version, as soon as it is another one than ``version``, or after a while."""
+        """Return the version and the state once it is not ``version`` any more, or after a while."""
         end_s = time.monotonic() + _WAIT_S
         while True:
             async with self._lock:  # all that wait share a look
@@ -128,7 +128,7 @@ def application(page: Page, address: Address) -> Callable[[Message, Receive, Sen
         number = _number(request, page.snapshot)
         with suppress(OSError, ValueError):
             if number is not None and page.snapshot.can_be_shown(number):
-                file = page.snapshot.files[number] if number in page.snapshot.files else None
+                file = page.snapshot.files.get(number)
                 tag = f'"{file.inode}-{file.time_s}"' if file else ""
                 if tag and request.headers.get("if-none-match") == tag:
                     return Response(status_code=304, headers={"etag": tag})

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from framepipe.core.shape import Shape
@@ -197,9 +198,8 @@ class Watcher:
         self._broken |= status.broken
         self._stale |= {} if self._record.extent == "recorded" else status.stale
         if status.shape not in (None, self._shape):
-            self._broken |= {
-                number: f"is {status.shape}, the other frames are {self._shape}" for number in status.done
-            }
+            damage = f"is {status.shape}, the other frames are {self._shape}"
+            self._broken |= dict.fromkeys(status.done, damage)
             for number in status.done:
                 del self._done[number]
         self._extend_plan(written)
@@ -275,9 +275,9 @@ class Watcher:
         return max(0, done - self._counts[0][1]) / elapsed_s if elapsed_s > 2 else 0.0
 
 
-def _identity(path: os.PathLike[str]) -> Identity | None:
+def _identity(path: Path) -> Identity | None:
     try:
-        state = os.stat(path)
+        state = path.stat()
     except OSError:
         return None
     return state.st_ino, state.st_mtime_ns, state.st_size

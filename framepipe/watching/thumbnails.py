@@ -35,7 +35,9 @@ class Thumbnails:
         self._kept_bytes = 0
         self._lock = threading.Lock()
 
-    def of(self, path: Path, number: int, inode: int, background: tuple[int, int, int] | None) -> bytes | None:
+    def of(
+        self, path: Path, number: int, inode: int, background: tuple[int, int, int] | None
+    ) -> bytes | None:
         """Return a frame's small picture as a JPEG; None if there is none of it, as its file is no picture.
 
         Parameters

@@ -151,27 +151,27 @@
     return (share === 1 ? 100 : Math.min(99, Math.floor(share * 100))) + " %";
   }
 
+  // A sentence, and what is wrong.
   function headline() {
     const { counts, phase } = state;
     const left = letters.length - counts.d - counts.f;
     const failed = counts.f ? count(counts.f) + (counts.f === 1 ? " frame failed" : " frames failed") : "";
     if (phase === "gone") {
       const isMade = state.movies.length || state.outputs.length;
-      return isMade ? "The frames are gone: make deletes them when its movies are verified" : state.problem || "The store is gone";
+      return isMade ? ["The frames are gone: make deletes them when its movies are verified", ""] : [state.problem || "The store is gone", ""];
     }
     if (phase === "complete") {
       const passed = state.movies.filter((movie) => movie.passed).length;
       const text = "Complete: all frames are done" + (state.recorded ? " so far" : "");
-      return passed ? text + ", " + (passed === 1 ? "1 movie is" : passed + " movies are") + " verified" : text;
+      return [passed ? text + ", " + (passed === 1 ? "1 movie is" : passed + " movies are") + " verified" : text, ""];
     }
-    if (phase === "failed") return "Stopped: " + failed + (left ? ", " + count(left) + " are missing" : "");
-    if (phase === "stopped") return letters.length ? "Nobody draws now: " + count(left) + (left === 1 ? " frame is" : " frames are") + " left" : "Nothing is drawn yet";
-    const also = failed ? "; " + failed : "";
-    if (state.grows) return "Drawing; how many frames there will be is not known" + also;
-    if (!left) return "Drawing: the last frames" + also;
-    if (!state.rate) return "Drawing; how fast is being measured" + also;
+    if (phase === "failed") return ["", "Stopped: " + failed + (left ? ", " + count(left) + (left === 1 ? " is" : " are") + " missing" : "")];
+    if (phase === "stopped") return [letters.length ? "Nobody draws now: " + count(left) + (left === 1 ? " frame is" : " frames are") + " left" : "Nothing is drawn yet", ""];
+    if (state.grows) return ["Drawing; how many frames there will be is not known", failed];
+    if (!left) return ["Drawing: the last frames", failed];
+    if (!state.rate) return ["Drawing; how fast is being measured", failed];
     const leftS = left / state.rate;
-    return "Drawing: ready in about " + durationText(leftS) + ", at " + clockText(Date.now() / 1000 + leftS) + also;
+    return ["Drawing: ready in about " + durationText(leftS) + ", at " + clockText(Date.now() / 1000 + leftS), failed];
   }
 
   function showProgress() {
@@ -179,7 +179,9 @@
     const total = Math.max(1, letters.length);
     byId("progress").dataset.phase = phase;
     setText("percent", percentText());
-    setText("headline", headline());
+    const [good, bad] = headline();
+    setText("good", good + (good && bad ? "; " : ""));
+    setText("bad", bad);
     const parts = [count(counts.d) + " of " + count(letters.length) + " frames"];
     if (state.rate && phase === "drawing") parts.push(rateText(state.rate));
     const living = state.tasks.filter((task) => task.state === "drawing");
@@ -210,7 +212,7 @@
     const before = shownBefore;
     shownBefore = now;
     if (before && before.tenth === now.tenth && before.phase === now.phase && before.failed === now.failed) return;
-    setText("said", percentText() + ". " + headline());
+    setText("said", percentText() + ". " + headline().filter(Boolean).join("; "));
   }
 
   function showFailures() {
