@@ -20,10 +20,11 @@ from framepipe.timeline import Timing
 @click.option("--keep-frames", is_flag=True, help="Do not delete the frames afterwards.")
 @click.option("--preview", is_flag=True, help="A quick look: few frames, small, in a store of their own.")
 @click.option("--all", "all_films", is_flag=True, help="Each film of a script; {name} in -o is its name.")
+@options.WATCH
 @options.QUIET
 @options.TIMINGS
 @options.AS_JSON
-def command(quiet: bool, timings: bool, as_json: bool, all_films: bool, **keywords: Any) -> None:
+def command(watch: bool, quiet: bool, timings: bool, as_json: bool, all_films: bool, **keywords: Any) -> None:
     """Draw frames, build movies, verify them, then delete the frames.
 
     SCRIPT.py alone is run as Python would run it: its animation, or the frames that it shows or saves in a
@@ -33,7 +34,7 @@ def command(quiet: bool, timings: bool, as_json: bool, all_films: bool, **keywor
     Killed at any moment, the same command goes on where it stopped.
     """
     options.import_from_here()
-    with progress_and_stop(quiet) as callbacks:
+    with progress_and_stop(quiet, watch) as callbacks:
         if all_films:
             from framepipe.pipeline import make_all
 

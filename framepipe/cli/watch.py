@@ -6,11 +6,11 @@ import json
 import logging
 import os
 import signal
-from typing import Any
 
 import click
 
 import framepipe as fp
+from framepipe.cli.session import address_lines
 
 
 @click.command("watch")
@@ -38,14 +38,18 @@ def command(store: str, port: int, host: str, as_json: bool) -> None:
     the render goes on.
     """
     from framepipe.watching.address import is_loopback, listen, tunnel
+    from framepipe.watching.beside import check_libraries
 
     where = fp.Store(store)
     where.read_job()
-    server_of = _server_of()
+    check_libraries()
+    from framepipe.watching.server import PageServer
+
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # not that a scanner sends nonsense
     listener, address = listen(where.path, host, port)
-    server = server_of(where, listener, address)
-    forward = tunnel(address)
+    server = PageServer(where, listener, address)
     if as_json:
+        forward = tunnel(address)
         about = {
             "store": str(where.path),
             "address": address.url(),
@@ -54,31 +58,10 @@ def command(store: str, port: int, host: str, as_json: bool) -> None:
         }
         print(json.dumps(about), flush=True)
     else:
-        print(f"Watch {store} at  {address.url()}")
-        if forward:
-            print(f"From your own computer, first:  {forward}\n  then open  {address.url('127.0.0.1')}")
+        print("\n".join(address_lines(str(where.path), address)))
         if not is_loopback(host):
             print("note: whoever has the address and reaches this machine sees the frames, unencrypted")
         print("Ctrl-C ends the page; the render goes on.", flush=True)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: server.stop())
     server.run()
-
-
-def _server_of() -> Any:
-    """Return the class of the server.
-
-    Raises
-    ------
-    ToolMissing
-    """
-    try:
-        from framepipe.watching.server import PageServer
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("starlette", "uvicorn", "anyio", "h11"):
-            raise fp.ToolMissing(
-                f"watch needs {error.name}, which is not installed: pip install 'framepipe[watch]'"
-            ) from None
-        raise
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # not that a scanner sends nonsense
-    return PageServer

@@ -61,6 +61,7 @@ def document(store: Store, snapshot: Snapshot, newest: Sequence[int]) -> dict[st
         "tasks": _tasks(snapshot.tasks),
         "movies": _movies(snapshot.movies),
         "outputs": _outputs(snapshot),
+        "left": dict(snapshot.outputs),
         "go_on": f"framepipe resume {shlex.quote(short_path(store.path))}",
     }
 
@@ -77,7 +78,7 @@ def phase(snapshot: Snapshot) -> str:
 
 
 def letters_of(snapshot: Snapshot) -> str:
-    """Return the state of each frame of the plan: d(one), m(issing), f(ailed), b(roken), s(tale), w(orked on)."""
+    """Return the state of each frame of the plan as a letter; w for one that is drawn now."""
     letters = dict.fromkeys(snapshot.stale, _STALE)
     letters |= dict.fromkeys(snapshot.broken, _BROKEN)
     letters |= dict.fromkeys(snapshot.failed, _FAILED)

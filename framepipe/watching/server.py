@@ -25,7 +25,7 @@ from framepipe.watching.snapshot import Snapshot, Watcher
 from framepipe.watching.thumbnails import Thumbnails, read_frame
 
 #: Seconds between two looks, and how many times as long as the last look took it rests at least.
-_LOOK_S, _REST = 1.0, 60.0
+_LOOK_S, _REST, _MAX_REST_S = 1.0, 60.0, 30.0
 #: Small pictures rest too: new ones are shown after so many times what those before cost.
 _PICTURES_S, _PICTURES_REST = 1.0, 60.0
 #: Seconds that a request for news waits for them.
@@ -72,12 +72,12 @@ class Page:
         self.snapshot = Snapshot()
         self.version = 0
         self.document: dict[str, Any] = {}
-        self.is_over = False
+        self.is_over = self._has_ended = False
         self.thumbnails = Thumbnails()
         self.failure_log = FailureLog(store.path)
         self._watcher = Watcher(store)
         self._newest: tuple[int, ...] = ()
-        self._pictures_at = 0.0
+        self._pictures_at, self._owes_pictures = 0.0, False
         self._looks_at = 0.0
         self._lock = asyncio.Lock()
 
@@ -88,14 +88,25 @@ class Page:
             async with self._lock:  # all that wait share a look
                 if time.monotonic() >= self._looks_at:
                     await asyncio.to_thread(self._look)
+                if self.is_over and not self._has_ended:
+                    self._has_ended = True
+                    await asyncio.to_thread(self._look)  # how it was left
             if self.version != version or time.monotonic() >= end_s or self.is_over:
                 return self.version, self.document
             await asyncio.sleep(min(max(0.05, self._looks_at - time.monotonic()), _NAP_S))
 
     def _look(self) -> None:
         began_s = time.thread_time()
-        self.snapshot = self._watcher.look()
-        if time.monotonic() >= self._pictures_at:
+        before, self.snapshot = self.snapshot, self._watcher.look()
+        if self.snapshot is not before or self._owes_pictures:
+            self._describe()
+        # a look at all frames comes seldom, and has its own rest
+        cost_s = time.thread_time() - began_s - self._watcher.anew_s
+        self._looks_at = time.monotonic() + max(_LOOK_S, min(_MAX_REST_S, _REST * cost_s))
+
+    def _describe(self) -> None:
+        self._owes_pictures = time.monotonic() < self._pictures_at
+        if not self._owes_pictures:
             newest = newest_frames(self.snapshot)
             if newest != self._newest:
                 self._newest = newest
@@ -104,7 +115,6 @@ class Page:
         now = document(self.store, self.snapshot, self._newest)
         if now != self.document:
             self.document, self.version = now, self.version + 1
-        self._looks_at = time.monotonic() + max(_LOOK_S, _REST * (time.thread_time() - began_s))
 
 
 def application(page: Page, address: Address) -> Callable[[Message, Receive, Send], Awaitable[None]]:
@@ -121,7 +131,7 @@ def application(page: Page, address: Address) -> Callable[[Message, Receive, Sen
         """Return the state once it is newer than ``?since=``."""
         given = request.query_params.get("since", "")
         version, about = await page.after(int(given) if given.isdecimal() and len(given) < 16 else -1)
-        return JSONResponse({"version": version, "now_s": time.time(), **about})
+        return JSONResponse({"version": version, "now_s": time.time(), "over": page.is_over, **about})
 
     def frame(request: Request) -> Response:
         """Return a frame's file as it is."""

@@ -75,6 +75,8 @@ class Snapshot:
     background : tuple of int or None
     rate : float
         Frames that come in a second; 0 if nobody draws, or nobody knows.
+    outputs : dict of str to int or None
+        Once the store is gone, as after `make`: its movies' names, and sizes in bytes; None if one is absent.
     problem : str
     """
 
@@ -92,6 +94,7 @@ class Snapshot:
     shape: Shape | None = None
     background: tuple[int, int, int] | None = None
     rate: float = 0.0
+    outputs: Mapping[str, int | None] = field(default_factory=dict)
     problem: str = ""
 
     def can_be_shown(self, number: int) -> bool:
@@ -105,10 +108,15 @@ class Watcher:
     Parameters
     ----------
     store : Store
+
+    Attributes
+    ----------
+    anew_s : float
+        Processor time that the last look has spent on all frames; 0 if it looked only at changes.
     """
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self.store, self.anew_s = store, 0.0
         self._folder, self._logs = Folder(store.path), Folder(store.path / "logs")
         self._heartbeats = Heartbeats(store.path)
         self._failure_log = FailureLog(store.path)
@@ -116,6 +124,7 @@ class Watcher:
         self._movies_file: Identity | None = None
         self._movies: dict[str, Any] = {}
         self._record: JobRecord | None = None  # as it is in the file
+        self._outputs: tuple[Path, ...] = ()
         self._now: JobRecord | None = None  # with the digests of today
         self._input_files: InputFiles | None = None
         self._anew_at = 0.0
@@ -130,11 +139,14 @@ class Watcher:
         self._failures: dict[int, FailureRecord] = {}
         self._counts: deque[tuple[float, int]] = deque()
         self._problem = ""
+        self._last, self._is_new = Snapshot(), True
 
     def look(self) -> Snapshot:
-        """Return the store as it is now."""
+        """Return the store as it is now: the same object as before if nothing has happened."""
+        self._is_new, self.anew_s = False, 0.0
         self._look_at_job()
         changes = self._folder.changes()
+        self._is_new |= bool(changes.written or changes.gone)
         self._note_files(changes)
         if self._record is not None and time.monotonic() >= self._anew_at:
             self._look_at_all()
@@ -142,15 +154,21 @@ class Watcher:
             self._look_at(changes)
         self._look_at_failures()
         self._look_at_movies()
-        return self._snapshot()
+        # the file system's clock is not asked: that would write into the store
+        tasks = tuple(self._heartbeats.all(now_s=time.time()))
+        if self._is_new or tasks or self._last.tasks:
+            self._last = self._snapshot(tasks)
+        return self._last
 
     def _look_at_job(self) -> None:
         job = _identity(self.store.job_file)
-        if job == self._job and job is not None:
+        if job == self._job and (job is not None or self._problem):
             return
+        self._is_new = True
         self._job, self._anew_at = job, 0.0
         try:
-            self._record, self._problem = self.store.read_job()[0], ""
+            (self._record, is_own), self._problem = self.store.read_job(), ""
+            self._outputs = _outputs_of(self._record) if is_own else ()
         except StoreError as error:
             self._record, self._problem = None, str(error)
 
@@ -166,6 +184,7 @@ class Watcher:
     def _look_at_all(self) -> None:
         """Look at all frames, as `status` does."""
         assert self._record is not None
+        self._is_new = True
         began_s = time.thread_time()
         digests = self.store.file_digests()
         self._now = self._record.refreshed(digests)
@@ -175,8 +194,8 @@ class Watcher:
         self._done = dict.fromkeys(status.done, status.shape)
         self._broken, self._stale = dict(status.broken), dict(status.stale)
         self._shape, self._background = status.shape, status.background
-        rest_s = max(_ANEW_S, _ANEW_REST * (time.thread_time() - began_s))
-        self._anew_at = time.monotonic() + rest_s
+        self.anew_s = time.thread_time() - began_s
+        self._anew_at = time.monotonic() + max(_ANEW_S, _ANEW_REST * self.anew_s)
 
     def _look_at(self, changes: Changes) -> None:
         """Look at those frames alone whose files have changed."""
@@ -223,6 +242,7 @@ class Watcher:
         if self._record is None:
             return
         changes = self._logs.changes()
+        self._is_new |= bool(changes.written or changes.gone)
         for name in changes.gone:
             if (number := number_of_log(name)) is not None:
                 self._failures.pop(number, None)
@@ -233,13 +253,12 @@ class Watcher:
     def _look_at_movies(self) -> None:
         now = _identity(self.store.movies_file)
         if now != self._movies_file:
+            self._is_new = True
             self._movies_file, self._movies = now, self.store.read_movies() if now else {}
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self, tasks: tuple[Heartbeat, ...]) -> Snapshot:
         done = frozenset(self._done)
         failed = {number: record for number, record in self._failures.items() if number not in done}
-        # the file system's clock is not asked: that would write into the store
-        tasks = tuple(self._heartbeats.all(now_s=time.time()))
         drawing = {
             number: beat for beat in tasks if beat.is_alive for number in beat.drawing if number not in done
         }
@@ -258,6 +277,7 @@ class Watcher:
             shape=self._shape,
             background=self._background,
             rate=self._rate(tasks, len(done)),
+            outputs={} if self._record else dict(map(_size_of, self._outputs)),
             problem=self._problem,
         )
 
@@ -281,6 +301,19 @@ def _identity(path: Path) -> Identity | None:
     except OSError:
         return None
     return state.st_ino, state.st_mtime_ns, state.st_size
+
+
+def _outputs_of(record: JobRecord) -> tuple[Path, ...]:
+    """Return the movies that `make` builds of a store; this account has sealed what says so."""
+    outputs = (record.goal or {}).get("outputs")
+    return tuple(Path(path) for path in outputs if isinstance(path, str)) if isinstance(outputs, list) else ()
+
+
+def _size_of(path: Path) -> tuple[str, int | None]:
+    try:
+        return path.name, path.stat().st_size
+    except OSError:
+        return path.name, None
 
 
 def _numbers_of(names: Iterable[str]) -> list[int]:

@@ -70,9 +70,18 @@
         const next = await answer.json();
         connect("live", "live");
         if (next.version !== version) take(next);
+        if (next.over) {
+          connect("over", "the command has ended: this is how it was at " + clockText(lastAnswer));
+          version = -1;
+          await nap(3000); // it may be started again
+        }
         if (document.hidden) await Promise.race([nap(15000), seen()]);
       } catch (error) {
         version = -1; // another server counts anew
+        if (byId("connection").dataset.state === "over") {
+          await nap(3000);
+          continue;
+        }
         if (error.message === "address") connect("lost", "this address is no longer right: take the one that framepipe watch prints now");
         else connect("lost", "framepipe watch does not answer: below is how it was" + (state ? " at " + clockText(lastAnswer) : "") + ". Trying again");
         await nap(1500);
@@ -92,9 +101,10 @@
   function take(next) {
     version = next.version;
     if (next.phase === "gone" && state) {
-      state = { ...state, phase: "gone", problem: next.problem, rate: 0, tasks: [], newest: [] };
+      state = { ...state, phase: "gone", problem: next.problem, rate: 0, tasks: [], left: next.left };
       showProgress();
       showTasks();
+      showMovies();
       return;
     }
     const before = letters;
@@ -157,8 +167,9 @@
     const left = letters.length - counts.d - counts.f;
     const failed = counts.f ? count(counts.f) + (counts.f === 1 ? " frame failed" : " frames failed") : "";
     if (phase === "gone") {
-      const isMade = state.movies.length || state.outputs.length;
-      return isMade ? ["The frames are gone: make deletes them when its movies are verified", ""] : [state.problem || "The store is gone", ""];
+      const left = Object.values(state.left);
+      if (left.length && left.every((size) => size !== null)) return ["Complete: " + (left.length === 1 ? "the movie is" : "all movies are") + " verified, and the frames deleted", ""];
+      return ["", "The frames are gone: " + (state.problem || "somebody has deleted the store")];
     }
     if (phase === "complete") {
       const passed = state.movies.filter((movie) => movie.passed).length;
@@ -264,7 +275,10 @@
       ...state.movies.map(movieItem),
       ...rest.map((name) => {
         const item = element("li");
-        item.append(element("strong", name), element("small", "not built yet"));
+        const size = state.left[name];
+        // make gives a movie its name once it has passed
+        const text = typeof size === "number" ? "verified  \u00b7  " + sizeText(size) : state.phase === "gone" ? "is not there" : "not built yet";
+        item.append(element("strong", name), element("small", text));
         return item;
       }),
     );
