@@ -96,6 +96,7 @@ def listen(store: Path, host: str = LOOPBACK, port: int = 0) -> tuple[socket.soc
             listener = _bound(host, each)
         except OSError as error:
             if each == remembered and not port:
+                token = secrets.token_urlsafe(24)  # whoever has the port now may have been sent the other one
                 continue
             raise UsageError(
                 f"cannot listen at {host} port {each}: {error.strerror or error}. "

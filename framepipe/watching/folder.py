@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Set
 from dataclasses import dataclass
@@ -28,10 +29,12 @@ class Folder:
     Parameters
     ----------
     path : Path
+    follow : bool
+        It may be a link. One in a store from elsewhere leads anywhere.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, follow: bool = False) -> None:
+        self.path, self._follow = path, follow
         self._inodes: dict[str, int] = {}
         self._listed_at: tuple[int, int] | None = None
         self._may_be_racy = True
@@ -39,8 +42,10 @@ class Folder:
     def changes(self) -> Changes:
         """Return what has changed since the last call; the first one finds all files new."""
         try:
-            state = self.path.stat(follow_symlinks=False)  # a link in a store from elsewhere leads anywhere
+            state = self.path.stat(follow_symlinks=self._follow)
         except OSError:
+            return self._compare({}, None)
+        if not stat.S_ISDIR(state.st_mode):
             return self._compare({}, None)
         at = state.st_mtime_ns, state.st_ino
         if at == self._listed_at and not self._may_be_racy:

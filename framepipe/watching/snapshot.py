@@ -117,7 +117,7 @@ class Watcher:
 
     def __init__(self, store: Store) -> None:
         self.store, self.anew_s = store, 0.0
-        self._folder, self._logs = Folder(store.path), Folder(store.path / "logs")
+        self._folder, self._logs = Folder(store.path, follow=True), Folder(store.path / "logs")
         self._heartbeats = Heartbeats(store.path)
         self._failure_log = FailureLog(store.path)
         self._job: Identity | None = None
