@@ -143,6 +143,7 @@ class Watcher:
 
     def look(self) -> Snapshot:
         """Return the store as it is now: the same object as before if nothing has happened."""
+        began_s, is_first = time.thread_time(), self._last.record is None
         self._is_new, self.anew_s = False, 0.0
         self._look_at_job()
         changes = self._folder.changes()
@@ -158,6 +159,8 @@ class Watcher:
         tasks = tuple(self._heartbeats.all(now_s=time.time()))
         if self._is_new or tasks or self._last.tasks:
             self._last = self._snapshot(tasks)
+        if is_first:
+            self.anew_s = time.thread_time() - began_s
         return self._last
 
     def _look_at_job(self) -> None:

@@ -26,14 +26,13 @@ def draw(number):
     picture[4:20] = (number % 256, number // 256 % 256, number // 65536)
     return picture
 """
+_NAMES: dict[str, Any] = {}
+exec(_SCENE, _NAMES)
 
 
 def pixels_of(number: int) -> np.ndarray:
     """A small picture that says its number in its colour."""
-    names: dict[str, Any] = {}
-    exec(_SCENE, names)
-    picture: np.ndarray = names["draw"](number)
-    return picture
+    return _NAMES["draw"](number)
 
 
 def write_frame(store: Path, number: int) -> None:
