@@ -50,5 +50,9 @@ def choose(options: DrawOptions) -> Engine:
             )
         return SerialEngine()
     if engine == "local":
-        return LocalEngine(options.workers, frame_timeout_s=options.frame_timeout_s, recycle=options.recycle)
+        return LocalEngine(
+            options.workers,
+            frame_timeout_s=options.frame_timeout_s,
+            max_frames_per_worker=options.max_frames_per_worker,
+        )
     raise UsageError(f"engine {engine!r} is unknown; give one of {', '.join(ENGINES)}")
