@@ -87,7 +87,7 @@ def address_lines(store: str, address: Any) -> list[str]:
 
     lines = [f"Watch {short_path(Path(store))} at  {address.url()}"]
     if forward := tunnel(address):
-        lines += [f"From your own computer, first:  {forward}", f"  then open  {address.url('127.0.0.1')}"]
+        lines.append(f"From your own computer, first:  {forward}")
     return lines
 
 

@@ -99,7 +99,7 @@ def listen(store: Path, host: str = LOOPBACK, port: int = 0) -> tuple[socket.soc
                 token = secrets.token_urlsafe(24)  # whoever has the port now may have been sent the other one
                 continue
             raise UsageError(
-                f"cannot listen at {host} port {each}: {error.strerror or error}. "
+                f"cannot listen at {host}{f' port {port}' if port else ''}: {error.strerror or error}. "
                 "Give another --port or --host"
             ) from None
         address = Address(host, listener.getsockname()[1], token)

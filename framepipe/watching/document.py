@@ -67,9 +67,12 @@ def document(store: Store, snapshot: Snapshot, newest: Sequence[int]) -> dict[st
 
 
 def phase(snapshot: Snapshot) -> str:
-    """Return "gone", "drawing", "complete", "failed" (nobody draws, and frames have failed) or "stopped"."""
+    """Return "waiting" (there is no job yet), "drawing", "complete", "failed", "stopped" or "gone".
+
+    Failed and stopped: nobody draws, and frames have failed or not.
+    """
     if snapshot.record is None:
-        return "gone"
+        return "gone" if snapshot.numbers else "waiting"
     if any(beat.is_alive for beat in snapshot.tasks):
         return "drawing"
     if snapshot.numbers and len(snapshot.done) >= len(snapshot.numbers):

@@ -25,6 +25,7 @@ from framepipe.watching.address import listen
 from framepipe.watching.server import PageServer
 from tests.integration.browser import Tab, chromium, pixels_of, text
 from tests.support import many_frames
+from tests.support.stand_in_schedulers import StandIn
 from tests.support.waiting import PATIENCE_S, wait_for
 
 COUNT = 12
@@ -387,6 +388,33 @@ def test_the_page_ends_with_a_render_that_is_killed(tmp_path):
         return True
 
     wait_for(is_gone)
+
+
+def test_what_was_submitted_is_watched_before_it_begins(tmp_path, monkeypatch, tab):
+    stand_in = StandIn(tmp_path / "pbs", "pbs")
+    monkeypatch.setenv("PATH", str(stand_in.bin), prepend=":")
+    (tmp_path / "scene.py").write_text(textwrap.dedent(SCENE))
+    command = [
+        "submit",
+        "pbs",
+        "scene.py:draw",
+        "--frames",
+        COUNT,
+        "--store",
+        "s",
+        "-o",
+        "a.gif",
+        "--no-load",
+    ]
+    submitted = started(tmp_path, *command, "--watch", "-q")
+    tab.open(submitted.stderr.readline().split()[-1], until=READY)
+    assert headline(tab) == "Waiting: nobody has begun to draw yet"
+    submitted.send_signal(signal.SIGINT)
+    out, _ = submitted.communicate(timeout=PATIENCE_S)
+    assert submitted.returncode == 0 and "12" in out
+    refused = started(tmp_path, *command, "--watch", "--wait")
+    assert "give it without --wait" in refused.communicate(timeout=PATIENCE_S)[1]
+    assert refused.returncode == 2
 
 
 def test_watch_says_what_it_cannot_show_and_what_is_missing(cli, folder):

@@ -171,6 +171,7 @@
       if (left.length && left.every((size) => size !== null)) return ["Complete: " + (left.length === 1 ? "the movie is" : "all movies are") + " verified, and the frames deleted", ""];
       return ["", "The frames are gone: " + (state.problem || "somebody has deleted the store")];
     }
+    if (phase === "waiting") return ["Waiting: nobody has begun to draw yet", ""];
     if (phase === "complete") {
       const passed = state.movies.filter((movie) => movie.passed).length;
       const text = "Complete: all frames are done" + (state.recorded ? " so far" : "");
