@@ -165,7 +165,10 @@
   function headline() {
     const { counts, phase } = state;
     const left = letters.length - counts.d - counts.f;
-    const failed = counts.f ? count(counts.f) + (counts.f === 1 ? " frame failed" : " frames failed") : "";
+    const failedFrames = counts.f ? count(counts.f) + (counts.f === 1 ? " frame failed" : " frames failed") : "";
+    const dead = state.tasks.filter((task) => task.state === "dead").length;
+    const silent = dead ? count(dead) + (dead === 1 ? " task has died" : " tasks have died") : "";
+    const failed = [failedFrames, silent].filter(Boolean).join(", ");
     if (phase === "gone") {
       const left = Object.values(state.left);
       if (left.length && left.every((size) => size !== null)) return ["Complete: " + (left.length === 1 ? "the movie is" : "all movies are") + " verified, and the frames deleted", ""];
@@ -178,7 +181,7 @@
       return [passed ? text + ", " + (passed === 1 ? "1 movie is" : passed + " movies are") + " verified" : text, ""];
     }
     if (phase === "failed") return ["", "Stopped: " + failed + (left ? ", " + count(left) + (left === 1 ? " is" : " are") + " missing" : "")];
-    if (phase === "stopped") return [letters.length ? "Nobody draws now: " + count(left) + (left === 1 ? " frame is" : " frames are") + " left" : "Nothing is drawn yet", ""];
+    if (phase === "stopped") return [letters.length ? "Nobody draws now: " + count(left) + (left === 1 ? " frame is" : " frames are") + " left" : "Nothing is drawn yet", silent];
     if (state.grows) return ["Drawing; how many frames there will be is not known", failed];
     if (!left) return ["Drawing: the last frames", failed];
     if (!state.rate) return ["Drawing; how fast is being measured", failed];
@@ -244,17 +247,20 @@
   }
 
   function showTasks() {
-    const rows = state.tasks.filter((task) => task.state !== "ended");
-    byId("tasks").hidden = !rows.length;
-    byId("task-rows").replaceChildren(...rows.map((task) => {
+    const tasks = state.tasks.filter((task) => task.state !== "ended");
+    tasks.sort((one, other) => (one.state === "drawing") - (other.state === "drawing")); // what is wrong comes first
+    byId("tasks").hidden = !tasks.length;
+    byId("task-rows").replaceChildren(...tasks.flatMap((task) => {
       const row = element("tr");
       row.dataset.state = task.state;
-      const name = element("td", task.task + (task.shard ? " (" + task.shard + ")" : ""));
+      const name = element("td", task.task);
       const says = task.state === "dead" ? "says nothing any more" : task.state === "stopped" ? "stopped" : task.drawing ? "draws " + task.drawing : "";
-      const more = [says, task.requeues ? "started again " + task.requeues + "\u00d7" : "", task.helped ? count(task.helped) + " of others" : ""];
+      const more = [task.shard ? "shard " + task.shard : "", says, task.requeues ? "started again " + task.requeues + "\u00d7" : "", task.helped ? count(task.helped) + " of others" : ""];
       if (task.state === "drawing" && task.workers) more.push(task.workers + " processes");
       if (task.failed) more.push(count(task.failed) + " failed");
-      name.append(element("small", more.filter(Boolean).join(", ")));
+      const details = element("tr", undefined, "more"), cell = element("td", more.filter(Boolean).join(", "));
+      cell.colSpan = 5;
+      details.append(cell);
       const isAlive = task.state === "drawing";
       row.append(
         name,
@@ -263,7 +269,7 @@
         element("td", isAlive && task.memory_bytes ? task.processors.toFixed(1) : "\u2013"),
         element("td", isAlive && task.memory_bytes ? sizeText(task.memory_bytes) : "\u2013"),
       );
-      return row;
+      return [row, details];
     }));
   }
 
