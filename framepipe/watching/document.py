@@ -53,6 +53,9 @@ def document(store: Store, snapshot: Snapshot, newest: Sequence[int]) -> dict[st
         "height_px": snapshot.shape.height if snapshot.shape else 0,
         "background": list(snapshot.background) if snapshot.background else None,
         "size_bytes": sum(file.size_bytes for file in snapshot.files.values()),
+        "newest_s": max(
+            (snapshot.files[each].time_s for each in newest if each in snapshot.files), default=None
+        ),
         "newest": [
             [str(number), snapshot.files[number].inode] for number in newest if number in snapshot.files
         ],
@@ -67,14 +70,17 @@ def document(store: Store, snapshot: Snapshot, newest: Sequence[int]) -> dict[st
 
 
 def phase(snapshot: Snapshot) -> str:
-    """Return "waiting" (there is no job yet), "drawing", "complete", "failed", "stopped" or "gone".
+    """Return what is going on: "waiting", "drawing", "complete", "failed", "stopped", "recorded" or "gone".
 
-    Failed and stopped: nobody draws, and frames have failed or not.
+    Waiting: there is no job yet. Failed and stopped: nobody draws, and frames have failed or not. Recorded: by
+    a program, which says nothing of itself.
     """
     if snapshot.record is None:
         return "gone" if snapshot.numbers else "waiting"
     if any(beat.is_alive for beat in snapshot.tasks):
         return "drawing"
+    if snapshot.record.extent == "recorded":
+        return "recorded"
     if snapshot.numbers and len(snapshot.done) >= len(snapshot.numbers):
         return "complete"
     return "failed" if snapshot.failed else "stopped"

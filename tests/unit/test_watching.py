@@ -180,6 +180,19 @@ def test_a_store_that_goes_away_is_gone_and_may_come_back(store):
     assert letters(seen(watcher)) == "dddmmdmmmmmm"
 
 
+def test_what_a_program_records_is_seen_as_it_comes_and_nobody_is_said_to_be_gone(tmp_path):
+    with fp.Recorder(tmp_path / "s") as recorder:
+        watcher = Watcher(fp.Store(tmp_path / "s"))
+        for number in (0, 1, 3):
+            recorder.snap(pixels_of(number), number=number)
+            recorder.flush()
+            about = seen(watcher)
+        recorder.snap(pixels_of(7), number=7)
+    about = seen(watcher)
+    assert (about["phase"], letters(about)) == ("recorded", "dddd")
+    assert about["numbers"] == [["0", 2, 1], ["3", 2, 4]]
+
+
 def test_numbers_that_json_does_not_have_do_not_stop_the_page(store):
     (store / "tasks").mkdir()
     beat = Heartbeat(total=1, rate=float("inf"), processors=float("nan"), drawing={3: float("nan")})

@@ -174,6 +174,10 @@
       if (left.length && left.every((size) => size !== null)) return ["Complete: " + (left.length === 1 ? "the movie is" : "all movies are") + " verified, and the frames deleted", ""];
       return ["", "The frames are gone: " + (state.problem || "somebody has deleted the store")];
     }
+    if (phase === "recorded") {
+      const verb = counts.d === 1 ? " frame is recorded" : " frames are recorded";
+      return [count(counts.d) + verb + (state.newest_s ? ", the newest at " + clockText(state.newest_s) : ""), left ? count(left) + (left === 1 ? " is missing" : " are missing") : ""];
+    }
     if (phase === "waiting") return ["Waiting: nobody has begun to draw yet", ""];
     if (phase === "complete") {
       const passed = state.movies.filter((movie) => movie.passed).length;
