@@ -72,7 +72,7 @@ def document(store: Store, snapshot: Snapshot, newest: Sequence[int]) -> dict[st
 def phase(snapshot: Snapshot) -> str:
     """Return what is going on: "waiting", "drawing", "complete", "failed", "stopped", "recorded" or "gone".
 
-    Waiting: there is no job yet. Failed and stopped: nobody draws, and frames have failed or not. Recorded: by
+    Waiting: there is no job yet. Failed, stopped: nobody draws, and frames have failed or not. Recorded: by
     a program, which says nothing of itself.
     """
     if snapshot.record is None:
