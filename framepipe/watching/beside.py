@@ -26,6 +26,7 @@ _BOOT = (
 )
 _END_S = 5.0
 LIBRARIES = ("starlette", "uvicorn")
+GET_LIBRARIES = "pip install 'framepipe[watch]'"
 
 
 def check_libraries() -> None:
@@ -37,12 +38,7 @@ def check_libraries() -> None:
     """
     for name in LIBRARIES:
         if find_spec(name) is None:
-            raise missing(name)
-
-
-def missing(name: str) -> ToolMissing:
-    """Return the error for a library that is not installed."""
-    return ToolMissing(f"the page needs {name}, which is not installed: pip install 'framepipe[watch]'")
+            raise ToolMissing(f"the page needs {name}, which is not installed: {GET_LIBRARIES}")
 
 
 class PageBeside:
