@@ -181,8 +181,12 @@
     if (phase === "waiting") return ["Waiting: nobody has begun to draw yet", ""];
     if (phase === "complete") {
       const passed = state.movies.filter((movie) => movie.passed).length;
-      const text = "Complete: all frames are done" + (state.recorded ? " so far" : "");
-      return [passed ? text + ", " + (passed === 1 ? "1 movie is" : passed + " movies are") + " verified" : text, ""];
+      const names = new Set(state.movies.map((movie) => movie.name));
+      const rest = state.outputs.filter((name) => !names.has(name)).length;
+      const parts = ["Complete: all frames are done"];
+      if (passed) parts.push((passed === 1 ? "1 movie is" : passed + " movies are") + " verified");
+      if (rest) parts.push((rest === 1 ? "1 movie is" : rest + " movies are") + " not built yet");
+      return [parts.join(", "), ""];
     }
     if (phase === "failed") return ["", "Stopped: " + failed + (left ? ", " + count(left) + (left === 1 ? " is" : " are") + " missing" : "")];
     if (phase === "stopped") return [letters.length ? "Nobody draws now: " + count(left) + (left === 1 ? " frame is" : " frames are") + " left" : "Nothing is drawn yet", silent];
