@@ -18,8 +18,9 @@ from framepipe.job.frames import MAX_FRAMES, number_of
 from framepipe.job.record import JobRecord
 from framepipe.store.failures import FailureLog, FailureRecord, number_of_log
 from framepipe.store.heartbeats import Heartbeat, Heartbeats
+from framepipe.store.looking import StatusMemory
 from framepipe.store.scan import InputFiles, Scan
-from framepipe.store.store import Store
+from framepipe.store.store import Store, job_digest
 from framepipe.watching.folder import Changes, Folder
 
 #: All frames are looked at anew after this time (s), for changes in what they were drawn from, and not before
@@ -192,7 +193,8 @@ class Watcher:
         digests = self.store.file_digests()
         self._now = self._record.refreshed(digests)
         self._input_files = InputFiles(self._now, digests, strict=False)
-        status = self.store.scan(self._now, before=self._record, remembers=True)
+        memory = StatusMemory(self.store.path, job_digest(self._now))
+        status = self.store.scan(self._now, before=self._record, memory=memory, keeps_states=False)
         self._numbers, self._plan = status.numbers, frozenset(status.numbers)
         self._done = dict.fromkeys(status.done, status.shape)
         self._broken, self._stale = dict(status.broken), dict(status.stale)
