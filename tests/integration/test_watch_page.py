@@ -148,7 +148,8 @@ def test_a_render_is_seen_as_it_goes_and_the_page_goes_on_when_its_server_was_ki
     assert np.array_equal(held, frame(tmp_path / "s", 7))
     tab.until("document.querySelector('#mark').textContent.includes('; frame 7 is shown')")
 
-    tab.click("#problem")  # the failed frame: its message, traceback and command
+    tab.js("document.querySelector('#problem').focus()")
+    tab.press(" ")  # the failed frame: its message, traceback and command
     tab.until("document.querySelector('#facts').dataset.number === '5'")
     assert "no <b>data</b><img src=x" in text(tab, "#message")
     assert "in draw\n" in text(tab, "#traceback") and "ValueError" in text(tab, "#traceback")
@@ -209,6 +210,7 @@ def test_a_movie_is_shown_with_what_was_measured_of_it(tmp_path, tab):
     with served(store) as address:
         tab.open(address, until=READY)
         assert headline(tab) == "Complete: all frames are done, 1 movie is verified"
+        tab.until("document.querySelector('#facts').dataset.number === '11'")
         tab.click("#movie-list summary")
         tab.until("document.querySelector('#movie-list details').open")
         assert "12 frames" in text(tab, "#movie-list")
@@ -254,7 +256,7 @@ def test_a_hostile_store_is_shown_as_text_and_leads_nowhere(tmp_path, tab):
     with served(store) as address:
         tab.open(address, until=READY)
         tab.until("document.querySelectorAll('#newest img').length === 4")
-        tab.click("#problem")
+        tab.js("document.querySelector('#problem').click()")
         tab.until("document.querySelector('#facts').dataset.number === '6'")
         for position in (8, 9, 10):
             scrub_to(tab, position)
@@ -280,7 +282,7 @@ def test_it_fits_a_phone_and_can_be_read_aloud(tmp_path, port, scheme):
     tab.media(prefers_color_scheme=scheme)
     with served(store) as address:
         tab.open(address, until=READY)
-        tab.click("#problem")
+        tab.js("document.querySelector('#problem').click()")
         tab.until("document.querySelector('#facts').dataset.number === '7'")
         assert tab.js("document.documentElement.scrollWidth") == 390
         names = tab.js(

@@ -238,7 +238,17 @@
     setText("said", percentText() + ". " + headline().filter(Boolean).join("; "));
   }
 
+  // What has not changed stays as it is: a button keeps its focus, what is unfolded stays so.
+  const drawn = new Map(); // section -> what it shows, as text
+  function isNew(section, ...data) {
+    const text = JSON.stringify(data);
+    if (drawn.get(section) === text) return false;
+    drawn.set(section, text);
+    return true;
+  }
+
   function showFailures() {
+    if (!isNew("failures", state.failures, state.reasons)) return;
     byId("failures").hidden = !state.failures.length;
     byId("failure-list").replaceChildren(...state.failures.map((failure) => {
       const button = element("button", failure.message);
@@ -255,6 +265,7 @@
   }
 
   function showTasks() {
+    if (!isNew("tasks", state.tasks)) return;
     const tasks = state.tasks.filter((task) => task.state !== "ended");
     tasks.sort((one, other) => (one.state === "drawing") - (other.state === "drawing")); // what is wrong comes first
     byId("tasks").hidden = !tasks.length;
@@ -283,6 +294,7 @@
 
   const opened = new Set(); // movies whose checks are looked at
   function showMovies() {
+    if (!isNew("movies", state.movies, state.outputs, state.left, state.phase)) return;
     const names = new Set(state.movies.map((movie) => movie.name));
     const rest = state.outputs.filter((name) => !names.has(name));
     byId("movies").hidden = !state.movies.length && !rest.length;
