@@ -5,6 +5,7 @@ The library itself prints nothing and installs no signal handlers.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Iterator
@@ -62,23 +63,23 @@ def _page_if(watch: bool) -> Iterator[ProgressCallback]:
     from framepipe.watching.beside import PageBeside, check_libraries
 
     check_libraries()
-    pages: dict[str, PageBeside | None] = {}
+    shown: set[str] = set()
+    with contextlib.ExitStack() as page_of_now:
 
-    def show(progress: Progress) -> None:
-        if not progress.store or progress.store in pages:
-            return
-        try:
-            page = pages[progress.store] = PageBeside(Path(progress.store))
+        def show(progress: Progress) -> None:
+            if not progress.store or progress.store in shown:
+                return
+            shown.add(progress.store)
+            page_of_now.close()  # the film before, of several
+            try:
+                page = PageBeside(Path(progress.store))
+            except (OSError, UsageError) as error:  # the render goes on without it
+                print(f"framepipe: no page can be shown: {error}", file=sys.stderr, flush=True)
+                return
+            page_of_now.callback(page.close)
             print("\n".join(address_lines(progress.store, page.address)), file=sys.stderr, flush=True)
-        except (OSError, UsageError) as error:  # the render goes on without it
-            pages[progress.store] = None
-            print(f"framepipe: no page can be shown: {error}", file=sys.stderr, flush=True)
 
-    try:
         yield show
-    finally:
-        for page in filter(None, pages.values()):
-            page.close()
 
 
 def address_lines(store: str, address: Any) -> list[str]:
