@@ -69,6 +69,7 @@
         if (!answer.ok) throw new Error("answer");
         const next = await answer.json();
         connect("live", "live");
+        if (next.over && state) next.newest = state.newest; // nobody is there any more to send others
         if (next.version !== version) take(next);
         if (next.over) {
           connect("over", "the command has ended: this is how it was at " + clockText(lastAnswer));
