@@ -15,7 +15,7 @@ import click
 from framepipe import __version__
 from framepipe.errors import FramepipeError
 
-VERBS: tuple[str, ...] = ("make", "render", "resume", "status", "adopt", "sheet")
+VERBS: tuple[str, ...] = ("make", "render", "resume", "status", "watch", "adopt", "sheet")
 VERBS += (
     "assemble",
     "verify",

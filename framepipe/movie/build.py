@@ -285,4 +285,13 @@ def _facts(plan: Assembly, movie: Movie, digest: str) -> dict[str, Any]:
         "exact": plan.expected.exact,
         "encoder": str(movie.encoder),
         "passed": movie.report.passed,
+        "about": {
+            "format": movie.format,
+            "frames": movie.frames,
+            "duration_s": round(movie.duration_s, 3),
+            "width_px": movie.width,
+            "height_px": movie.height,
+            "size_bytes": movie.size_bytes,
+        },
+        "checks": [vars(check) for check in movie.report.checks],
     }
