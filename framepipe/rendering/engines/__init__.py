@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from framepipe.errors import UsageError
 from framepipe.options import ENGINES, DrawOptions
-from framepipe.rendering.engines.base import Drawn, Ended, Engine, Failed, Outcome, Task, Work, WorkerPool
+from framepipe.rendering.engines.base import (
+    Drawn,
+    Ended,
+    Engine,
+    Failed,
+    Outcome,
+    Replace,
+    Task,
+    Tasks,
+    Work,
+    Worker,
+    WorkerPool,
+    draw_frame,
+    position_after,
+)
 from framepipe.rendering.engines.local import LocalEngine
 from framepipe.rendering.engines.original import Original
 from framepipe.rendering.engines.process import CannotSend, StageProcess
@@ -21,12 +36,17 @@ __all__ = [
     "LocalEngine",
     "Original",
     "Outcome",
+    "Replace",
     "SerialEngine",
     "StageProcess",
     "Task",
+    "Tasks",
     "Work",
+    "Worker",
     "WorkerPool",
     "choose",
+    "draw_frame",
+    "position_after",
 ]
 
 
@@ -39,16 +59,45 @@ def choose(options: DrawOptions) -> Engine:
         The engine is unknown, or does not support an option.
     """
     engine = options.engine
-    if not isinstance(engine, str):
+    if engine != "dask" and (options.address or options.scheduler_file):
+        raise UsageError("address and scheduler_file are where dask's scheduler is: add --engine dask")
+    if engine in ("serial", "local"):
+        if not options.shared_store:
+            raise UsageError(f"engine {engine} draws on this machine, which stores the frames itself")
+        return _of_this_machine(options)
+    if hasattr(engine, "pool"):
         return cast(Engine, engine)
-    if engine == "serial":
-        if options.frame_timeout_s is not None:
-            raise UsageError("engine serial does not support a frame timeout: use engine local")
-        if options.workers not in (None, 1):
-            raise UsageError(
-                f"{options.workers} workers requested; engine serial has one: leave workers out, or use local"
+    from framepipe.rendering.engines import dask, mpi
+    from framepipe.rendering.engines.executor import ExecutorCarrier
+    from framepipe.rendering.engines.remote import RemoteEngine
+
+    carriers: list[tuple[bool, Callable[..., Any]]] = [
+        (engine == "dask" or dask.is_of_dask(engine), dask.carrier_of),
+        (engine == "mpi", mpi.carrier_of),
+        (callable(getattr(engine, "submit", None)), ExecutorCarrier.of),
+    ]
+    for applies, carrier_of in carriers:
+        if applies:
+            return RemoteEngine(
+                carrier_of(options),
+                options.workers,
+                frame_timeout_s=options.frame_timeout_s,
+                recycle=options.recycle,
+                shared_store=options.shared_store,
             )
-        return SerialEngine()
-    if engine == "local":
+    raise UsageError(
+        f"engine {engine!r} is unknown; give one of {', '.join(ENGINES)}, or in Python a dask Client, an "
+        "executor or an Engine"
+    )
+
+
+def _of_this_machine(options: DrawOptions) -> Engine:
+    if options.engine == "local":
         return LocalEngine(options.workers, frame_timeout_s=options.frame_timeout_s, recycle=options.recycle)
-    raise UsageError(f"engine {engine!r} is unknown; give one of {', '.join(ENGINES)}")
+    if options.frame_timeout_s is not None:
+        raise UsageError("engine serial does not support a frame timeout: use engine local")
+    if options.workers not in (None, 1):
+        raise UsageError(
+            f"{options.workers} workers requested; engine serial has one: leave workers out, or use local"
+        )
+    return SerialEngine()

@@ -26,11 +26,12 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from framepipe.job.frames import Frames
 from framepipe.job.witness import Witness
-from framepipe.rendering.engines.base import Ended, Task, Work, draw_frame
+from framepipe.rendering.engines.base import Ended, PackedValue, Task, Work, draw_frame
 from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
 from framepipe.scenes.base import Player, RunOn, Scene
 from framepipe.scenes.forking import flush, fork, why_unsafe
@@ -86,6 +87,7 @@ class Stage:
         self._frames: Frames | None = None
         self._values: Mapping[int, Any] | None = None
         self._work: Work | None = None
+        self._store: Path | None = None
         self._player: Player | None = None
         self._watch: StateWatch | None = None
         self.witness: Witness | None = None
@@ -161,10 +163,16 @@ class Stage:
             self._work = replace(work, scene=self._scene)
         self._player, self._position = None, 0
 
+    def on_store(self, store: Path) -> None:
+        """Store frames in another folder than `Work` says."""
+        self._store = store
+
     def on_task(self, task: Task) -> None:
         """Draw a frame."""
         if self._values is not None:
             task = replace(task, value=self._values[task.number])
+        elif isinstance(task.value, PackedValue):
+            task = replace(task, value=task.value.unpacked())
         player = self._current_player()
         assert self._scene is not None
         if self._watch is None and (task.watch or self.witness is not None):
@@ -174,7 +182,8 @@ class Stage:
         try:
             assert self._work is not None
             self._has_drawn = True
-            outcome = draw_frame(self._work, player, task, self._watch, self.witness)
+            work = self._work if self._store is None else replace(self._work, store=self._store)
+            outcome = draw_frame(work, player, task, self._watch, self.witness)
             self._position = task.index + 1
         except RunOn:
             if not self._has_ended:

@@ -1,0 +1,1 @@
+def carrier_of(options): raise NotImplementedError
