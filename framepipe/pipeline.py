@@ -43,6 +43,7 @@ from framepipe.options import (
 )
 from framepipe.rendering.api import render_job
 from framepipe.rendering.engines import Engine, choose
+from framepipe.rendering.engines.mpi import among_ranks
 from framepipe.rendering.report import RenderReport
 from framepipe.rendering.request import Request, SceneLike, opened_job
 from framepipe.scenes.loading import refuse_while_loading
@@ -169,6 +170,7 @@ class MakeKeywords(SceneKeywords, DrawKeywords, TimingKeywords, EncodeKeywords, 
 
 
 @takes(SceneOptions, DrawOptions, Timing, EncodeOptions)
+@among_ranks
 @leave_rcparams()  # a script may set a style when it is loaded
 def make(
     scene: SceneLike | None,
@@ -215,10 +217,11 @@ def make(
         then the same call continues where it stopped.
     """
     refuse_while_loading("make")
-    allocation.refuse_ranks()
     scene_options, draw, timing, encode = split(
         options, SceneOptions, DrawOptions, Timing, EncodeOptions, verb="make"
     )
+    if draw.engine != "mpi":
+        allocation.refuse_ranks()
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
     goal = MakeGoal(tuple(Path(os.path.abspath(path)) for path in outputs), timing, encode, keep_frames)
     check_outputs(goal.outputs)
@@ -380,6 +383,7 @@ class ResumeKeywords(DrawKeywords, ShardKeywords, total=False):
 
 
 @takes(DrawOptions, ShardOptions)
+@among_ranks
 @leave_rcparams()  # a script may set a style when it is loaded
 def resume(
     store: PathLike,
@@ -421,7 +425,7 @@ def resume(
     """
     refuse_while_loading("resume")
     draw, part = split(options, DrawOptions, ShardOptions, verb="resume")
-    if part.shard is None:
+    if part.shard is None and draw.engine != "mpi":
         allocation.refuse_ranks()
     where = open_store(store)
     record, is_signed = where.read_job()

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import click
+
 from framepipe.core.control import Progress, ProgressCallback, Stop
 from framepipe.core.progress_bar import controlled
 from framepipe.errors import Interrupted
@@ -31,6 +33,8 @@ def progress_and_stop(quiet: bool = False) -> Iterator[dict[str, Any]]:
     session = _Session()
     with session.handling_signals(), controlled(not quiet) as control:
         yield {"progress": lambda progress: session.note(progress, control.progress), "stop": session.stop}
+    if (mpi := sys.modules.get("framepipe.rendering.engines.mpi")) and mpi.has_helped():
+        raise click.exceptions.Exit(0)  # rank 0 prints what came of it
 
 
 @contextmanager
