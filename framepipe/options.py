@@ -444,7 +444,7 @@ class DrawOptions:
     )
     engine: str | object = option(
         "local",
-        "Processes of this machine, or this process alone; or dask's workers, or the ranks of mpirun or srun.",
+        "Processes of this machine, or this process alone; or dask's workers, or the ranks of MPI.",
         more="In Python also dask's ``Client`` or ``Cluster``, any executor such as `concurrent.futures` has "
         "them, or an `Engine`.",
         one_of=ENGINES,

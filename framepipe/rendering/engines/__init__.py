@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from framepipe.errors import UsageError
 from framepipe.options import ENGINES, DrawOptions
+from framepipe.rendering.engines import dask, mpi
 from framepipe.rendering.engines.base import (
     Drawn,
     Ended,
@@ -22,13 +22,16 @@ from framepipe.rendering.engines.base import (
     draw_frame,
     position_after,
 )
+from framepipe.rendering.engines.executor import ExecutorCarrier
 from framepipe.rendering.engines.local import LocalEngine
 from framepipe.rendering.engines.original import Original
 from framepipe.rendering.engines.process import CannotSend, StageProcess
+from framepipe.rendering.engines.remote import Carrier, RemoteEngine
 from framepipe.rendering.engines.serial import SerialEngine
 
 __all__ = [
     "CannotSend",
+    "Carrier",
     "Drawn",
     "Ended",
     "Engine",
@@ -36,6 +39,7 @@ __all__ = [
     "LocalEngine",
     "Original",
     "Outcome",
+    "RemoteEngine",
     "Replace",
     "SerialEngine",
     "StageProcess",
@@ -61,37 +65,22 @@ def choose(options: DrawOptions) -> Engine:
     engine = options.engine
     if engine != "dask" and (options.address or options.scheduler_file):
         raise UsageError("address and scheduler_file are where dask's scheduler is: add --engine dask")
-    if engine in ("serial", "local"):
-        if not options.shared_store:
-            raise UsageError(f"engine {engine} draws on this machine, which stores the frames itself")
-        return _of_this_machine(options)
     if hasattr(engine, "pool"):
         return cast(Engine, engine)
-    from framepipe.rendering.engines import dask, mpi
-    from framepipe.rendering.engines.executor import ExecutorCarrier
-    from framepipe.rendering.engines.remote import RemoteEngine
-
-    carriers: list[tuple[bool, Callable[..., Any]]] = [
-        (engine == "dask" or dask.is_of_dask(engine), dask.carrier_of),
-        (engine == "mpi", mpi.carrier_of),
-        (callable(getattr(engine, "submit", None)), ExecutorCarrier.of),
-    ]
-    for applies, carrier_of in carriers:
-        if applies:
-            return RemoteEngine(
-                carrier_of(options),
-                options.workers,
-                frame_timeout_s=options.frame_timeout_s,
-                recycle=options.recycle,
-                shared_store=options.shared_store,
-            )
-    raise UsageError(
-        f"engine {engine!r} is unknown; give one of {', '.join(ENGINES)}, or in Python a dask Client, an "
-        "executor or an Engine"
+    if engine in ("local", "serial"):
+        return _of_this_machine(options)
+    return RemoteEngine(
+        _carrier_of(options),
+        options.workers,
+        frame_timeout_s=options.frame_timeout_s,
+        recycle=options.recycle,
+        shared_store=options.shared_store,
     )
 
 
 def _of_this_machine(options: DrawOptions) -> Engine:
+    if not options.shared_store:
+        raise UsageError(f"engine {options.engine} draws on this machine, which stores the frames itself")
     if options.engine == "local":
         return LocalEngine(options.workers, frame_timeout_s=options.frame_timeout_s, recycle=options.recycle)
     if options.frame_timeout_s is not None:
@@ -101,3 +90,18 @@ def _of_this_machine(options: DrawOptions) -> Engine:
             f"{options.workers} workers requested; engine serial has one: leave workers out, or use local"
         )
     return SerialEngine()
+
+
+def _carrier_of(options: DrawOptions) -> Carrier:
+    """Return what carries frames to processes elsewhere."""
+    engine = options.engine
+    if engine == "mpi":
+        return mpi.carrier_of(options)
+    if engine == "dask" or dask.is_of_dask(engine):
+        return dask.carrier_of(options)
+    if callable(getattr(engine, "submit", None)):
+        return ExecutorCarrier(engine, options.workers)
+    raise UsageError(
+        f"engine {engine!r} is unknown; give one of {', '.join(ENGINES)}, or in Python a dask Client, an "
+        "executor or an Engine"
+    )

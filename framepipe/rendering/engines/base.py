@@ -253,9 +253,17 @@ class Engine(Protocol):
         True if it draws in several processes, none of which sees all frames.
     """
 
-    name: str
-    workers: int
-    is_parallel: bool
+    @property
+    def name(self) -> str:
+        """For reports."""
+
+    @property
+    def workers(self) -> int:
+        """How many frames are drawn at once."""
+
+    @property
+    def is_parallel(self) -> bool:
+        """See above."""
 
     def pool(self, work: Work, stop: Stop, count: int) -> AbstractContextManager[WorkerPool]:
         """Provide at most ``count`` workers for ``work``; all have ended when the context ends."""

@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from concurrent import futures
+from pathlib import Path
 from typing import Any
 
 from framepipe.errors import ToolMissing, UsageError
@@ -42,18 +43,18 @@ def carrier_of(options: DrawOptions) -> DaskCarrier:
         return DaskCarrier(options.engine)
     try:
         import dask.config
-        import distributed as _
+        import distributed  # noqa: F401 (it may be missing)
     except ImportError as error:
         raise ToolMissing(
             f"engine dask needs dask.distributed ({error}): pip install 'framepipe[dask]'"
         ) from None
     file = options.scheduler_file
-    if file is not None and not os.path.isfile(file):
+    if file is not None and not Path(file).is_file():
         raise UsageError(f"no such scheduler file: {os.fspath(file)}")
     address = options.address or (None if file else dask.config.get("scheduler-address", None))
     if address is None and file is None:
         raise UsageError(
-            "engine dask: where is its scheduler? Give --address tcp://HOST:8786 or --scheduler-file FILE; on "
+            "engine dask: no scheduler is named. Give --address tcp://HOST:8786 or --scheduler-file FILE; on "
             "one machine use engine local"
         )
     place = {"address": address} if address else {"scheduler_file": os.fspath(file or "")}

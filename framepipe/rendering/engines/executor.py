@@ -1,4 +1,4 @@
-"""Draws through any executor of the shape of `concurrent.futures.Executor`: submitit's, Parsl's, MPI's …"""
+"""Draws through any executor, as `concurrent.futures`, submitit, Parsl and mpi4py have them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from concurrent.futures.thread import ThreadPoolExecutor
 from typing import Any
 
 from framepipe.errors import UsageError
-from framepipe.options import DrawOptions
 from framepipe.rendering.engines.remote import CarrierLost
 from framepipe.rendering.engines.site import draw_unit
 
@@ -32,8 +31,8 @@ class ExecutorCarrier:
         kind = type(executor).__name__
         if isinstance(executor, ThreadPoolExecutor):
             raise UsageError(
-                f"engine is a {kind}: pyplot draws in one thread at a time, so its threads would wait for each "
-                "other. Use engine='local', which draws in processes, or a ProcessPoolExecutor"
+                f"engine is a {kind}: pyplot draws in one thread at a time, so its threads would wait for "
+                "each other. Use engine='local', which draws in processes, or a ProcessPoolExecutor"
             )
         self.name = f"the {kind}"
         self._executor = executor
@@ -42,11 +41,6 @@ class ExecutorCarrier:
             raise UsageError(
                 f"a {kind} does not say how many processes it has: give workers, how many it may use at once"
             )
-
-    @classmethod
-    def of(cls, options: DrawOptions) -> ExecutorCarrier:
-        """Return the carrier for an executor that was given as the engine."""
-        return cls(options.engine, options.workers)
 
     def slots(self) -> int:
         """See `Carrier`."""

@@ -95,7 +95,7 @@ def carrier_of(options: DrawOptions) -> MpiCarrier:
 
 
 class Ranks:
-    """This rank among the others, until the program ends: MPI begins once.
+    """The ranks as one of them sees them, until the program ends: MPI begins once.
 
     Attributes
     ----------
@@ -216,9 +216,8 @@ class Ranks:
 
 def _pickled(result: Any) -> bytes:
     """Pickle what rank 0 returns or raises; an error that is not framepipe's as text."""
-    if isinstance(result, BaseException):
-        if not isinstance(result, FramepipeError):
-            result = Interrupted(f"rank 0 ended by {type(result).__name__}: {result}")
+    if isinstance(result, BaseException) and not isinstance(result, FramepipeError):
+        result = Interrupted(f"rank 0 ended by {type(result).__name__}: {result}")
     import cloudpickle
 
     return cast(bytes, cloudpickle.dumps(result))

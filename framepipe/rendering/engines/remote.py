@@ -1,4 +1,4 @@
-"""Draws by processes that others provide: the loop of a render that sends units of frames and gathers answers.
+"""Draws in processes that others provide: sends them units of frames and gathers the answers.
 
 What carries the units is a `Carrier`: an executor, dask, or the ranks of MPI. All else is the same: a unit is
 a run of frames for one worker, so long that sending it costs little; what a lost process had is sent again;
@@ -38,7 +38,7 @@ from framepipe.store.heartbeats import details_of
 from framepipe.store.store import Store
 
 _TICK_S, _POLL_S = 0.2, 0.1
-#: A unit takes at least so long, and several times what sending it costs; it is never twice as long as the last.
+#: A unit takes at least so long, and several times what sending it costs; it grows no faster than this.
 _UNIT_S, _TIMES_OVERHEAD, _GROWTH, _MAX_UNIT = 0.5, 4.0, 2, 1000
 _MAX_LOSSES = 3
 
@@ -162,10 +162,13 @@ class RemoteEngine:
     def _commission(self, work: Work, probe: str) -> Commission:
         stage = getattr(work.scene, "stage", None)
         payload = stage.payload if stage is not None else payload_of(work)
+        contents = payload.contents()
+        if stage is None:
+            payload.close()
         record = stage.description.record if stage is not None else None
         env = work.record.details.get("env", {})
         return Commission(
-            payload.contents(),
+            contents,
             payload.by_address,
             work_without_scene(work) if stage is not None else None,
             os.fspath(work.store),
@@ -224,7 +227,8 @@ class _RemotePool:
         self._carrier, self._stop, self._limit, self._recycle = carrier, stop, limit, recycle
         self._commission, self._store = write(commission), Store(work.store)
         self._knows_values = commission.work is not None
-        self._head = {"job": secrets.token_hex(16), "versions": versions_here()}
+        self._job = secrets.token_hex(16)
+        self._head = {"job": self._job, "versions": versions_here()}
         self._workers: list[_Worker] = []
         self._count = 0
         self._length = _UnitLength()
@@ -323,7 +327,10 @@ class _RemotePool:
                 message = f"its value cannot be sent to a worker: {type(error).__name__}: {error}"
                 self._outcomes.append((task, Failed(task.number, "raised", message)))
                 continue
-            worker.frame_count, worker.position = worker.frame_count + 1, position_after(worker.position, task)
+            worker.frame_count, worker.position = (
+                worker.frame_count + 1,
+                position_after(worker.position, task),
+            )
         return taken
 
     def _sent(self, data: bytes, tasks: list[Task], commission: bytes | None, where: str | None) -> _Sent:
@@ -338,8 +345,7 @@ class _RemotePool:
 
     def _lost(self, error: CarrierLost) -> Interrupted:
         return Interrupted(
-            f"{self._carrier.name} is gone: {error}. The frames that are done are safe. Run the same again to "
-            "go on"
+            f"{self._carrier.name} is gone: {error}. Finished frames are safe. Run the same again to go on"
         )
 
     def _gather(self) -> list[tuple[Task, Outcome]]:
@@ -382,8 +388,8 @@ class _RemotePool:
                 raise
             try:
                 is_loss = self._carrier.is_loss(error)
-            except CarrierLost as reason:
-                raise self._lost(reason) from None
+            except CarrierLost as loss:
+                raise self._lost(loss) from None
             if not is_loss:
                 raise _refusal(self._carrier.name, error) from error
             sent.losses += 1
@@ -391,9 +397,9 @@ class _RemotePool:
         if "missing" in answer:
             return None
         if "error" in answer:
-            error = answer["error"]
-            kind = type(error) if isinstance(error, (CannotSend, StoreError)) else EngineError
-            raise kind(f"{self._carrier.name}, on {answer['host']}: {error}")
+            reason = answer["error"]
+            kind = type(reason) if isinstance(reason, (CannotSend, StoreError)) else EngineError
+            raise kind(f"{self._carrier.name}, on {answer['host']}: {reason}")
         return answer
 
     def _stored(self, tasks: Iterable[Task], answer: dict[str, Any]) -> list[tuple[Task, Outcome]]:
@@ -429,7 +435,7 @@ class _RemotePool:
             _wait(pending)
             pending = [future for future in pending if not future.done()]
         with contextlib.suppress(Exception):  # it is gone; stages without work end by themselves
-            self._carrier.close(self._head["job"])
+            self._carrier.close(self._job)
 
 
 class _UnitLength:

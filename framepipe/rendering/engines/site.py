@@ -36,10 +36,10 @@ from framepipe.store.failures import FailureLog
 from framepipe.store.heartbeats import Heartbeat, details_of
 from framepipe.store.store import Store
 
-#: Seconds after which a stage ends to which nothing was sent, and between two looks whether its render is over.
+#: Seconds after which a stage ends to which nothing was sent; between two looks for renders that are over.
 _IDLE_S, _WATCH_S = 60.0, 1.0
-#: NFS may show a new file late (``acdirmin`` in nfs(5) is 30 s, a name that was never looked up is asked for).
-_PROBE_S, _PROBE_TICK_S = 10.0, 0.2
+#: A folder of NFS may be looked at late, though a name that was never asked for is not cached (nfs(5)).
+_PROBE_S, _PROBE_TICK_S = 3.0, 0.2
 _NEVER = sys.maxsize  # the render itself counts the frames of a worker
 
 
@@ -142,7 +142,7 @@ class _Site:
         return {**answer, **self._collected(unit.tasks, outcomes)}
 
     def _collected(self, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-        """Return the frames, and the output of programs that failed, which were stored here, and delete them."""
+        """Return the frames and the output of failed programs that were stored here, and delete them."""
         frames: dict[int, bytes] = {}
         logs: dict[int, bytes] = {}
         if self._folder is None:
