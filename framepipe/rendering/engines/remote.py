@@ -306,23 +306,23 @@ class _RemotePool:
                 self._tasks.on_worker_exit(worker)
                 worker = self._added(worker.replacement_at)
             is_fresh, position = worker.frame_count == 0, worker.position
-            if tasks := self._taken(worker):
-                data = write(Unit(worker.number, position, is_fresh, tasks))
-                worker.unit = self._sent(data, tasks, None, worker.where)
+            if taken := self._taken(worker):
+                unit = Unit(worker.number, position, is_fresh, [as_sent for _, as_sent in taken])
+                worker.unit = self._sent(write(unit), [task for task, _ in taken], None, worker.where)
                 return
             if worker.replacement_at is None:
                 return
 
-    def _taken(self, worker: _Worker) -> list[Task]:
-        """Take tasks for a worker's next unit."""
-        taken: list[Task] = []
+    def _taken(self, worker: _Worker) -> list[tuple[Task, Task]]:
+        """Take tasks for a worker's next unit; return each as it is here, and as it travels."""
+        taken: list[tuple[Task, Task]] = []
         while len(taken) < self._length.frames:
             task = self._tasks.next(worker)
             if not isinstance(task, Task):
                 worker.replacement_at = None if task is None else task.at
                 break
             try:
-                taken.append(packed(task, self._knows_values))
+                taken.append((task, packed(task, self._knows_values)))
             except Exception as error:  # the value's own class refuses to be pickled
                 message = f"its value cannot be sent to a worker: {type(error).__name__}: {error}"
                 self._outcomes.append((task, Failed(task.number, "raised", message)))

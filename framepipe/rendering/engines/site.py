@@ -136,6 +136,7 @@ class _Site:
         is_its_own = not unit.is_fresh and (self.worker, self._position) == (unit.worker, unit.position)
         source = _InOneProcess(unit, self._holder if is_its_own else None)
         outcomes = [outcome for _, outcome in self._workers.draw(source, at_once=1)]
+        assert len(outcomes) == len(unit.tasks), "each task has an outcome, in order"
         self._holder, self.worker = source.worker, unit.worker
         self._position = self._holder.position if self._holder is not None else None
         answer = {"outcomes": write(outcomes), "forks": self.forks, "seconds": time.monotonic() - began}
