@@ -62,7 +62,7 @@ def test_a_cluster_of_dask_jobqueue_draws_and_a_cancelled_job_loses_nothing(slur
             silence_logs="CRITICAL",
         )
     with cluster:
-        cluster.adapt(minimum=0, maximum=2)  # none is there before a frame waits
+        cluster.scale(2)
         report = fp.render(
             scene,
             20,
