@@ -22,7 +22,7 @@ from numbers import Real
 from typing import Any, ClassVar, Protocol, TypedDict, TypeVar
 
 from framepipe.core.allocation import parse_duration_s
-from framepipe.core.control import STALL_S
+from framepipe.core.control import IDLE_TIMEOUT_S
 from framepipe.core.labels import NUMBER, parse_labels
 from framepipe.errors import UsageError
 
@@ -493,7 +493,7 @@ class DrawOptions:
         metavar="S",
         above="seconds",
     )
-    recycle: int = option(
+    max_frames_per_worker: int = option(
         500,
         "Replace a worker process after N frames.",
         more="That bounds leaks of user code; a start costs about a second.",
@@ -538,7 +538,7 @@ class DrawKeywords(TypedDict, total=False):
     redraw: str
     stale: str
     frame_timeout_s: float | None
-    recycle: int
+    max_frames_per_worker: int
     max_failures: int | None
     time_left: str | float | None
 
@@ -672,10 +672,10 @@ class EncodeOptions:
         "Video and HTML: metadata of the file, as title=Waves. Repeatable.",
         metavar="KEY=VALUE",
     )
-    stall_s: float = option(
-        STALL_S,
+    idle_timeout_s: float = option(
+        IDLE_TIMEOUT_S,
         "Kill an encoder that makes no progress for this many seconds.",
-        flag="--encoder-timeout",
+        flag="--idle-timeout",
         metavar="S",
         above="seconds",
     )
@@ -722,7 +722,7 @@ class EncodeKeywords(TypedDict, total=False):
     optimize: bool
     preset: str
     metadata: Mapping[str, str] | None
-    stall_s: float
+    idle_timeout_s: float
 
 
 @group

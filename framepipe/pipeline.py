@@ -105,6 +105,10 @@ class MakeReport(Summary):
         }
 
 
+#: Options under the names that they had when some stores were begun.
+_RENAMED = {"stall_s": "idle_timeout_s"}
+
+
 @dataclass(frozen=True)
 class MakeGoal:
     """The movies that `make` builds from the frames; the store's ``job.json`` keeps it for `resume`.
@@ -144,7 +148,7 @@ class MakeGoal:
             return cls(
                 tuple(Path(path) for path in goal["outputs"]),
                 Timing(**goal["timing"]),
-                EncodeOptions(**goal["options"]),
+                EncodeOptions(**{_RENAMED.get(name, name): value for name, value in goal["options"].items()}),
                 goal.get("keep_frames", True) is not False,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -390,7 +394,7 @@ def resume(
     *,
     scene: str | None = None,
     command: str | None = None,
-    stall_s: float | None = None,
+    idle_timeout_s: float | None = None,
     progress: bool | ProgressCallback | None = None,
     stop: Stop | None = None,
     **options: Unpack[ResumeKeywords],
@@ -406,7 +410,7 @@ def resume(
         elsewhere must not choose what runs.
     command : str, optional
         The command, required in the same case if a command draws.
-    stall_s : float, optional
+    idle_timeout_s : float, optional
         Kill an encoder that makes no progress for this many seconds. Default: as in the call of `make`.
     progress, stop
         As for `render`.
@@ -430,9 +434,9 @@ def resume(
     where = open_store(store)
     record, is_signed = where.read_job()
     goal = MakeGoal.from_json(record.goal, where.path) if is_signed and record.goal else None
-    if stall_s is not None:
-        checked = EncodeOptions(stall_s=stall_s).stall_s
-        goal = goal and replace(goal, encode=replace(goal.encode, stall_s=checked))
+    if idle_timeout_s is not None:
+        checked = EncodeOptions(idle_timeout_s=idle_timeout_s).idle_timeout_s
+        goal = goal and replace(goal, encode=replace(goal.encode, idle_timeout_s=checked))
     request = _request_again(record, is_signed, where, scene, command, goal)
     engine = choose(draw)
     with (
@@ -461,7 +465,7 @@ def _request_again(
             f"itself. Name it: framepipe resume {shlex.quote(str(where.path))} --scene SCRIPT.py:NAME "
             "(or --command)"
         )
-    extra = _known_keywords(record.told, where.path) if is_signed else {}
+    extra = _known_keywords(record.extra_args, where.path) if is_signed else {}
     extra |= {"command": command} if command is not None else {}
     ref = None if extra.get("command") else scene or record.ref
     if (ref is None and not extra.get("command")) or record.params is None or record.spec is None:
@@ -480,8 +484,8 @@ def _request_again(
     )
 
 
-#: The keys of `JobRecord.told`, and the types of their values.
-_TOLD: Mapping[str, tuple[type, ...]] = {
+#: The keys of `JobRecord.extra_args`, and the types of their values.
+_EXTRA_ARGS: Mapping[str, tuple[type, ...]] = {
     "command": (str,),
     "retries": (int,),
     "dim": (str, int, type(None)),
@@ -495,7 +499,7 @@ _TOLD: Mapping[str, tuple[type, ...]] = {
 
 def _known_keywords(extra_args: Mapping[str, Any], where: Path) -> dict[str, Any]:
     for name, value in extra_args.items():
-        if not isinstance(value, _TOLD.get(name, ())) or not _all_text(value):
+        if not isinstance(value, _EXTRA_ARGS.get(name, ())) or not _all_text(value):
             raise StoreError(
                 f"{where}: job.json has a setting {name!r} that this framepipe does not support. "
                 "Run the command again that started it: the frames are kept"

@@ -24,7 +24,7 @@ from framepipe.options import DrawOptions, ShardOptions
 )
 @click.option("--command", metavar="TEXT", help="Needed in the same case if a command draws.")
 @options.flags(DrawOptions, ShardOptions)
-@click.option("--encoder-timeout", "stall_s", type=float, metavar="S", help="Default: as given to make.")
+@click.option("--idle-timeout", "idle_timeout_s", type=float, metavar="S", help="Default: as given to make.")
 @options.QUIET
 @options.AS_JSON
 def command(store: str, quiet: bool, as_json: bool, **keywords: Any) -> None:

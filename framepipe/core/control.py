@@ -18,7 +18,7 @@ Stage = Literal["draw", "encode", "verify"]
 _REAPED_S = 2.0
 
 #: Seconds without progress after which a program is killed.
-STALL_S = 300.0
+IDLE_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from framepipe.core.control import NO_CONTROL, STALL_S, Control, reap
+from framepipe.core.control import IDLE_TIMEOUT_S, NO_CONTROL, Control, reap
 
 _WATCHDOG = str(Path(__file__).with_name("watchdog.py"))
 _TAIL_BYTES = 16_384
@@ -132,7 +132,7 @@ def run(
     *,
     cwd: Path,
     on_lines: Callable[[str], bool],
-    stall_s: float = STALL_S,
+    idle_timeout_s: float = IDLE_TIMEOUT_S,
     control: Control = NO_CONTROL,
     env: Mapping[str, str] | None = None,
     gives_way: bool = False,
@@ -148,7 +148,7 @@ def run(
     on_lines : callable
         Called in this thread, now and then, with the newest lines of its standard output; returns
         True if they show progress.
-    stall_s : float
+    idle_timeout_s : float
         The program is killed after this many seconds without progress.
     control : Control, optional
         The program is killed when a stop is requested.
@@ -183,8 +183,8 @@ def run(
             if (lines := out.newest()) and on_lines(lines):
                 last_progress_s = time.monotonic()
             control.check(f"running {Path(argv[0]).name}")
-            if time.monotonic() - last_progress_s > stall_s:
-                killed = f"made no progress for {stall_s:g} s and was killed"
+            if time.monotonic() - last_progress_s > idle_timeout_s:
+                killed = f"made no progress for {idle_timeout_s:g} s and was killed"
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from framepipe.core.control import NO_CONTROL, STALL_S, Control
+from framepipe.core.control import IDLE_TIMEOUT_S, NO_CONTROL, Control
 from framepipe.core.process import Tool, query, run
 from framepipe.errors import EncoderFailed, ToolMissing
 
@@ -124,7 +124,7 @@ def run_ffmpeg(
     cwd: Path,
     frames: int | None = None,
     on_frame: Callable[[int], None] | None = None,
-    stall_s: float = STALL_S,
+    idle_timeout_s: float = IDLE_TIMEOUT_S,
     control: Control = NO_CONTROL,
     gives_way: bool = False,
 ) -> None:
@@ -140,7 +140,7 @@ def run_ffmpeg(
         Frames that it must write.
     on_frame : callable, optional
         Called with the number of frames written so far.
-    stall_s, control, gives_way
+    idle_timeout_s, control, gives_way
         See `framepipe.core.process.run`.
 
     Raises
@@ -159,7 +159,7 @@ def run_ffmpeg(
 
     # by default SVT-AV1 and libva print information on stderr
     env = {"SVT_LOG": "1", "LIBVA_MESSAGING_LEVEL": "1"}
-    options: dict[str, Any] = {"stall_s": stall_s, "control": control, "gives_way": gives_way}
+    options: dict[str, Any] = {"idle_timeout_s": idle_timeout_s, "control": control, "gives_way": gives_way}
     result = run([tool.path, *args], cwd=cwd, on_lines=read, env=env, **options)
     problem = result.verdict()
     if not problem and frames is not None:

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from framepipe.core.control import NO_CONTROL, STALL_S, Control
+from framepipe.core.control import IDLE_TIMEOUT_S, NO_CONTROL, Control
 from framepipe.core.process import Tool, query, run
 from framepipe.errors import EncoderFailed, ToolMissing
 
@@ -84,7 +84,7 @@ def run_imagemagick(
     *,
     cwd: Path,
     on_frame: Callable[[int], None] | None = None,
-    stall_s: float = STALL_S,
+    idle_timeout_s: float = IDLE_TIMEOUT_S,
     control: Control = NO_CONTROL,
 ) -> None:
     """Build a movie in a child process, since MagickWand can end the process that it is loaded in.
@@ -100,7 +100,7 @@ def run_imagemagick(
         The work folder.
     on_frame : callable, optional
         Called with the number of frames so far, which the child prints as ``frame=12``.
-    stall_s : float
+    idle_timeout_s : float
         See `framepipe.core.process.run`.
     control : Control, optional
 
@@ -120,7 +120,12 @@ def run_imagemagick(
         return True
 
     result = run(
-        command(child, path), cwd=cwd, on_lines=read, stall_s=stall_s, control=control, env=_import_path()
+        command(child, path),
+        cwd=cwd,
+        on_lines=read,
+        idle_timeout_s=idle_timeout_s,
+        control=control,
+        env=_import_path(),
     )
     if result.returncode == _NO_LIBRARY:
         raise ToolMissing(f"ImageMagick: {result.stderr.strip()}. To get it: {GET_IMAGEMAGICK}")

@@ -85,7 +85,7 @@ class Job:
         Files that the scene reads, hashed whole.
     fps : Fraction or None
         The scene's own rate, in frames per second.
-    told : dict
+    extra_args : dict
         Further keywords of `framepipe.render`, for resuming the job.
     env : tuple of str
         Names of environment variables that count.
@@ -110,7 +110,7 @@ class Job:
     canvas: Canvas = field(default_factory=Canvas)
     inputs: tuple[Path, ...] = ()
     fps: Fraction | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
+    extra_args: Mapping[str, Any] = field(default_factory=dict)
     env: tuple[str, ...] = ()
     seed: int | None = None
     loaded: JobRecord | None = None
@@ -174,7 +174,7 @@ class Job:
             goal=goal,
             extent=self.frames.extent,
             fps=str(self.fps) if self.fps else None,
-            told=self.told,
+            extra_args=self.extra_args,
             seed=self.seed,
             roots=roots,
             scheme=SCHEME,

@@ -26,6 +26,8 @@ SCHEME = 2
 #: Details that are not part of a fingerprint, and details that are one only if not empty.
 _NO_PARTS = ("also_read", "adopted")
 _OMITTED_IF_EMPTY = ("env", "packages")
+#: Names in ``job.json`` that differ from the attributes', for the stores that are there.
+_KEYS = {"extra_args": "told"}
 #: How frames depend on those before them: not at all; on their updates; on their updates in one process.
 Order = Literal["free", "replay", "serial"]
 EXTENTS = get_args(Extent)
@@ -65,8 +67,8 @@ class JobRecord:
         How frames depend on those before them, as observed.
     fps : str or None
         The scene's own rate.
-    told : dict
-        See `Job`.
+    extra_args : dict
+        See `Job`; ``told`` in the file.
     order_checked : bool
         The order was observed by a run that was completed.
     seed : int or None
@@ -97,7 +99,7 @@ class JobRecord:
     extent: Extent = "fixed"
     order: Order = "free"
     fps: str | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
+    extra_args: Mapping[str, Any] = field(default_factory=dict)
     order_checked: bool = False
     seed: int | None = None
     owner: str = ""
@@ -108,7 +110,7 @@ class JobRecord:
     @property
     def resumable(self) -> bool:
         """True if the record is enough to load the scene and its frames again."""
-        return (self.ref is not None or "command" in self.told) and None not in (self.params, self.spec)
+        return (self.ref is not None or "command" in self.extra_args) and None not in (self.params, self.spec)
 
     def frame_parts(self, value: Any) -> dict[str, str]:
         """Return all parts of the fingerprint of a frame with this value, as far as they are known."""
@@ -222,12 +224,10 @@ class JobRecord:
         details = {**before.details}
         return replace(self, parts=parts, details=details, scheme=before.scheme, seed=None)
 
-    def _fields(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
     def to_json(self) -> bytes:
         """Encode as ``job.json``, signed with this account's key if it has one."""
-        data: dict[str, Any] = {"framepipe_job": SCHEMA, **self._fields()}
+        data: dict[str, Any] = {"framepipe_job": SCHEMA}
+        data |= {_KEYS.get(name, name): getattr(self, name) for name in self.__dataclass_fields__}
         data["canvas"] = self.canvas.to_dict()
         data["numbers"] = _pack(self.numbers) if self.numbers else []
         data["seal"] = signing.sign(data)
@@ -247,7 +247,8 @@ class JobRecord:
             if data["framepipe_job"] > SCHEMA:
                 raise StoreError("job.json was written by a newer framepipe: update this one")
             is_signed = signing.is_valid(data, data.pop("seal"))
-            fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+            keys = {name: _KEYS.get(name, name) for name in cls.__dataclass_fields__}
+            fields = {name: data[key] for name, key in keys.items() if key in data}
             fields["canvas"] = Canvas(**fields["canvas"])
             fields["numbers"] = _unpack(fields["numbers"]) if fields["numbers"] else ()
             fields["inputs"] = tuple(fields["inputs"])
@@ -272,7 +273,7 @@ class JobRecord:
         flags = (self.values_are_numbers, canvas.tight, canvas.transparent or False)
         required &= all(isinstance(flag, bool) for flag in flags)
         optional = all(isinstance(each, (dict, type(None))) for each in (self.params, self.goal))
-        optional &= isinstance(self.fps, (str, type(None))) and isinstance(self.told, dict)
+        optional &= isinstance(self.fps, (str, type(None))) and isinstance(self.extra_args, dict)
         optional &= self.order in ORDERS and isinstance(self.order_checked, bool)
         optional &= self.seed is None or type(self.seed) is int
         optional &= self.redraw in ("auto", "full")

@@ -133,7 +133,7 @@ class _MovieAhead:
         status = self._look(self._recipe.segments[self._done].numbers)
         if status is None:
             return False
-        self._states |= status.seen
+        self._states |= status.frame_states
         self._encode_segment(replace(self._recipe, segments=self._recipe.segments[: self._done + 1]))
         self._done += 1
         self.is_complete = self._done == len(self._recipe.segments)
@@ -167,7 +167,7 @@ class _MovieAhead:
         expected = self._format.expected(self._timeline, sources, self._shape, WHITE, self._encode)
         plan = Assembly(self._store, self._output, recipe, expected, (), self._states, self._timing)
         with work_folder(plan) as folder:
-            prepare(recipe, tool, folder, ignore_frames, self._encode.stall_s, self._control)
+            prepare(recipe, tool, folder, ignore_frames, self._encode.idle_timeout_s, self._control)
             encoding = segments_of(plan, tool, folder, self._jobs, ignore_frames)
             encoding.gives_way = True
             encoding.run(self._control, [len(recipe.segments) - 1])

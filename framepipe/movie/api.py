@@ -142,7 +142,7 @@ def encode_share(
     own_positions = range(k - 1, total, n)
     frames = sum(len(recipe.segments[at].numbers) for at in own_positions)
     with controlled(progress, stop) as control, work_folder(plan) as folder:
-        prepare(recipe, tool, folder, ignore_frames, encode.stall_s, control)
+        prepare(recipe, tool, folder, ignore_frames, encode.idle_timeout_s, control)
         encoding = segments_of(
             plan,
             tool,

@@ -52,7 +52,9 @@ def segments_of(
     recipe = plan.recipe
     cache = SegmentCache(plan.store) if recipe.cache_segments else None
     cache_keys = keys(recipe, tool, folder, plan.frame_states)
-    return Encoding(recipe, tool, folder, cache, cache_keys, jobs, plan.expected.options.stall_s, on_frame)
+    return Encoding(
+        recipe, tool, folder, cache, cache_keys, jobs, plan.expected.options.idle_timeout_s, on_frame
+    )
 
 
 def carry_out(
@@ -108,14 +110,14 @@ def _encode(
     control: Control,
 ) -> Encoding | None:
     """Encode into the work folder; returns the segments' encoding, or None for a movie without segments."""
-    recipe, stall_s = plan.recipe, plan.expected.options.stall_s
+    recipe, idle_timeout_s = plan.recipe, plan.expected.options.idle_timeout_s
     if not recipe.segments:
-        run_recipe(recipe, tool, folder, on_frame, stall_s, control)
+        run_recipe(recipe, tool, folder, on_frame, idle_timeout_s, control)
         return None
-    prepare(recipe, tool, folder, ignore_frames, stall_s, control)
+    prepare(recipe, tool, folder, ignore_frames, idle_timeout_s, control)
     encoding = segments_of(plan, tool, folder, jobs, on_frame)
     encoding.run(control)
-    join(recipe, tool, folder, stall_s, control)
+    join(recipe, tool, folder, idle_timeout_s, control)
     return encoding
 
 
@@ -147,7 +149,9 @@ def _optimise(
     """
     small, name = movie_path.with_name(f"smaller{movie_path.suffix}"), f"gifsicle {tool.version}"
     try:
-        gifsicle.optimize(tool, movie_path, small, stall_s=plan.expected.options.stall_s, control=control)
+        gifsicle.optimize(
+            tool, movie_path, small, idle_timeout_s=plan.expected.options.idle_timeout_s, control=control
+        )
     except EncoderFailed as error:
         return None, f"{name} failed, the GIF is unchanged: {error}"
     before, after = movie_path.stat().st_size, small.stat().st_size

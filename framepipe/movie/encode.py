@@ -22,7 +22,7 @@ def prepare(
     tool: Tool,
     folder: Path,
     on_frame: Callable[[int], None],
-    stall_s: float,
+    idle_timeout_s: float,
     control: Control,
 ) -> None:
     """Write a recipe's files and run ffmpeg's commands, except those of segments."""
@@ -35,7 +35,7 @@ def prepare(
             cwd=folder,
             frames=step.frames,
             on_frame=on_frame if step.reports_progress else None,
-            stall_s=stall_s,
+            idle_timeout_s=idle_timeout_s,
             control=control,
         )
 
@@ -45,7 +45,7 @@ def run_recipe(
     tool: Tool,
     folder: Path,
     on_frame: Callable[[int], None],
-    stall_s: float,
+    idle_timeout_s: float,
     control: Control,
 ) -> None:
     """Carry out a recipe without segments; its output is then in the work folder.
@@ -54,7 +54,7 @@ def run_recipe(
     ------
     EncoderFailed, Interrupted
     """
-    prepare(recipe, tool, folder, on_frame, stall_s, control)
+    prepare(recipe, tool, folder, on_frame, idle_timeout_s, control)
     if recipe.encoder == "imagemagick":
         (folder / "parts").mkdir()
         paths = {"output": str(folder / recipe.output), "work": str(folder / "parts")}
@@ -65,7 +65,7 @@ def run_recipe(
             {**recipe.spec, **paths},
             cwd=folder,
             on_frame=on_frame,
-            stall_s=stall_s,
+            idle_timeout_s=idle_timeout_s,
             control=control,
         )
     if recipe.encoder == "player":

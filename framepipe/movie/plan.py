@@ -146,7 +146,7 @@ def plan_assembly(
     notes += format_.notes(timeline, shape, options)
     exact = palette is not None and palette.exact
     expected = format_.expected(timeline, sources, shape, background, options, exact)
-    frame_states = {number: status.seen[number] for number in dict.fromkeys(numbers)}
+    frame_states = {number: status.frame_states[number] for number in dict.fromkeys(numbers)}
     return Assembly(where, path, recipe, expected, tuple(notes), frame_states, timing)
 
 

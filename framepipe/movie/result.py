@@ -102,28 +102,28 @@ class ShareReport(Summary):
         The movie that the segments are for.
     segments : int
         Segments of the whole movie; 0 if it has none, being too short or of a format without segments.
-    mine : tuple of int
+    own_segments : tuple of int
         Positions of the segments of this share.
-    taken : int
+    reused : int
         The number of these that were in the store already.
     """
 
     output: Path
     segments: int
-    mine: tuple[int, ...]
-    taken: int
+    own_segments: tuple[int, ...]
+    reused: int
 
     def summary(self) -> str:
         """See `Summary`."""
         name = short_path(self.output)
         if not self.segments:
             return f"{name}: one segment, nothing to share: leave --shard out"
-        encoded = len(self.mine) - self.taken
+        encoded = len(self.own_segments) - self.reused
         return (
-            f"{name}: {encoded} segments encoded, {self.taken} were in the store; of {self.segments} in all. "
-            "Join them: the same without --shard"
+            f"{name}: {encoded} segments encoded, {self.reused} were in the store; of {self.segments} in all."
+            " Join them: the same without --shard"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Convert for JSON."""
-        return {**vars(self), "output": str(self.output), "mine": list(self.mine)}
+        return {**vars(self), "output": str(self.output), "own_segments": list(self.own_segments)}

@@ -97,7 +97,7 @@ class Encoding:
     keys : list of Key
     jobs : int
         Encoders at once.
-    stall_s : float
+    idle_timeout_s : float
     on_frame : callable
         Called in this thread with the number of frames done.
     gives_way : bool
@@ -110,7 +110,7 @@ class Encoding:
     cache: SegmentCache | None
     keys: list[Key]
     jobs: int
-    stall_s: float
+    idle_timeout_s: float
     on_frame: Callable[[int], None]
     gives_way: bool = False
     cached: list[int] = field(default_factory=list)
@@ -170,7 +170,7 @@ class Encoding:
             cwd=self.folder,
             frames=segment.step.frames,
             on_frame=count,
-            stall_s=self.stall_s,
+            idle_timeout_s=self.idle_timeout_s,
             control=self._halt,
             gives_way=self.gives_way,
         )
@@ -198,11 +198,11 @@ class Encoding:
             cwd=self.folder,
             frames=expected,
             control=self._halt,
-            stall_s=self.stall_s,
+            idle_timeout_s=self.idle_timeout_s,
         )
 
 
-def join(recipe: Recipe, tool: Tool, folder: Path, stall_s: float, control: Control) -> None:
+def join(recipe: Recipe, tool: Tool, folder: Path, idle_timeout_s: float, control: Control) -> None:
     """Join the segments in the work folder into one movie, without encoding again.
 
     Raises
@@ -211,7 +211,12 @@ def join(recipe: Recipe, tool: Tool, folder: Path, stall_s: float, control: Cont
     """
     if recipe.join is not None:
         run_ffmpeg(
-            tool, recipe.join.args, cwd=folder, frames=recipe.join.frames, stall_s=stall_s, control=control
+            tool,
+            recipe.join.args,
+            cwd=folder,
+            frames=recipe.join.frames,
+            idle_timeout_s=idle_timeout_s,
+            control=control,
         )
         return
     parts = [folder / segment.output for segment in recipe.segments]

@@ -20,8 +20,8 @@ from framepipe.job.data import is_data_address, is_data_object, open_data
 from framepipe.job.fingerprint import digest_value
 from framepipe.job.frames import Frames, Unknowns
 from framepipe.job.job import Evidence, Job
+from framepipe.job.read_tracer import ReadTracer
 from framepipe.job.sources import local_modules
-from framepipe.job.witness import Witness
 from framepipe.options import DEFAULT_FPS, FIRST_CALLS, SceneOptions
 from framepipe.rendering.engines import Engine, StageProcess
 from framepipe.scenes.address import split_address
@@ -181,7 +181,7 @@ class Request:
         if self.env:
             arguments["env"] = list(self.env)
         inputs: Any = tuple(self.inputs)
-        details |= {"told": arguments, "seed": self.seed, "env": tuple(self.env)}
+        details |= {"extra_args": arguments, "seed": self.seed, "env": tuple(self.env)}
         return Job(scene, plan, canvas or self.canvas, inputs, **details)
 
     def _frames(self, lookup: Callable[[str], Any] | None) -> Frames:
@@ -223,7 +223,7 @@ class Request:
             description.canvas,
             inputs,
             fps=description.fps,
-            told=description.record.told,
+            extra_args=description.record.extra_args,
             env=tuple(self.env),
             seed=self.seed,
             loaded=description.record,
@@ -238,7 +238,7 @@ class Request:
         """Load the scene in the process that draws it."""
         script = split_address(str(self.scene))[0]
         base = os.path.dirname(os.path.abspath(script)) if script.endswith(".py") else os.getcwd()
-        stage.witness = Witness(self.store, self.remembered, base)
+        stage.tracer = ReadTracer(self.store, self.remembered, base)
         if self.seed not in (None, NO_SEED):
             from framepipe.scenes.seeding import seed_generators
 
@@ -249,7 +249,7 @@ class Request:
 
         sys.argv = [script, *self.script_args]
         with importing():
-            return _described(self.job(), stage.witness)
+            return _described(self.job(), stage.tracer)
 
 
 class _Script:
@@ -275,7 +275,7 @@ class _Script:
         ).run()
 
     def _begin(self, film: FilmInfo) -> None:
-        self._stage.begin(*_described(self._job_of(film), self._stage.witness))
+        self._stage.begin(*_described(self._job_of(film), self._stage.tracer))
 
     def _go_on(self, moment: Any) -> None:
         self._scene.moment = moment
@@ -300,10 +300,10 @@ class _Script:
                 self._scene, None, {}, canvas, metadata=metadata, notes=notes, films=film.films
             )
         from framepipe.scenes.animation import AnimationScene
-        from framepipe.scenes.loading import Loaded
+        from framepipe.scenes.loading import LoadedObject
 
         script, save = Path(os.path.abspath(self._path)), film.save
-        loaded = Loaded(
+        loaded = LoadedObject(
             film.animation, film.name or script.stem, sys.modules["__main__"], str(script), script
         )
         scene = AnimationScene(
@@ -347,12 +347,12 @@ def _dpi(dpi: Any) -> float | None:
     return None if dpi is None or dpi == "figure" else float(dpi)
 
 
-def _described(job: Job, witness: Witness) -> tuple[Scene, Frames, Description]:
+def _described(job: Job, tracer: ReadTracer) -> tuple[Scene, Frames, Description]:
     scene: Any = job.scene
-    files, imported = witness.loaded()
-    evidence = Evidence(files, (*map(str, local_modules()), *imported), witness.digests)
+    files, imported = tracer.loaded()
+    evidence = Evidence(files, (*map(str, local_modules()), *imported), tracer.digests)
     notes = job.notes
-    if uses := witness.uses():
+    if uses := tracer.uses():
         notes = (*notes, f"while loading, the script used {', '.join(uses)}: a change there is not detected")
     description = describe(
         scene,
@@ -362,7 +362,7 @@ def _described(job: Job, witness: Witness) -> tuple[Scene, Frames, Description]:
         fps=job.fps,
         metadata=job.metadata,
         notes=notes,
-        remembered=witness.remembered(),
+        remembered=tracer.remembered(),
         films=job.films,
     )
     return scene, job.frames, description

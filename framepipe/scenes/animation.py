@@ -28,7 +28,7 @@ from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded
 from framepipe.scenes.figures import digest_figure
 from framepipe.scenes.function import closing_figures
 from framepipe.scenes.incremental import Incremental
-from framepipe.scenes.loading import Loaded, is_animation, name_of, origin_of
+from framepipe.scenes.loading import LoadedObject, is_animation, name_of, origin_of
 from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.rcparams import OwnRcparams
 
@@ -47,7 +47,7 @@ class AnimationScene(BaseScene):
         The animation, or a function that makes it, which every process calls for itself.
     params : mapping, optional
         Keyword arguments of that function.
-    loaded : Loaded, optional
+    loaded : LoadedObject, optional
         The address that it was loaded from, if it has one.
     extra : sequence of Animation
         Other animations of the same figure, as ``extra_anim`` of ``Animation.save``.
@@ -66,7 +66,7 @@ class AnimationScene(BaseScene):
         self,
         source: Animation | Callable[..., Animation],
         params: Mapping[str, Any] | None = None,
-        loaded: Loaded | None = None,
+        loaded: LoadedObject | None = None,
         *,
         extra: Sequence[Animation] = (),
         first_call_twice: bool = False,

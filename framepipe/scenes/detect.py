@@ -10,13 +10,13 @@ from framepipe.scenes.animation import AnimationScene
 from framepipe.scenes.base import Scene
 from framepipe.scenes.function import FunctionScene
 from framepipe.scenes.generator import GeneratorScene
-from framepipe.scenes.loading import Loaded, is_animation, load
+from framepipe.scenes.loading import LoadedObject, is_animation, load
 
 
 def scene_of(
     thing: Any,
     params: Mapping[str, Any] | None = None,
-    loaded: Loaded | None = None,
+    loaded: LoadedObject | None = None,
     *,
     has_frames: bool = True,
     first_call_twice: bool = False,
@@ -30,7 +30,7 @@ def scene_of(
         animation, or a function without parameters that returns one; the address of any of these.
     params : mapping, optional
         Keyword arguments.
-    loaded : Loaded, optional
+    loaded : LoadedObject, optional
         The address that it was loaded from.
     has_frames : bool
         True if the user named frames; only an animation or a generator works without.

@@ -13,7 +13,7 @@ from framepipe.job.data import Slice
 from framepipe.job.fingerprint import digest_code, digest_function, shown_values, state_digests
 from framepipe.scenes.base import BaseScene, FrameRequest, Player
 from framepipe.scenes.incremental import Incremental
-from framepipe.scenes.loading import Loaded, check_call, name_of, origin_of
+from framepipe.scenes.loading import LoadedObject, check_call, name_of, origin_of
 from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.rasterize import is_picture, picture_of, pixels_of
 from framepipe.scenes.rcparams import keep_rcparams
@@ -36,7 +36,7 @@ class FunctionScene(BaseScene):
         image, or an array of uint8 of shape (height, width, 3 or 4).
     params : mapping, optional
         Keyword arguments for every frame.
-    loaded : Loaded, optional
+    loaded : LoadedObject, optional
         The address that the function was loaded from, if it has one.
 
     Raises
@@ -51,7 +51,7 @@ class FunctionScene(BaseScene):
         self,
         function: Callable[..., Any],
         params: Mapping[str, Any] | None = None,
-        loaded: Loaded | None = None,
+        loaded: LoadedObject | None = None,
     ) -> None:
         self.function = function
         self.params: Mapping[str, Any] = dict(params or {})

@@ -13,7 +13,7 @@ from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded, describe_failure
 from framepipe.scenes.function import closing_figures, figure_in, picture_in
 from framepipe.scenes.incremental import Incremental
-from framepipe.scenes.loading import Loaded, check_call, origin_of
+from framepipe.scenes.loading import LoadedObject, check_call, origin_of
 from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.rasterize import is_picture
 from framepipe.scenes.snapshot import Snapshot, SnapshotScene
@@ -33,7 +33,7 @@ class GeneratorScene(BaseScene):
     function : generator function
     params : mapping, optional
         Its keyword arguments.
-    loaded : Loaded, optional
+    loaded : LoadedObject, optional
         The address that it was loaded from, if it has one.
     """
 
@@ -44,7 +44,7 @@ class GeneratorScene(BaseScene):
         self,
         function: Callable[..., Iterator[Any]],
         params: Mapping[str, Any] | None = None,
-        loaded: Loaded | None = None,
+        loaded: LoadedObject | None = None,
     ) -> None:
         self.function, self.params = function, dict(params or {})
         origin = origin_of(function, loaded)

@@ -38,7 +38,7 @@ _loading: ContextVar[tuple[str, str]] = ContextVar("framepipe_loading", default=
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedObject:
     """A named object of a script or module.
 
     Attributes
@@ -70,7 +70,7 @@ class Loaded:
             ) from None
 
 
-def load(ref: str) -> Loaded:
+def load(ref: str) -> LoadedObject:
     """Load the object that an address names.
 
     The script's folder is put in front of ``sys.path``, as ``python SCRIPT.py`` would, and stays
@@ -102,7 +102,7 @@ def load(ref: str) -> Loaded:
         module = _load_module(place)
     if not hasattr(module, name):
         raise UsageError(f"{place} has no {name!r}. It defines: {_defined(module) or 'no functions'}")
-    return Loaded(getattr(module, name), name, module, address, script)
+    return LoadedObject(getattr(module, name), name, module, address, script)
 
 
 def is_animation(thing: object) -> bool:
@@ -111,7 +111,7 @@ def is_animation(thing: object) -> bool:
     return module is not None and isinstance(thing, module.Animation)
 
 
-def _only_animation(path: Path) -> Loaded:
+def _only_animation(path: Path) -> LoadedObject:
     """Load the only animation of a script."""
     if path.suffix != ".py" or not path.is_file() or b"nimation" not in path.read_bytes():
         raise UsageError(_name_missing(path))
@@ -124,7 +124,7 @@ def _only_animation(path: Path) -> Loaded:
         raise UsageError(f"{path.name} has {len(names)} animations: name one, as in {each}")
     if not names:
         raise UsageError(_name_missing(path))
-    return Loaded(vars(module)[names[0]], names[0], module, f"{script}:{names[0]}", script)
+    return LoadedObject(vars(module)[names[0]], names[0], module, f"{script}:{names[0]}", script)
 
 
 def _name_missing(path: Path) -> str:
@@ -278,7 +278,7 @@ class Origin:
     ref: str | None
 
 
-def origin_of(thing: Any, loaded: Loaded | None, update_function: Any = None) -> Origin:
+def origin_of(thing: Any, loaded: LoadedObject | None, update_function: Any = None) -> Origin:
     """Locate the source of a callable or animation; ``update_function`` is the animation's."""
     update_function = thing if update_function is None else update_function
     name_in_main = "" if loaded else _name_in_main(thing)

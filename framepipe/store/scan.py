@@ -229,5 +229,5 @@ class Scan:
             shape=shape,
             background=self._background,
             size_bytes=self._size_bytes,
-            seen=self._states,
+            frame_states=self._states,
         )

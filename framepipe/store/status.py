@@ -43,7 +43,7 @@ class StoreStatus(Summary):
         Colour to show transparent frames over.
     size_bytes : int
         Of the done frames.
-    seen : dict of int to FrameState
+    frame_states : dict of int to FrameState
         The state of each done or stale frame when it was scanned.
     numbers : tuple of int
         The plan, in the order of the movie; for a growing job, the frames so far.
@@ -66,7 +66,7 @@ class StoreStatus(Summary):
     shape: Shape | None = None
     background: tuple[int, int, int] | None = None
     size_bytes: int = 0
-    seen: Mapping[int, FrameState] = field(default_factory=dict)
+    frame_states: Mapping[int, FrameState] = field(default_factory=dict)
     numbers: tuple[int, ...] = ()
     recorded: bool = False
     failed: Mapping[int, FailureRecord] = field(default_factory=dict)

@@ -56,7 +56,7 @@ class Grain:
 
 
 @dataclass(frozen=True)
-class Suspect:
+class SuspectFrame:
     """A frame with blocks whose errors are so large that it may show another source.
 
     Attributes
@@ -95,16 +95,16 @@ class SecondLook(Protocol):
     def source_blocks(self, position: int) -> Blocks:
         """Return all blocks of a source."""
 
-    def excuses(self, suspect: Suspect, *, alien: bool) -> bool:
+    def excuses(self, suspect: SuspectFrame, *, alien: bool) -> bool:
         """True if the format could do no better, for a frame that shows another source or none."""
 
 
 @dataclass
-class Lineup:
+class BlockComparison:
     """Examines frames one by one, and then compares the suspect ones with all sources."""
 
     grain: Grain
-    suspects: list[Suspect] = field(default_factory=list)
+    suspects: list[SuspectFrame] = field(default_factory=list)
     #: The error of the worst block of each frame, in limits.
     over: list[float] = field(default_factory=list)
     _places: Indices | None = None
@@ -132,7 +132,9 @@ class Lineup:
         at = np.flatnonzero(np.isin(self._places, chosen))
         decoded_part, source_part = (cut_at(each, at).astype(np.uint8) for each in (decoded, source))
         limits = self.grain.of(source_part)
-        self.suspects.append(Suspect(position, at, decoded_part, source_part, limits, errors[at] / limits))
+        self.suspects.append(
+            SuspectFrame(position, at, decoded_part, source_part, limits, errors[at] / limits)
+        )
 
     @property
     def scale(self) -> float:
@@ -205,7 +207,7 @@ class Search:
         The source that each suspect matches better than its own, None if there is none.
     """
 
-    def __init__(self, suspects: Sequence[Suspect], scale: float) -> None:
+    def __init__(self, suspects: Sequence[SuspectFrame], scale: float) -> None:
         count, length = len(suspects), max(len(suspect.at) for suspect in suspects)
         self._at = np.zeros((count, length), np.intp)
         self._limits = np.full((count, length), np.inf, np.float32)

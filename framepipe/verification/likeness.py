@@ -19,7 +19,7 @@ import numpy as np
 from framepipe.core import png
 from framepipe.core.cpus import usable_cpus
 from framepipe.core.images import PATCH_PX, PERFECT_DB, Pixels
-from framepipe.verification.blocks import Lineup, Search, Suspect
+from framepipe.verification.blocks import BlockComparison, Search, SuspectFrame
 from framepipe.verification.cells import (
     BLOCK_PX,
     CELL_PX,
@@ -151,7 +151,7 @@ def frame_scores(
     to_planes: Callable[[Image], Planes],
     *,
     recheck: Callable[[Planes, Planes, float], float] = lambda picture, source, off: off,
-    lineup: Lineup | None = None,
+    comparison: BlockComparison | None = None,
     in_rgb: bool = False,
 ) -> Iterator[FrameScore]:
     """Compare each picture with its source and the neighbouring ones.
@@ -167,7 +167,7 @@ def frame_scores(
         Converts an image to planes as the format shows it.
     recheck : callable
         Called with a picture, its source and the error of the worst patch; returns the error that counts.
-    lineup : Lineup, optional
+    comparison : BlockComparison, optional
         Examines the blocks of each picture that is not almost equal to its source.
     in_rgb : bool
         ``to_planes`` leaves opaque pictures as they are.
@@ -176,19 +176,19 @@ def frame_scores(
     def compare(shown: Shown, near: Sequence[Future[Shown] | None]) -> tuple[FrameScore, Doubtful | None]:
         before, own, after = (each.result() if each else None for each in near)
         assert own is not None
-        if quick := _nearly_equal(shown, own, lineup.min_squares if lineup and in_rgb else 0):
+        if quick := _nearly_equal(shown, own, comparison.min_squares if comparison and in_rgb else 0):
             return quick, None
         picture, source = shown.planes, own.planes
         neighbours = [each.planes if each else None for each in (before, after)]
         score = _score(picture, neighbours[0], source, neighbours[1], recheck)
-        return score, _doubtful(picture, source, score, lineup.min_squares) if lineup else None
+        return score, _doubtful(picture, source, score, comparison.min_squares) if comparison else None
 
     def result(at: int, future: Future[tuple[FrameScore, Doubtful | None]]) -> FrameScore:
         score, pair = future.result()
-        if lineup and pair:
-            lineup.add(at, *pair)
-        elif lineup:
-            lineup.skip()
+        if comparison and pair:
+            comparison.add(at, *pair)
+        elif comparison:
+            comparison.skip()
         return score
 
     threads = min(usable_cpus(), _MAX_THREADS)
@@ -229,17 +229,17 @@ class AtPictures:
         """See `framepipe.verification.blocks.SecondLook`."""
         return cut(cells_of(read(self.sources[position], self.to_planes)))
 
-    def excuses(self, suspect: Suspect, *, alien: bool) -> bool:
+    def excuses(self, suspect: SuspectFrame, *, alien: bool) -> bool:
         """See `framepipe.verification.blocks.SecondLook`."""
         return False
 
 
 def find_foreign_frame(
-    lineup: Lineup,
+    comparison: BlockComparison,
     look: AtPictures,
 ) -> str:
     """Describe a frame that shows another's source; if any is suspect, all sources are read once more."""
-    search = lineup.search()
+    search = comparison.search()
     if search:
         threads = min(usable_cpus(), _MAX_THREADS)
         with ThreadPoolExecutor(threads) as readers:
@@ -250,7 +250,7 @@ def find_foreign_frame(
                     _show(search, *pending.popleft())
             while pending:
                 _show(search, *pending.popleft())
-    return lineup.verdict(search, [path.name for path in look.sources], look)
+    return comparison.verdict(search, [path.name for path in look.sources], look)
 
 
 def _show(search: Search, at: int, source: Future[Planes]) -> None:

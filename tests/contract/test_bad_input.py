@@ -104,8 +104,8 @@ DRAWING = [
     ["--frame-timeout", "nan", "--engine", "local"],
     ["--frame-timeout", "5"],
     ["--frame-timeout", "soon"],
-    ["--recycle", "0"],
-    ["--recycle", "x"],
+    ["--max-frames-per-worker", "0"],
+    ["--max-frames-per-worker", "x"],
     ["--workers", "4", "--engine", "serial"],
     ["--max-failures", "-1"],
     ["--max-failures", "x"],
@@ -136,7 +136,7 @@ ENCODING = [
     ["--crf", "64"],
     ["--crf", "x"],
     ["--preset", "warp"],
-    *(["--encoder-timeout", each] for each in ("x", "0", "-1", "nan")),
+    *(["--idle-timeout", each] for each in ("x", "0", "-1", "nan")),
 ]
 OUTPUTS = [["-o", each] for each in ("a", "a.avi", "", "no/such/a.gif", "folder.gif", "a.gif/b.gif")]
 NOT_GIVEN = [["make"], ["make", "scene.py:draw"], ["make", "scene.py:draw", "--frames", "2"], ["render"]]
@@ -176,7 +176,7 @@ CASES = [
     *(["resume", "full", *wrong] for wrong in (["--shard", "0/3"], ["--only", "7"])),
     ["resume", "full", "--scene", "nope.py:draw"],
     ["resume", "full", "--scene", "draw"],
-    *(["resume", "full", *wrong] for wrong in (["--encoder-timeout", "-1"], ["--encoder-timeout", "nan"])),
+    *(["resume", "full", *wrong] for wrong in (["--idle-timeout", "-1"], ["--idle-timeout", "nan"])),
     ["verify", "nope.gif", "--store", "full"],
     ["verify", "folder.gif", "--store", "full"],
     ["verify", "scene.py", "--store", "full"],

@@ -163,7 +163,7 @@ def test_groups_are_the_only_place_of_defaults():
         allowed = (
             {"workers"}
             if function is fp.assemble
-            else {"command", "stall_s"}
+            else {"command", "idle_timeout_s"}
             if function is fp.resume
             else set()
         )

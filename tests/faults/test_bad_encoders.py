@@ -114,7 +114,7 @@ def test_encoder_that_misbehaves_is_not_believed(
     before = names_in(ready.store)
     env = fake(ready, body)
     patience_s = 3 if words == "made no progress" else PATIENCE_S
-    assemble = ("assemble", "store", "-o", f"movie.{suffix}", "--encoder-timeout", patience_s, "-q")
+    assemble = ("assemble", "store", "-o", f"movie.{suffix}", "--idle-timeout", patience_s, "-q")
     done = ready.run(*assemble, **env)
     assert misbehaved(ready), f"the fake was never asked for the movie: {done.stderr}"
     assert done.returncode in codes, done.stdout + done.stderr
@@ -154,7 +154,7 @@ def test_negative_control_the_same_fake_behaving_well_passes(
 def test_encoder_that_talks_for_ever_and_does_nothing_is_ended(ready: Bench) -> None:
     """As ffmpeg 7 and later do when a frame cannot be read (a dead NFS server): progress, no frame."""
     env = fake(ready, "while :; do printf 'frame=3\\nprogress=continue\\n'; sleep 0.2; done")
-    process = ready.start("assemble", "store", "-o", "movie.gif", "--encoder-timeout", 1, "-q", **env)
+    process = ready.start("assemble", "store", "-o", "movie.gif", "--idle-timeout", 1, "-q", **env)
     try:
         _, err = process.communicate(timeout=PATIENCE_S)
     except Exception:
@@ -164,7 +164,7 @@ def test_encoder_that_talks_for_ever_and_does_nothing_is_ended(ready: Bench) -> 
 
 def test_encoder_whose_daemon_keeps_the_pipes_open_does_not_hang_framepipe(ready: Bench) -> None:
     env = fake(ready, "setsid sleep 600 & exit 3")
-    process = ready.start("assemble", "store", "-o", "movie.gif", "--encoder-timeout", 1, "-q", **env)
+    process = ready.start("assemble", "store", "-o", "movie.gif", "--idle-timeout", 1, "-q", **env)
     try:
         code = process.wait(timeout=PATIENCE_S)
     except Exception:

@@ -77,6 +77,16 @@ def test_a_goal_that_lacks_fields_takes_their_defaults(
     assert (bench.folder / "a.gif").exists()
 
 
+def test_a_goal_with_the_former_name_of_an_option_is_understood(
+    bench: Bench, goal: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = goal["goal"]["options"]
+    options["stall_s"] = options.pop("idle_timeout_s")
+    sealed(bench.store / "job.json", goal)
+    assert run(["resume", "store", "--engine", "serial", "-q"]) == 0, capsys.readouterr().err
+    assert (bench.folder / "a.gif").exists()
+
+
 @pytest.mark.parametrize("told", [{"warp": 1}, {"command": 3}, {"command": "x", "retries": "many"}], ids=str)
 def test_keywords_that_are_not_understood_are_told_in_one_line(
     bench: Bench, goal: dict[str, Any], told: dict[str, Any], capsys: pytest.CaptureFixture[str]

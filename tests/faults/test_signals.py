@@ -23,7 +23,7 @@ def with_frames_in_hand(
     process = bench.start(*command or MAKE, FB_HOLD=f"{stored}", FB_SLEEP="0" if stored else "600")
 
     def each_waits() -> bool:
-        return len(bench.frames()) >= stored and len(bench.in_hand()) == workers
+        return len(bench.frames()) >= stored and len(bench.held() if stored else bench.in_hand()) == workers
 
     wait_for(lambda: each_waits() or process.poll() is not None)
     assert process.poll() is None

@@ -60,7 +60,7 @@ WAYS = {
     "serial": [("--engine", "serial")],
     "1 worker": [("-j", 1)],
     "2 workers": [("-j", 2)],
-    "3 workers, replaced all the time": [("-j", 3, "--recycle", 1)],
+    "3 workers, replaced all the time": [("-j", 3, "--max-frames-per-worker", 1)],
     "shards": [
         ("--shard", "1/3", "-j", 1),
         ("--shard", "2/3", "--engine", "serial"),

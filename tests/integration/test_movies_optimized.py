@@ -90,7 +90,7 @@ def test_a_gifsicle_that_misbehaves_costs_nothing(stores, tmp_path, monkeypatch,
     before = plain.path.read_bytes()
     program(tmp_path / "bin", NAME + script.format(real=find_gifsicle().path) + "\n", "gifsicle")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    movie = fp.assemble(store, plain.path, optimize=True, stall_s=2)
+    movie = fp.assemble(store, plain.path, optimize=True, idle_timeout_s=2)
     assert words in movie.notes[-1]
     assert movie.notes[-1].startswith("gifsicle 9.9 ")
     assert movie.report.passed

@@ -273,7 +273,7 @@ def test_an_unknown_order_is_refused_with_the_ones_there_are(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_that_are_replaced_lose_no_late_state(tmp_path, workers):
     scene = drawing(counter(LATE))
-    report = fp.render(scene, 16, store=tmp_path / "s", workers=workers, recycle=5)
+    report = fp.render(scene, 16, store=tmp_path / "s", workers=workers, max_frames_per_worker=5)
     assert values(tmp_path / "s") == counted(16, LATE)
     assert report.order == "replay"
 
@@ -286,12 +286,20 @@ def test_late_state_of_an_animation_is_there_because_all_updates_run_in_order(tm
     assert report.trials <= 0.06 * FAR_FRAMES
 
 
-@pytest.mark.parametrize("recycle", [1, 3])
-def test_workers_that_are_replaced_often_draw_the_same(tmp_path, recycle):
+@pytest.mark.parametrize("max_frames_per_worker", [1, 3])
+def test_workers_that_are_replaced_often_draw_the_same(tmp_path, max_frames_per_worker):
     free = drawing(lambda k: 9 * k)
-    assert fp.render(free, 8, store=tmp_path / "f", workers=2, recycle=recycle).order == "free"
+    assert (
+        fp.render(free, 8, store=tmp_path / "f", workers=2, max_frames_per_worker=max_frames_per_worker).order
+        == "free"
+    )
     assert values(tmp_path / "f") == [9 * k for k in range(8)]
-    assert fp.render(counting(8), store=tmp_path / "r", workers=2, recycle=recycle).order == "replay"
+    assert (
+        fp.render(
+            counting(8), store=tmp_path / "r", workers=2, max_frames_per_worker=max_frames_per_worker
+        ).order
+        == "replay"
+    )
     assert values(tmp_path / "r") == counted(8)
 
 

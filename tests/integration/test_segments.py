@@ -370,12 +370,12 @@ def test_shares_are_encoded_apart_and_joined(short, tmp_path):
     alone = fp.assemble(short, tmp_path / "alone.mp4", fps=20)
     shutil.rmtree(short / "segments")
     shares = [fp.encode_share(short, tmp_path / "m.mp4", (k, 2), fps=20) for k in (1, 2)]
-    assert [share.mine for share in shares] == [(0, 2), (1,)]
+    assert [share.own_segments for share in shares] == [(0, 2), (1,)]
     assert not (tmp_path / "m.mp4").exists()
     movie = fp.assemble(short, tmp_path / "m.mp4", fps=20)
     assert from_the_shelf(movie) == 3
     assert digest(movie.path) == digest(alone.path)
-    assert fp.encode_share(short, tmp_path / "m.mp4", "1/2", fps=20).taken == 2
+    assert fp.encode_share(short, tmp_path / "m.mp4", "1/2", fps=20).reused == 2
 
 
 def test_the_progress_of_a_share_says_of_which_movie(short, tmp_path):

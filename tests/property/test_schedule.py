@@ -20,9 +20,11 @@ DEATH = st.sampled_from([0.0, 0.1, 0.4])
 
 @given(st.integers(0, 70), HANDS, DICE, DEATH, RECYCLE, st.booleans(), st.booleans())
 @settings(max_examples=300, deadline=None)
-def test_in_order_hands_out_every_frame_once(count, hands, dice, death, recycle, replay, forks):
+def test_in_order_hands_out_every_frame_once(count, hands, dice, death, max_frames_per_worker, replay, forks):
     source = InOrder(frames(count, replay=replay))
-    handed, _ = pool(source, hands, dice, death=death, recycle=recycle, forks=forks)
+    handed, _ = pool(
+        source, hands, dice, death=death, max_frames_per_worker=max_frames_per_worker, forks=forks
+    )
     assert kept(handed) == list(range(count))
     assert not compared(handed)
 
@@ -36,9 +38,13 @@ def test_frames_to_be_replayed_come_to_nobody_who_is_beyond_them(count, hands, d
 
 @given(SIZES, SIZES, HANDS, DICE, DEATH, RECYCLE, st.booleans(), st.integers(0, 9), st.integers(1, 3))
 @settings(max_examples=150, deadline=None)
-def test_chunks_hand_out_every_frame_once(count, size, hands, dice, death, recycle, forks, most, step):
+def test_chunks_hand_out_every_frame_once(
+    count, size, hands, dice, death, max_frames_per_worker, forks, most, step
+):
     source = Chunks(frames(count, replay=True, step=step), max(1, size), most, forks=forks)
-    handed, _ = pool(source, hands, dice, death=death, recycle=recycle, forks=forks)
+    handed, _ = pool(
+        source, hands, dice, death=death, max_frames_per_worker=max_frames_per_worker, forks=forks
+    )
     assert sorted(kept(handed)) == list(range(0, count * step, step))
     assert len(compared(handed)) <= most
 
@@ -46,23 +52,29 @@ def test_chunks_hand_out_every_frame_once(count, size, hands, dice, death, recyc
 @given(SIZES, SIZES, HANDS, DICE, DEATH, RECYCLE, st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_a_chunk_is_begun_by_who_stands_there_or_is_fresh_and_before(
-    count, size, hands, dice, death, recycle, forks
+    count, size, hands, dice, death, max_frames_per_worker, forks
 ):
     source = Chunks(frames(count, replay=True), max(1, size), 0, forks=forks)
-    handed, _ = pool(source, hands, dice, death=death, recycle=recycle, forks=forks)
+    handed, _ = pool(
+        source, hands, dice, death=death, max_frames_per_worker=max_frames_per_worker, forks=forks
+    )
     for each in handed:
         stands_there = each.position == each.task.index
         assert stands_there or (each.fresh and each.position < each.task.index)
-        assert stands_there or not forks or death or recycle < 10_000, "updates are run twice for nothing"
+        assert stands_there or not forks or death or max_frames_per_worker < 10_000, (
+            "updates are run twice for nothing"
+        )
 
 
 @given(SIZES, SIZES, HANDS, DICE, DEATH, RECYCLE, st.booleans(), st.integers(0, 9))
 @settings(max_examples=100, deadline=None)
 def test_what_is_compared_is_what_another_worker_has_begun_with(
-    count, size, hands, dice, death, recycle, forks, most
+    count, size, hands, dice, death, max_frames_per_worker, forks, most
 ):
     source = Chunks(frames(count, replay=True), max(1, size), most, forks=forks)
-    handed, _ = pool(source, hands, dice, death=death, recycle=recycle, forks=forks)
+    handed, _ = pool(
+        source, hands, dice, death=death, max_frames_per_worker=max_frames_per_worker, forks=forks
+    )
     first = {each.task.number: each.worker for each in handed if each.task.keep}
     for worker, number in compared(handed):
         assert first[number] is not worker
@@ -105,20 +117,28 @@ def test_state_that_drawing_changes_is_seen_where_chunks_meet_or_has_done_no_har
 
 @given(st.integers(0, 120), HANDS, HANDS, DICE, DEATH, RECYCLE)
 @settings(max_examples=400, deadline=None)
-def test_runs_hand_out_every_frame_once(count, runs, hands, dice, death, recycle):
-    handed, _ = pool(ContiguousChunks(frames(count), runs), hands, dice, death=death, recycle=recycle)
+def test_runs_hand_out_every_frame_once(count, runs, hands, dice, death, max_frames_per_worker):
+    handed, _ = pool(
+        ContiguousChunks(frames(count), runs),
+        hands,
+        dice,
+        death=death,
+        max_frames_per_worker=max_frames_per_worker,
+    )
     assert sorted(kept(handed)) == list(range(count))
 
 
 @given(st.integers(1, 120), HANDS, DICE, RECYCLE, st.integers(0, 120))
 @settings(max_examples=400, deadline=None)
 def test_state_that_begins_anywhere_is_seen_in_a_comparison_or_has_done_no_harm(
-    count, hands, dice, recycle, since
+    count, hands, dice, max_frames_per_worker, since
 ):
     """The picture of a frame is how many updates from ``since`` on its process has run."""
     seen, harmed, found = {}, False, False
     state = {}
-    handed, _ = pool(ContiguousChunks(frames(count), hands), hands, dice, recycle=recycle)
+    handed, _ = pool(
+        ContiguousChunks(frames(count), hands), hands, dice, max_frames_per_worker=max_frames_per_worker
+    )
     for worker, task, _, _ in handed:
         state[worker] = state.get(worker, 0) + (task.index >= since)
         right = max(0, task.index - since + 1)
@@ -130,10 +150,10 @@ def test_state_that_begins_anywhere_is_seen_in_a_comparison_or_has_done_no_harm(
 
 @given(st.lists(st.integers(0, 6), max_size=6), HANDS, DICE, RECYCLE)
 @settings(max_examples=200, deadline=None)
-def test_scripts_are_played_whole_and_each_by_one_worker(lengths, hands, dice, recycle):
+def test_scripts_are_played_whole_and_each_by_one_worker(lengths, hands, dice, max_frames_per_worker):
     scripts = [frames(length) for length in lengths]
     source = FixedSequences(scripts)
-    handed, _ = pool(source, hands, dice, recycle=recycle)
+    handed, _ = pool(source, hands, dice, max_frames_per_worker=max_frames_per_worker)
     by_worker = {}
     for worker, task, _, _ in handed:
         by_worker.setdefault(worker, []).append(task.index)

@@ -283,7 +283,7 @@ def test_a_frame_that_changed_since_is_stale_and_says_so(old):
     adopt("old/*", "s")
     store = Store("s")
     seen = store.look([0, 1, 2])
-    assert seen == scanned(store).seen
+    assert seen == scanned(store).frame_states
     put(old / "1.png", 7)  # in place: the frame is the same file
     store.frame_path(2).unlink()
     store.frame_path(2).write_bytes(b"")
@@ -291,8 +291,8 @@ def test_a_frame_that_changed_since_is_stale_and_says_so(old):
     assert status.done == (0,)
     assert status.stale == {1: "changed since it was adopted"}
     assert status.broken == {2: "is empty (0 bytes)"}
-    assert store.look([0, 1, 2]) == status.seen
-    assert status.seen[1] != seen[1]
+    assert store.look([0, 1, 2]) == status.frame_states
+    assert status.frame_states[1] != seen[1]
 
 
 def test_a_decoded_frame_of_another_picture_is_stale(old):

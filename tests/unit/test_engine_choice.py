@@ -17,7 +17,7 @@ IDS = ["local", "serial", "a LocalEngine", "a SerialEngine"]
     ("options", "step"),
     [
         ({"workers": 0}, "workers is 0; give 1 or more"),
-        ({"recycle": 0}, "recycle is 0; give 1 or more"),
+        ({"max_frames_per_worker": 0}, "max_frames_per_worker is 0; give 1 or more"),
         ({"frame_timeout_s": -5}, r"frame_timeout_s \(--frame-timeout\) is -5; give seconds above 0"),
         (
             {"frame_timeout_s": float("nan")},

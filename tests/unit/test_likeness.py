@@ -14,7 +14,7 @@ from PIL import Image
 from framepipe.core.images import PERFECT_DB
 from framepipe.core.png import encode
 from framepipe.verification import Grain, Tolerance
-from framepipe.verification.blocks import Lineup
+from framepipe.verification.blocks import BlockComparison
 from framepipe.verification.judge import picture_checks
 from framepipe.verification.likeness import (
     FrameScore,
@@ -202,8 +202,10 @@ def test_what_is_nearly_equal_has_the_score_of_a_full_comparison(pair):
         with tempfile.TemporaryDirectory() as name:
             path = Path(name, "source.png")
             path.write_bytes(encode(pair[1]))
-            lineup = Lineup(Grain(700.0))
-            scores += frame_scores(shown, [path], lambda image: [image.copy()], lineup=lineup, in_rgb=in_rgb)
+            comparison = BlockComparison(Grain(700.0))
+            scores += frame_scores(
+                shown, [path], lambda image: [image.copy()], comparison=comparison, in_rgb=in_rgb
+            )
     assert scores[0].own_db == pytest.approx(scores[1].own_db)
     assert scores[0].off == pytest.approx(scores[1].off, abs=1.01)  # Pillow rounds each mean
     assert psnr_and_patch(shown, source)[0] == pytest.approx(scores[0].own_db)

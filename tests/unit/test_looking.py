@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def store(tmp_path, monkeypatch):
     fp.render(draw, 2, store=tmp_path / "s", engine="serial", order="free")
     store = fp.Store(tmp_path / "s")
     record, _ = store.read_job()
-    store.write_job(record.__class__(**{**record._fields(), "numbers": tuple(range(40)), "spec": "40"}))
+    store.write_job(replace(record, numbers=tuple(range(40)), spec="40"))
     for number in range(40):
         data = png.encode(draw(number), stamp(number, record.parts_with(digest_value(number))))
         store.frame_path(number).write_bytes(data)

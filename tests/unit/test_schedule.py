@@ -18,12 +18,12 @@ class Worker:
 
     frame_count: int = 0
     position: int | None = 0
-    recycle: int = 10_000
+    max_frames_per_worker: int = 10_000
     holds: Task | None = None
 
     @property
     def exhausted(self):
-        return self.frame_count >= self.recycle
+        return self.frame_count >= self.max_frames_per_worker
 
     def take(self, task):
         self.holds, self.frame_count, self.position = (
@@ -46,7 +46,7 @@ def frames(count, *, replay=False, step=1):
     return [Task(number, number, None, replay=replay) for number in range(0, count * step, step)]
 
 
-def pool(source, hands, dice, *, death=0.0, recycle=10_000, forks=True):
+def pool(source, hands, dice, *, death=0.0, max_frames_per_worker=10_000, forks=True):
     """Let workers begin, ask, finish, die and be replaced, in any order, until nobody has anything to do.
 
     As engines do: a worker is begun where the source says, or at the first update if the crew cannot
@@ -56,7 +56,7 @@ def pool(source, hands, dice, *, death=0.0, recycle=10_000, forks=True):
     workers, coming, handed, lost = [], [], [], []
 
     def ask_for(at):
-        coming.append(Worker(position=at if forks else 0, recycle=recycle))
+        coming.append(Worker(position=at if forks else 0, max_frames_per_worker=max_frames_per_worker))
 
     def is_gone(worker):
         source.on_worker_exit(worker)
@@ -125,7 +125,7 @@ def test_a_frame_to_be_replayed_goes_to_nobody_who_has_come_further():
 
 
 def test_a_worn_worker_gets_no_frame_that_another_may_draw_but_goes_on_replaying():
-    exhausted = Worker(frame_count=5, position=1, recycle=5)
+    exhausted = Worker(frame_count=5, position=1, max_frames_per_worker=5)
     assert InOrder(frames(3)).next(exhausted) == Replace()
     assert ContiguousChunks(frames(3), 1).next(exhausted) == Replace()
     assert Live(frames(1).pop, lambda: False).next(exhausted) == Replace()
@@ -191,7 +191,7 @@ def test_who_is_done_takes_the_second_half_of_the_longest_run():
 
 
 def test_a_worn_worker_draws_where_it_has_come_to_for_comparison_and_leaves():
-    source, old = ContiguousChunks(frames(9), 1), Worker(recycle=3)
+    source, old = ContiguousChunks(frames(9), 1), Worker(max_frames_per_worker=3)
     for number in range(3):
         task = source.next(old)
         assert (task.number, task.keep) == (number, True)
@@ -340,7 +340,7 @@ def test_where_nobody_forks_a_fresh_worker_runs_on_to_its_chunk_and_a_dead_one_f
 
 
 def test_a_worn_worker_leaves_the_rest_of_its_chunk_to_a_fresh_one():
-    source, old = chunks(8), Worker(recycle=2)
+    source, old = chunks(8), Worker(max_frames_per_worker=2)
     assert source.start() == 0
     assert [takes(source, old), takes(source, old)] == [0, 1]
     assert source.next(old) == Replace(2)
@@ -349,7 +349,7 @@ def test_a_worn_worker_leaves_the_rest_of_its_chunk_to_a_fresh_one():
 
 
 def test_the_one_worker_that_draws_all_is_never_worn():
-    source, alone = chunks(8, compared=0, one_worker=True), Worker(recycle=2)
+    source, alone = chunks(8, compared=0, one_worker=True), Worker(max_frames_per_worker=2)
     assert source.start() == 0
     assert [takes(source, alone) for _ in range(8)] == list(range(8))
 

@@ -258,7 +258,7 @@ def test_a_damaged_list_of_movies_is_an_empty_one(full, text):
 def test_the_same_frame_written_by_another_is_the_same_and_other_pixels_are_not(full, job):
     before = full.look(range(5))
     full.commit(2, frame(job, 2))  # another run drew it too: a new file, the same picture
-    assert full.look(range(5)) == before == dict(full.scan(job).seen)
+    assert full.look(range(5)) == before == dict(full.scan(job).frame_states)
     full.commit(2, frame(job, 2, PIXELS + 1))
     assert full.look(range(5)) != before
 

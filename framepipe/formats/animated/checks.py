@@ -11,7 +11,7 @@ from pathlib import Path
 from framepipe.core.control import Control
 from framepipe.core.images import PERFECT_DB
 from framepipe.formats.animated.container import AnimationInfo, InvalidFile, inspect
-from framepipe.verification.blocks import Lineup
+from framepipe.verification.blocks import BlockComparison
 from framepipe.verification.decoded import each_picture
 from framepipe.verification.expected import Expected
 from framepipe.verification.judge import picture_checks
@@ -36,19 +36,19 @@ def checks(movie: Path, expected: Expected, control: Control, *, merges_equal: b
         return
     try:
         pictures = each_picture(movie, _positions(movie, pictures_on, expected), control)
-        lineup = None if expected.lossless else Lineup(expected.tolerance.grain)
-        scores = list(frame_scores(pictures, expected.sources, expected.to_planes, lineup=lineup))
+        comparison = None if expected.lossless else BlockComparison(expected.tolerance.grain)
+        scores = list(frame_scores(pictures, expected.sources, expected.to_planes, comparison=comparison))
         look = AtPictures(
             expected.sources,
             expected.to_planes,
             lambda at: each_picture(movie, [pictures_on[k] for k in at], control),
         )
-        other = find_foreign_frame(lineup, look) if lineup else ""
+        other = find_foreign_frame(comparison, look) if comparison else ""
     except (OSError, EOFError, ValueError, SyntaxError, IndexError, RuntimeError) as error:
         yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}"[:200])
         return
     yield Check("decodes", True, "every frame", "every frame")
-    yield from picture_checks(scores, expected, other, lineup.alike_mse if lineup else 0.0)
+    yield from picture_checks(scores, expected, other, comparison.alike_mse if comparison else 0.0)
     if expected.lossless:
         differ = [position for position, frame in enumerate(scores) if frame.own_db < PERFECT_DB]
         result = (

@@ -10,7 +10,7 @@ import numpy as np
 from framepipe.core.control import Control
 from framepipe.core.images import PERFECT_DB, Pixels, colours_of, distances, worst_patch_in_palette
 from framepipe.formats.gif import container
-from framepipe.verification.blocks import Lineup, Suspect
+from framepipe.verification.blocks import BlockComparison, SuspectFrame
 from framepipe.verification.cells import box_of, patches
 from framepipe.verification.decoded import each_picture
 from framepipe.verification.expected import Expected
@@ -50,14 +50,14 @@ def checks(movie: Path, expected: Expected, control: Control) -> Iterator[Check]
     if (info.frames, info.width, info.height) != (len(delays), shape.width, shape.height):
         return
     try:
-        lineup = Lineup(expected.tolerance.grain)
-        scores = _compare(movie, info.frames, expected, lineup, control)
-        other = find_foreign_frame(lineup, _AtGif(movie, expected, control))
+        comparison = BlockComparison(expected.tolerance.grain)
+        scores = _compare(movie, info.frames, expected, comparison, control)
+        other = find_foreign_frame(comparison, _AtGif(movie, expected, control))
     except (OSError, EOFError, ValueError, SyntaxError, IndexError) as error:
         yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}")
         return
     yield Check("decodes", True, "every frame", "every frame")
-    yield from picture_checks(scores, expected, other, lineup.alike_mse)
+    yield from picture_checks(scores, expected, other, comparison.alike_mse)
     yield _exact(scores, expected)
 
 
@@ -72,7 +72,7 @@ class _AtGif(AtPictures):
         super().__init__(expected.sources, expected.to_planes, lambda at: each_picture(movie, at, control))
         self._expected = expected
 
-    def excuses(self, suspect: Suspect, *, alien: bool) -> bool:
+    def excuses(self, suspect: SuspectFrame, *, alien: bool) -> bool:
         if alien and self._expected.options.dither != "none":
             means = patches(suspect.decoded.astype(np.float32)), patches(suspect.source.astype(np.float32))
             return float(np.abs(means[0] - means[1]).max()) <= self._expected.tolerance.patch_limit
@@ -96,7 +96,7 @@ def _needless(decoded: Pixels, source: Pixels, palette: Pixels) -> float:
 
 
 def _compare(
-    movie: Path, frames: int, expected: Expected, lineup: Lineup, control: Control
+    movie: Path, frames: int, expected: Expected, comparison: BlockComparison, control: Control
 ) -> list[FrameScore]:
     """Score each frame against its source."""
 
@@ -108,7 +108,12 @@ def _compare(
 
     pictures = each_picture(movie, range(frames), control)
     scores = frame_scores(
-        pictures, expected.sources, expected.to_planes, recheck=in_its_colours, lineup=lineup, in_rgb=True
+        pictures,
+        expected.sources,
+        expected.to_planes,
+        recheck=in_its_colours,
+        comparison=comparison,
+        in_rgb=True,
     )
     return list(scores)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framepipe.core.control import NO_CONTROL, STALL_S, Control
+from framepipe.core.control import IDLE_TIMEOUT_S, NO_CONTROL, Control
 from framepipe.core.images import open_frames
 from framepipe.core.process import Tool, query, run
 from framepipe.errors import EncoderFailed, ToolMissing
@@ -82,7 +82,12 @@ def find_gifsicle() -> Tool:
 
 
 def optimize(
-    tool: Tool, movie: Path, output: Path, *, stall_s: float = STALL_S, control: Control = NO_CONTROL
+    tool: Tool,
+    movie: Path,
+    output: Path,
+    *,
+    idle_timeout_s: float = IDLE_TIMEOUT_S,
+    control: Control = NO_CONTROL,
 ) -> None:
     """Rewrite a GIF, smaller if possible.
 
@@ -91,7 +96,7 @@ def optimize(
     tool : Tool
     movie, output : Path
         In one folder, under names of ours.
-    stall_s : float
+    idle_timeout_s : float
         Limit of the whole run, since gifsicle reports no progress.
     control : Control, optional
 
@@ -101,7 +106,11 @@ def optimize(
     """
     args = [*_ARGS, "--output", output.name, movie.name]
     result = run(
-        [tool.path, *args], cwd=movie.parent, on_lines=lambda _: True, stall_s=stall_s, control=control
+        [tool.path, *args],
+        cwd=movie.parent,
+        on_lines=lambda _: True,
+        idle_timeout_s=idle_timeout_s,
+        control=control,
     )
     problem = result.verdict() or ("" if output.is_file() else "wrote nothing")
     if problem:

@@ -18,7 +18,7 @@ from framepipe.core.control import Control
 from framepipe.core.images import PERFECT_DB, Pixels
 from framepipe.formats.html import assets
 from framepipe.formats.html.page import is_page, policy
-from framepipe.verification.blocks import Lineup
+from framepipe.verification.blocks import BlockComparison
 from framepipe.verification.expected import Expected
 from framepipe.verification.judge import picture_checks
 from framepipe.verification.likeness import AtPictures, find_foreign_frame, frame_scores
@@ -252,14 +252,14 @@ def _compare(page: Page, expected: Expected, control: Control) -> list[Check]:
     base_image = _decoded(page.picture(None))
     all_positions = range(len(expected.sources))
     pictures = _pictures(page, base_image, all_positions, control)
-    lineup = None if expected.lossless else Lineup(expected.tolerance.grain)
-    scores = list(frame_scores(pictures, expected.sources, expected.to_planes, lineup=lineup))
-    if lineup:
+    comparison = None if expected.lossless else BlockComparison(expected.tolerance.grain)
+    scores = list(frame_scores(pictures, expected.sources, expected.to_planes, comparison=comparison))
+    if comparison:
         look = AtPictures(
             expected.sources, expected.to_planes, lambda at: _pictures(page, base_image, at, control)
         )
-        shows = find_foreign_frame(lineup, look)
-        return list(picture_checks(scores, expected, shows, lineup.alike_mse))
+        shows = find_foreign_frame(comparison, look)
+        return list(picture_checks(scores, expected, shows, comparison.alike_mse))
     other = [position for position, frame in enumerate(scores) if frame.own_db < PERFECT_DB]
     text = f"other pixels in {len(other)} frames, first {other[0]}" if other else "every pixel of every frame"
     return [Check("pixels", not other, "every pixel of every frame", text)]

@@ -31,7 +31,7 @@ from framepipe.formats.video.encoding import Encoding, as_encoded, encoding
 from framepipe.formats.video.film import films_in, read_hashes
 from framepipe.formats.video.tap import Planes, piped, small, tapped
 from framepipe.verification import cells
-from framepipe.verification.blocks import Lineup, Suspect
+from framepipe.verification.blocks import BlockComparison, SuspectFrame
 from framepipe.verification.cells import (
     Blocks,
     Cells,
@@ -240,7 +240,7 @@ def _decode(expected: Expected, tool: Tool, folder: Path, control: Control) -> _
         comparison.scores,
         read_hashes(folder / "frames.md5") if _equal(expected) else [],
         _foreign(comparison, expected, tool, folder, control),
-        comparison.lineup.alike_mse if comparison.lineup else 0.0,
+        comparison.blocks.alike_mse if comparison.blocks else 0.0,
         _encoding(expected).lossless
         or read_hashes(folder / "as-tagged.md5") == read_hashes(folder / "as-due.md5"),
     )
@@ -261,7 +261,7 @@ class _Comparison:
 
     Attributes
     ----------
-    lineup : Lineup or None
+    blocks : BlockComparison or None
         None if each sample is compared with its source anyway.
     scores : list of FrameScore
         Of each tick; those against the neighbours only where a neighbour could be nearer.
@@ -271,7 +271,7 @@ class _Comparison:
         self.positions = [
             at for at, times in enumerate(expected.timeline.video_repeats()) for _ in range(times)
         ]
-        self.lineup = None if _equal(expected) else Lineup(expected.tolerance.grain)
+        self.blocks = None if _equal(expected) else BlockComparison(expected.tolerance.grain)
         self.scores: list[FrameScore] = []
         self._tolerance = expected.tolerance
         self._samples = _planes(expected).samples_of(*expected.size)
@@ -289,8 +289,8 @@ class _Comparison:
             score = _with_neighbour(score, 0, self._against(score, this, last))
         self.scores.append(score)
         self._last = this
-        if self.lineup and tick < len(self.positions):
-            self.lineup.add(self.positions[tick], decoded, source, errors)
+        if self.blocks and tick < len(self.positions):
+            self.blocks.add(self.positions[tick], decoded, source, errors)
 
     def _against(self, score: FrameScore, shown: _Tick, neighbour: _Tick) -> tuple[float, float]:
         """Compare a tick with a neighbour's source: PSNR, and the worst patch."""
@@ -312,9 +312,9 @@ def _with_neighbour(score: FrameScore, which: int, near: tuple[float, float]) ->
 
 def _foreign(comparison: _Comparison, expected: Expected, tool: Tool, folder: Path, control: Control) -> str:
     """Describe a frame that shows another's source; if any is suspect, all sources are read once more."""
-    if not comparison.lineup:
+    if not comparison.blocks:
         return ""
-    search, positions = comparison.lineup.search(), comparison.positions
+    search, positions = comparison.blocks.search(), comparison.positions
 
     def show(tick: int, source: Sequence[Pixels]) -> None:
         if search and tick < len(positions) and (not tick or positions[tick] != positions[tick - 1]):
@@ -327,7 +327,7 @@ def _foreign(comparison: _Comparison, expected: Expected, tool: Tool, folder: Pa
             run_ffmpeg(
                 tool, [*GLOBAL_ARGS, *PROGRESS_ARGS, *single_output.get_args()], cwd=folder, control=control
             )
-    return comparison.lineup.verdict(
+    return comparison.blocks.verdict(
         search, [path.name for path in expected.sources], _AtVideo(expected, tool, folder, control)
     )
 
@@ -358,7 +358,7 @@ class _AtVideo:
         self._run(_sources(self.expected, _ALONE), blocks)
         return blocks[0]
 
-    def excuses(self, suspect: Suspect, *, alien: bool) -> bool:
+    def excuses(self, suspect: SuspectFrame, *, alien: bool) -> bool:
         return False
 
     def _run(self, pictures: Any, blocks: list[Blocks]) -> None:

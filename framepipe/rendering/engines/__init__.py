@@ -73,7 +73,7 @@ def choose(options: DrawOptions) -> Engine:
         _carrier_of(options),
         options.workers,
         frame_timeout_s=options.frame_timeout_s,
-        recycle=options.recycle,
+        max_frames_per_worker=options.max_frames_per_worker,
         shared_store=options.shared_store,
     )
 
@@ -82,7 +82,11 @@ def _of_this_machine(options: DrawOptions) -> Engine:
     if not options.shared_store:
         raise UsageError(f"engine {options.engine} draws on this machine, which stores the frames itself")
     if options.engine == "local":
-        return LocalEngine(options.workers, frame_timeout_s=options.frame_timeout_s, recycle=options.recycle)
+        return LocalEngine(
+            options.workers,
+            frame_timeout_s=options.frame_timeout_s,
+            max_frames_per_worker=options.max_frames_per_worker,
+        )
     if options.frame_timeout_s is not None:
         raise UsageError("engine serial does not support a frame timeout: use engine local")
     if options.workers not in (None, 1):

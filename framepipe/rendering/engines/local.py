@@ -43,7 +43,7 @@ class LocalEngine:
         Default: one per processor that this process may use, see `usable_cpus`.
     frame_timeout_s : float, optional
         Seconds after which a frame fails and its process is killed.
-    recycle : int
+    max_frames_per_worker : int
         Frames after which a process is replaced by a new one, so that leaks stay bounded.
     """
 
@@ -55,11 +55,11 @@ class LocalEngine:
         workers: int | None = None,
         *,
         frame_timeout_s: float | None = None,
-        recycle: int = 500,
+        max_frames_per_worker: int = 500,
     ) -> None:
         self.workers = workers or usable_cpus()
         self.frame_timeout_s = frame_timeout_s
-        self.recycle = recycle
+        self.max_frames_per_worker = max_frames_per_worker
 
     @contextlib.contextmanager
     def pool(self, work: Work, stop: Stop, count: int) -> Iterator[WorkerPool]:
@@ -69,7 +69,12 @@ class LocalEngine:
         common = work_without_scene(work) if scene_stage else None
         try:
             with workers_of(
-                stage, common, stop, min(self.workers, count), self.frame_timeout_s, self.recycle
+                stage,
+                common,
+                stop,
+                min(self.workers, count),
+                self.frame_timeout_s,
+                self.max_frames_per_worker,
             ) as workers:
                 yield workers
         finally:
@@ -89,7 +94,7 @@ def workers_of(
     stop: Stop,
     count: int,
     timeout_s: float | None,
-    recycle: int,
+    max_frames_per_worker: int,
     store: Path | None = None,
 ) -> Iterator[Workers]:
     """Provide workers that are forked from a stage; the stage stays.
@@ -102,12 +107,12 @@ def workers_of(
     stop : Stop
     count : int
     timeout_s : float or None
-    recycle : int
+    max_frames_per_worker : int
         See `LocalEngine`.
     store : Path, optional
         Where frames are stored, instead of the folder in ``work``.
     """
-    workers = Workers(stage, work, stop, count, timeout_s, recycle, store)
+    workers = Workers(stage, work, stop, count, timeout_s, max_frames_per_worker, store)
     try:
         stage.load(stop)
         workers.begin()
@@ -120,10 +125,13 @@ def workers_of(
 class _Process:
     """A process that was forked from the stage, or from another one, as its engine sees it."""
 
-    def __init__(self, pid: int, link: Link, parent: _Process | StageProcess, position: int, recycle: int):
+    def __init__(
+        self, pid: int, link: Link, parent: _Process | StageProcess, position: int, max_frames_per_worker: int
+    ):
         self.pid, self.link, self.parent = pid, link, parent
-        self._recycle = recycle
+        self._recycle = max_frames_per_worker
         self.task: Task | None = None
+        self.storing: list[Task] = []  # drawn, and not in the store yet
         self.deadline: float | None = None
         self.frame_count = 0
         self.position: int | None = position
@@ -137,6 +145,20 @@ class _Process:
         self.frame_count, self.position = self.frame_count + 1, position_after(self.position, task)
         with contextlib.suppress(OSError):  # it has died, which its socket will show
             self.link.send(("task", task))
+
+    def finished(self, outcome: Outcome) -> list[tuple[Task, Outcome]]:
+        """Take an outcome, and return it with its task: of the frame that is being stored, or drawn."""
+        task = next((each for each in self.storing if each.number == outcome.number), None)
+        if task is not None:
+            self.storing.remove(task)
+        else:
+            task, self.task, self.deadline = self.task, None, None
+        return [(task, outcome)] if task else []
+
+    @property
+    def unfinished(self) -> list[Task]:
+        """Its frames that are not in the store."""
+        return [*self.storing, *([self.task] if self.task else [])]
 
     @property
     def exhausted(self) -> bool:
@@ -189,11 +211,11 @@ class Workers:
         stop: Stop,
         count: int,
         timeout_s: float | None,
-        recycle: int,
+        max_frames_per_worker: int,
         store: Path | None = None,
     ) -> None:
         self._stage, self._work, self._stop, self._store = stage, work, stop, store
-        self._count, self._timeout_s, self._recycle = count, timeout_s, recycle
+        self._count, self._timeout_s, self._recycle = count, timeout_s, max_frames_per_worker
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Process] = []
         self._runners: list[_Process] = []
@@ -205,6 +227,7 @@ class Workers:
         self._tasks: Tasks
         self._deaths_at_start = 0
         self._is_unforkable = False  # a worker, since drawing
+        self._is_alone = False  # one frame at a time
 
     @property
     def checkpoints(self) -> bool:
@@ -226,12 +249,13 @@ class Workers:
     def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """See `WorkerPool`."""
         limit = at_once or self._count
-        self._tasks = tasks
+        self._tasks, self._is_alone = tasks, at_once == 1
         while True:
             self._stop.tick()
             if not self._stop.requested:
                 self._hand_out(tasks, limit)
-            if not self._busy() and (self._stop.requested or not tasks.more) and not self._outcomes:
+            is_idle = not any(each.unfinished for each in self._workers) and not self._outcomes
+            if is_idle and (self._stop.requested or not tasks.more):
                 return
             if self._stop.out_of_time:
                 self.kill()
@@ -239,7 +263,8 @@ class Workers:
             yield from self._gather()
 
     def _busy(self) -> list[_Process]:
-        return [worker for worker in self._workers if worker.task]
+        """Return the workers that can take no task; a frame alone is stored before the next one begins."""
+        return [each for each in self._workers if each.task or (each.storing and self._is_alone)]
 
     def _hand_out(self, tasks: Tasks, limit: int) -> None:
         """Send tasks to idle workers, and request missing workers."""
@@ -335,7 +360,7 @@ class Workers:
         for key, _ in ready:
             outcomes += self._receive(key.data)
         if not ready:
-            for worker in [each for each in self._busy() if each.is_dead]:
+            for worker in [each for each in self._workers if each.unfinished and each.is_dead]:
                 outcomes += self._reap(worker)
         return [*outcomes, *self._kill_late()]
 
@@ -353,10 +378,12 @@ class Workers:
             elif kind == "unforkable" and isinstance(source, _Process):
                 self._is_unforkable = True
                 self._take_requests_back(source)
-            elif kind == "outcome" and isinstance(source, _Process) and source.task is not None:
-                task, source.task, source.deadline = source.task, None, None
+            elif kind == "drawn" and isinstance(source, _Process) and source.task is not None:
+                source.storing.append(source.task)
+                source.task = source.deadline = None
+            elif kind == "outcome" and isinstance(source, _Process):
+                outcomes += source.finished(rest[0])
                 self._deaths_at_start = 0
-                outcomes.append((task, rest[0]))
         return outcomes
 
     def _adopt_fork(self, source: _Process | StageProcess, pid: int) -> None:
@@ -386,6 +413,15 @@ class Workers:
             self._fork(runner, _Request(request.at, runs_on=True))
 
     def _dismiss(self, worker: _Process) -> None:
+        """Let a worker end, when its last frame is in the store."""
+        while worker.storing and worker in self._workers and not self._stop.out_of_time:
+            self._stop.tick()
+            if can_be_read(worker.link, _TICK_S):
+                self._outcomes += self._receive(worker)
+            elif worker.is_dead:
+                self._outcomes += self._reap(worker)
+        if worker not in self._workers:  # it has died
+            return
         self._remove(worker)
         with contextlib.suppress(OSError):
             worker.link.send(("end",))
@@ -409,15 +445,14 @@ class Workers:
         if worker not in self._workers:
             return []
         self._remove(worker)
-        task, reason = worker.task, self._exit_reason(worker)
+        reason = self._exit_reason(worker)
         worker.kill()
         self._stage.guard.forget(worker.pid)
-        if task is None:
+        if not worker.unfinished:
             self._deaths_at_start += 1
             if self._deaths_at_start >= _MAX_DEATHS_AT_START and not self._workers:
                 raise EngineError(f"worker processes die while they start: {reason}")
-            return []
-        return [(task, Failed(task.number, "lost", reason))]
+        return [(task, Failed(task.number, "lost", reason)) for task in worker.unfinished]
 
     def _reap_runner(self, runner: _Process) -> list[tuple[Task, Outcome]]:
         """Handle a process that died while it ran through the updates: try once more, then give up."""
@@ -470,6 +505,8 @@ class Workers:
             if worker.task and worker.deadline is not None and now > worker.deadline:
                 message = f"not drawn within {self._timeout_s:g} s (--frame-timeout)"
                 outcomes.append((worker.task, Failed(worker.task.number, "timeout", message)))
+                lost = Failed(0, "lost", "the disk did not take it before the next frame's time limit")
+                outcomes += [(task, replace(lost, number=task.number)) for task in worker.storing]
                 self._remove(worker)
                 worker.kill()
         for runner in [each for each in self._runners if each.deadline and now > each.deadline]:

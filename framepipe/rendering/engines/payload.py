@@ -26,7 +26,7 @@ from typing import Any
 import cloudpickle
 
 from framepipe.errors import EngineError
-from framepipe.job.witness import Witness
+from framepipe.job.read_tracer import ReadTracer
 from framepipe.rendering.engines.base import Work
 from framepipe.scenes.rcparams import all_rcparams, apply_rcparams
 
@@ -210,7 +210,7 @@ class SceneByValue:
             np.random.set_state(self.numpy_state)
         stage.set_work(self.work)
         if self.work.scene.keeps_state:
-            stage.witness = Witness(self.work.store, {}, _folder_of(self.work.scene))
+            stage.tracer = ReadTracer(self.work.store, {}, _folder_of(self.work.scene))
         return self.work.scene, None, None
 
 
@@ -229,7 +229,7 @@ class SceneByAddress:
 
         loaded = load(self.ref)
         scene = self.kind(loaded.thing, self.params, loaded)
-        stage.witness = Witness(self.work.store, {}, _folder_of(scene))
+        stage.tracer = ReadTracer(self.work.store, {}, _folder_of(scene))
         stage.set_work(replace(self.work, scene=scene))
         return scene, None, None
 

@@ -99,7 +99,7 @@ class RemoteEngine:
     carrier : Carrier
     workers : int, optional
         Largest number of units at once. Default: as many as the carrier can take.
-    frame_timeout_s, recycle
+    frame_timeout_s, max_frames_per_worker
         See `LocalEngine`.
     shared_store : bool
         The processes store frames themselves; else they are returned, and stored here.
@@ -113,12 +113,16 @@ class RemoteEngine:
         workers: int | None = None,
         *,
         frame_timeout_s: float | None = None,
-        recycle: int = 500,
+        max_frames_per_worker: int = 500,
         shared_store: bool = True,
     ) -> None:
         self.name = carrier.name
         self._carrier, self._limit = carrier, workers
-        self._frame_timeout_s, self._recycle, self._shared_store = frame_timeout_s, recycle, shared_store
+        self._frame_timeout_s, self._max_frames, self._shared_store = (
+            frame_timeout_s,
+            max_frames_per_worker,
+            shared_store,
+        )
 
     @property
     def workers(self) -> int:
@@ -130,13 +134,15 @@ class RemoteEngine:
     def pool(self, work: Work, stop: Stop, count: int) -> Iterator[WorkerPool]:
         """See `Engine`. Order "serial" is one process, which is one of this machine."""
         if work.record.order == "serial":
-            local = LocalEngine(1, frame_timeout_s=self._frame_timeout_s, recycle=self._recycle)
+            local = LocalEngine(
+                1, frame_timeout_s=self._frame_timeout_s, max_frames_per_worker=self._max_frames
+            )
             with local.pool(work, stop, 1) as one:
                 yield one
             return
         with self._probe(work.store) as probe:
             pool = _RemotePool(
-                self._carrier, self._commission(work, probe), work, stop, self._limit, self._recycle
+                self._carrier, self._commission(work, probe), work, stop, self._limit, self._max_frames
             )
             try:
                 pool.begin()
@@ -187,7 +193,7 @@ class _Worker:
 
     number: int
     position: int | None
-    recycle: int
+    max_frames: int
     frame_count: int = 0
     unit: _Sent | None = None
     where: str | None = None
@@ -196,7 +202,7 @@ class _Worker:
     @property
     def exhausted(self) -> bool:
         """See `framepipe.rendering.engines.base.Worker`."""
-        return self.frame_count >= self.recycle
+        return self.frame_count >= self.max_frames
 
 
 @dataclass(eq=False)
@@ -222,9 +228,9 @@ class _RemotePool:
         work: Work,
         stop: Stop,
         limit: int | None,
-        recycle: int,
+        max_frames: int,
     ) -> None:
-        self._carrier, self._stop, self._limit, self._recycle = carrier, stop, limit, recycle
+        self._carrier, self._stop, self._limit, self._max_frames = carrier, stop, limit, max_frames
         self._commission, self._store = write(commission), Store(work.store)
         self._knows_values = commission.work is not None
         self._job = secrets.token_hex(16)
@@ -294,7 +300,7 @@ class _RemotePool:
 
     def _added(self, at: int) -> _Worker:
         self._count += 1
-        worker = _Worker(self._count, at, self._recycle)
+        worker = _Worker(self._count, at, self._max_frames)
         self._workers.append(worker)
         return worker
 

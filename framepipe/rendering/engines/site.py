@@ -135,8 +135,7 @@ class _Site:
         began = time.monotonic()
         is_its_own = not unit.is_fresh and (self.worker, self._position) == (unit.worker, unit.position)
         source = _InOneProcess(unit, self._holder if is_its_own else None)
-        outcomes = [outcome for _, outcome in self._workers.draw(source, at_once=1)]
-        assert len(outcomes) == len(unit.tasks), "each task has an outcome, in order"
+        outcomes = _in_order(unit.tasks, [outcome for _, outcome in self._workers.draw(source)])
         self._holder, self.worker = source.worker, unit.worker
         self._position = self._holder.position if self._holder is not None else None
         answer = {"outcomes": write(outcomes), "forks": self.forks, "seconds": time.monotonic() - began}
@@ -161,6 +160,16 @@ class _Site:
     def close(self) -> None:
         """End its processes."""
         self._stack.close()
+
+
+def _in_order(tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return each task's outcome; they come as frames are stored, while later ones are drawn."""
+    left = list(outcomes)
+    ordered = []
+    for task in tasks:
+        place = next(place for place, outcome in enumerate(left) if outcome.number == task.number)
+        ordered.append(left.pop(place))
+    return ordered
 
 
 class _InOneProcess:

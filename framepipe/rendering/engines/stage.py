@@ -30,9 +30,10 @@ from pathlib import Path
 from typing import Any
 
 from framepipe.job.frames import Frames
-from framepipe.job.witness import Witness
-from framepipe.rendering.engines.base import Ended, PackedValue, Task, Work, draw_frame
+from framepipe.job.read_tracer import ReadTracer
+from framepipe.rendering.engines.base import Drawn, Ended, PackedValue, Task, Work, draw
 from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
+from framepipe.rendering.engines.storing import Storing
 from framepipe.scenes.base import Player, RunOn, Scene
 from framepipe.scenes.forking import flush, fork, why_unsafe
 from framepipe.scenes.state import StateWatch
@@ -59,7 +60,7 @@ def main(payload: int, control: int, silent: bool) -> None:
     _ignore_signals()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=_block_signals, after_in_parent=_restore_signals, after_in_child=_reset_signals
+            before=stage.before_fork, after_in_parent=_restore_signals, after_in_child=_reset_signals
         )
     faulthandler.enable()
     try:
@@ -90,7 +91,8 @@ class Stage:
         self._store: Path | None = None
         self._player: Player | None = None
         self._watch: StateWatch | None = None
-        self.witness: Witness | None = None
+        self.tracer: ReadTracer | None = None
+        self._storing = Storing()
         self._position = 0  # updates before this index have run here
         self._has_drawn = False
         self._pending_message: Any = None  # the message for which the script has to continue
@@ -175,24 +177,28 @@ class Stage:
             task = replace(task, value=task.value.unpacked())
         player = self._current_player()
         assert self._scene is not None
-        if self._watch is None and (task.watch or self.witness is not None):
+        if self._watch is None and (task.watch or self.tracer is not None):
             self._watch = StateWatch(self._scene.state)
-        if self.witness is not None:
-            self.witness.begin()
+        if self.tracer is not None:
+            self.tracer.begin()
+        assert self._work is not None
+        work = self._work if self._store is None else replace(self._work, store=self._store)
         try:
-            assert self._work is not None
             self._has_drawn = True
-            work = self._work if self._store is None else replace(self._work, store=self._store)
-            outcome = draw_frame(work, player, task, self._watch, self.witness)
+            outcome, data = draw(work, player, task, self._watch, self.tracer)
             self._position = task.index + 1
         except RunOn:
             if not self._has_ended:
                 raise
-            outcome = Ended(task.number, task.index)
-        self._link.send(("outcome", outcome))
+            outcome, data = Ended(task.number, task.index), b""
+        if isinstance(outcome, Drawn) and data:
+            self._storing.put(self._link, work, outcome, data)
+        else:
+            self._link.send(("outcome", outcome))
 
     def on_fork(self, at: int) -> None:
         """Run all updates before frame ``at``, then fork; the child serves on a socket of its own."""
+        self._storing.wait()
         if self._has_drawn and self._is_bound_here():
             self._link.send(("unforkable",))
             return
@@ -215,6 +221,11 @@ class Stage:
         self._link.close()
         self._link, self._is_root = Link(child_end), False
 
+    def before_fork(self) -> None:
+        """Prepare for a fork, of the user's code too: without a second thread, and without signals."""
+        self._storing.wait()
+        _block_signals()
+
     def _is_bound_here(self) -> bool:
         """True if drawing has begun something in this process that a fork of it would not have."""
         return self._current_player().stands_in_script or why_unsafe([self._link.fileno()]) is not None
@@ -234,10 +245,10 @@ class Stage:
             self._run_updates(player, at)
 
     def _run_updates(self, player: Player, at: int) -> None:
-        if self.witness is not None and not player.stands_in_script:
+        if self.tracer is not None and not player.stands_in_script:
             for index in range(self._position + 1, at + 1):
                 player.advance(index)
-                self.witness.skip_frame()
+                self.tracer.skip_frame()
         player.advance(at)
         self._position = at
 
@@ -250,6 +261,7 @@ class Stage:
 
     def _exit(self) -> None:
         """End this process and its process group."""
+        self._storing.wait()
         if self._is_root:  # the script's exit handlers, once
             with contextlib.suppress(BaseException):
                 atexit._run_exitfuncs()

@@ -16,7 +16,7 @@ MAX_FILES = 2000
 CHANGING = "changed while it was read"
 
 
-class Witness:
+class ReadTracer:
     """Observes what this process reads, from its creation on; a forked process continues with a copy.
 
     Parameters
