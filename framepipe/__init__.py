@@ -40,6 +40,7 @@ if typing.TYPE_CHECKING:
     from framepipe.options import DrawOptions, EncodeOptions, SubmitOptions
     from framepipe.pipeline import MakeReport, make, resume
     from framepipe.rendering.api import render
+    from framepipe.rendering.engines.base import Engine
     from framepipe.rendering.recorder import Recorder
     from framepipe.rendering.report import RenderReport
     from framepipe.store.adopt import AdoptReport, adopt
@@ -59,6 +60,7 @@ __all__ = [
     "DrawOptions",
     "EncodeOptions",
     "EncoderFailed",
+    "Engine",
     "FinishReport",
     "FramepipeError",
     "FramepipeWriter",
@@ -137,6 +139,7 @@ _MODULES = {
     "options": ("DrawOptions", "EncodeOptions", "SubmitOptions"),
     "pipeline": ("MakeReport", "make", "resume"),
     "rendering.api": ("render",),
+    "rendering.engines.base": ("Engine",),
     "rendering.recorder": ("Recorder",),
     "rendering.report": ("RenderReport",),
     "store.adopt": ("AdoptReport", "adopt"),

@@ -88,7 +88,10 @@ def test_ranks_of_srun_draw_together_and_a_warning_ends_them_with_75(slurm, fold
         text=True,
     )
     wait_for(lambda: process.poll() is not None or len(list((folder / "s").glob("frame_*.png"))) >= 3)
-    assert process.poll() is None, process.communicate()
+    assert process.poll() is None, (
+        process.communicate(),
+        "PMIx missing: run scripts/test, or apt install libpmix-dev",
+    )
     subprocess.run(["scancel", "--signal=USR1", "--name=ranks"], check=True, timeout=60)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 75, out + err

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import textwrap
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from framepipe.core.images import read_png
 from framepipe.errors import EngineError, FramesFailed, Interrupted, StoreError, UsageError
 from framepipe.rendering.engines.parcel import versions_here
 from framepipe.rendering.engines.site import draw_unit
+from tests.support.forked import run_python
 
 #: Its updates keep state, and its noise is seeded by framepipe.
 ANIMATION = """
@@ -223,3 +226,13 @@ def test_a_scene_whose_frames_differ_each_time_is_drawn_by_one_process_of_this_m
     report = fp.render("chance.py:draw", 6, store=folder / "s", engine=pool)
     assert report.order == "serial"
     assert len(pixels(folder / "s")) == 6
+
+
+def test_the_engine_of_the_documentation_runs_and_has_40_lines(folder):
+    docs = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"<!-- run -->\n```python\n(.*?)```", docs, re.S)
+    assert len([line for line in code.splitlines() if line]) <= 40
+    done = run_python(["-c", code], folder, {})
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"frame (\d): \d+ ms", done.stdout) == ["0", "1", "2", "3"]
+    assert "(watching, 1 at once" in done.stdout
