@@ -232,7 +232,8 @@ def test_the_engine_of_the_documentation_runs_and_has_40_lines(folder):
     docs = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"<!-- run -->\n```python\n(.*?)```", docs, re.S)
     assert len([line for line in code.splitlines() if line]) <= 40
-    done = run_python(["-c", code], folder, {})
+    (folder / "watching.py").write_text(code)
+    done = run_python(["watching.py"], folder, {})
     assert done.returncode == 0, done.stderr
     assert re.findall(r"frame (\d): \d+ ms", done.stdout) == ["0", "1", "2", "3"]
     assert "(watching, 1 at once" in done.stdout
