@@ -61,6 +61,7 @@ def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert "Run the same again to go on" in err and number.name in err
+    assert "The movie so far: framepipe assemble store -o movie.gif --so-far" in err
     assert "Traceback" not in err
     assert bench.orphans() == {}
     drawn = {int(name[6:12]) for name in bench.frames()}

@@ -129,7 +129,7 @@ class _Process:
         self, pid: int, link: Link, parent: _Process | StageProcess, position: int, max_frames_per_worker: int
     ):
         self.pid, self.link, self.parent = pid, link, parent
-        self._recycle = max_frames_per_worker
+        self._max_frames = max_frames_per_worker
         self.task: Task | None = None
         self.storing: list[Task] = []  # drawn, and not in the store yet
         self.deadline: float | None = None
@@ -163,7 +163,7 @@ class _Process:
     @property
     def exhausted(self) -> bool:
         """See `Worker`."""
-        return self.frame_count >= self._recycle
+        return self.frame_count >= self._max_frames
 
     @property
     def is_dead(self) -> bool:
@@ -215,7 +215,7 @@ class Workers:
         store: Path | None = None,
     ) -> None:
         self._stage, self._work, self._stop, self._store = stage, work, stop, store
-        self._count, self._timeout_s, self._recycle = count, timeout_s, max_frames_per_worker
+        self._count, self._timeout_s, self._max_frames = count, timeout_s, max_frames_per_worker
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Process] = []
         self._runners: list[_Process] = []
@@ -308,15 +308,17 @@ class Workers:
                 self._fork(max(candidates, key=lambda each: each.position or 0), _Request(at))
             else:
                 self._pending_starts.append(at)
-                if not any(request.runs_on for queue in self._queues() for request in queue):
-                    self._request_runner(at)
+                self._request_runner(at)
 
     def _request_runner(self, before: int) -> None:
-        """Request a process that runs through the updates.
+        """Request a process that runs through the updates, unless one that has not passed this is expected.
 
         If a worker has begun there, a copy of it: what it keeps of artists that do not change (see
         `framepipe.scenes.tapes`) is then shared by all workers that are forked from it.
         """
+        requests = [request for queue in self._queues() for request in queue]
+        if any(request.runs_on and request.at <= before for request in requests):
+            return
         begun = [
             w for w in self._workers if w.frame_count and w.position is not None and w.position <= before
         ]
@@ -347,7 +349,7 @@ class Workers:
         stage = self._stage.another(self._stop)
         with contextlib.suppress(OSError):
             self._send_work(stage.link)
-        self._add_worker(_Process(stage.pid, stage.link, stage, 0, self._recycle))
+        self._add_worker(_Process(stage.pid, stage.link, stage, 0, self._max_frames))
 
     def _add_worker(self, process: _Process) -> None:
         self._workers.append(process)
@@ -393,24 +395,27 @@ class Workers:
         self._stage.guard.watch(pid)
         requests = source.requests if isinstance(source, _Process) else self._stage_requests
         request = requests.popleft()
-        process = _Process(pid, Link(end), source, request.at, self._recycle)
+        process = _Process(pid, Link(end), source, request.at, self._max_frames)
         if not request.runs_on:
             self._add_worker(process)
         else:
             self._runners.append(process)
             self._selector.register(process.link, selectors.EVENT_READ, process)
-            for at in sorted(self._pending_starts):
+            for at in sorted(each for each in self._pending_starts if each >= request.at):
+                self._pending_starts.remove(at)
                 self._fork(process, _Request(at))
-            self._pending_starts = []
+            if self._pending_starts:  # this is a checkpoint beyond them
+                self._request_runner(min(self._pending_starts))
         if isinstance(source, _Process) and source in self._runners:
             source.deadline = None
             self._keep_checkpoint(source, request)
 
     def _keep_checkpoint(self, runner: _Process, request: _Request) -> None:
-        """If the updates up to here took long, keep a copy here in case a worker is lost."""
+        """If the updates up to here took long, keep a copy of the process in case a worker is lost."""
         duration_s = time.monotonic() - request.since
+        at = runner.position or 0  # it never goes back: it has been sent further meanwhile
         if not request.runs_on and duration_s > _COSTLY_S and len(self._runners) <= _MAX_CHECKPOINTS:
-            self._fork(runner, _Request(request.at, runs_on=True))
+            self._fork(runner, _Request(at, runs_on=True))
 
     def _dismiss(self, worker: _Process) -> None:
         """Let a worker end, when its last frame is in the store."""
@@ -476,7 +481,7 @@ class Workers:
 
     def _unreachable(self, at: int, failure: Failed) -> list[tuple[Task, Outcome]]:
         """Return failures for all frames of the worker that would have begun at this index."""
-        stand_in = _Process(0, self._stage.link, self._stage, at, self._recycle)
+        stand_in = _Process(0, self._stage.link, self._stage, at, self._max_frames)
         outcomes: list[tuple[Task, Outcome]] = []
         while isinstance(task := self._tasks.next(stand_in), Task):
             stand_in.position, stand_in.frame_count = task.index + 1, stand_in.frame_count + 1

@@ -203,7 +203,7 @@ class _InOneProcess:
         if not self._tasks:
             return None
         if worker is not self.worker:
-            if self.worker is not None or worker.frame_count:
+            if self.worker is not None or worker.frame_count or (worker.position or 0) > self._begins_at():
                 self._awaits_one = True
                 return Replace(self._begins_at())
             self.worker, self._awaits_one = worker, False

@@ -31,7 +31,7 @@ from typing import Any
 
 from framepipe.job.frames import Frames
 from framepipe.job.read_tracer import ReadTracer
-from framepipe.rendering.engines.base import Drawn, Ended, PackedValue, Task, Work, draw
+from framepipe.rendering.engines.base import Drawn, Ended, Failed, PackedValue, Task, Work, draw
 from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
 from framepipe.rendering.engines.storing import Storing
 from framepipe.scenes.base import Player, RunOn, Scene
@@ -171,6 +171,10 @@ class Stage:
 
     def on_task(self, task: Task) -> None:
         """Draw a frame."""
+        if task.replay and task.index < self._position:  # never a picture of a state that does not exist
+            reason = f"its process has run the updates up to {self._position} already"
+            self._link.send(("outcome", Failed(task.number, "lost", reason)))
+            return
         if self._values is not None:
             task = replace(task, value=self._values[task.number])
         elif isinstance(task.value, PackedValue):
@@ -198,6 +202,7 @@ class Stage:
 
     def on_fork(self, at: int) -> None:
         """Run all updates before frame ``at``, then fork; the child serves on a socket of its own."""
+        assert at >= self._position, "what has run cannot be undone"
         self._storing.wait()
         if self._has_drawn and self._is_bound_here():
             self._link.send(("unforkable",))
