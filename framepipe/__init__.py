@@ -26,10 +26,12 @@ if typing.TYPE_CHECKING:
         IncompleteStore,
         Interrupted,
         StoreError,
+        SweepFailed,
         ToolMissing,
         UsageError,
         VerificationFailed,
     )
+    from framepipe.grids import grid
     from framepipe.integrations.celluloid import Camera
     from framepipe.integrations.matplotlib_writer import FramepipeWriter
     from framepipe.integrations.training import keras_callback, lightning_callback
@@ -47,6 +49,7 @@ if typing.TYPE_CHECKING:
     from framepipe.store.contact_sheet import Sheet, sheet
     from framepipe.store.status import StoreStatus
     from framepipe.store.store import Store, status
+    from framepipe.sweeps import SweepReport, sweep
     from framepipe.timeline import Timeline, Timing
     from framepipe.verification import VerifyReport
 
@@ -83,6 +86,8 @@ __all__ = [
     "StoreStatus",
     "SubmitOptions",
     "SubmitReport",
+    "SweepFailed",
+    "SweepReport",
     "Timeline",
     "Timing",
     "ToolMissing",
@@ -97,6 +102,7 @@ __all__ = [
     "clean",
     "encode_share",
     "finish",
+    "grid",
     "keras_callback",
     "lightning_callback",
     "logs",
@@ -107,6 +113,7 @@ __all__ = [
     "sheet",
     "status",
     "submit",
+    "sweep",
     "verify",
 ]
 
@@ -125,10 +132,12 @@ _MODULES = {
         "IncompleteStore",
         "Interrupted",
         "StoreError",
+        "SweepFailed",
         "ToolMissing",
         "UsageError",
         "VerificationFailed",
     ),
+    "grids": ("grid",),
     "integrations.celluloid": ("Camera",),
     "integrations.matplotlib_writer": ("FramepipeWriter",),
     "integrations.training": ("keras_callback", "lightning_callback"),
@@ -142,6 +151,7 @@ _MODULES = {
     "rendering.engines.base": ("Engine",),
     "rendering.recorder": ("Recorder",),
     "rendering.report": ("RenderReport",),
+    "sweeps": ("SweepReport", "sweep"),
     "store.adopt": ("AdoptReport", "adopt"),
     "store.contact_sheet": ("Sheet", "sheet"),
     "store.status": ("StoreStatus",),
