@@ -22,7 +22,7 @@ from framepipe.options import (
     takes,
 )
 from framepipe.rendering.engines import Engine, choose
-from framepipe.rendering.engines.mpi import among_ranks
+from framepipe.rendering.engines.mpi import among_ranks, refuse_ranks
 from framepipe.rendering.report import RenderReport
 from framepipe.rendering.request import Request, SceneLike, opened_job
 from framepipe.rendering.session import Rendering
@@ -90,8 +90,8 @@ def render(
     """
     refuse_while_loading("render")
     scene_options, draw, part = split(options, SceneOptions, DrawOptions, ShardOptions, verb="render")
-    if part.shard is None and draw.engine != "mpi":
-        allocation.refuse_ranks()  # before the scene is loaded
+    if part.shard is None:
+        refuse_ranks()  # before the scene is loaded
     request, engine = Request.of(scene, frames, scene_options), choose(draw)
     with (
         controlled(progress, stop) as control,

@@ -97,7 +97,7 @@ def test_a_process_pool_draws_what_one_process_draws(folder, pool, animation):
 
 
 def test_what_a_pool_has_begun_another_engine_finishes(folder, pool, animation):
-    fp.render(animation, store=folder / "a", seed=3, engine=pool, only="0-5")
+    fp.render(animation, store=folder / "a", seed=3, engine=pool, workers=1, only="0-5")
     report = fp.resume(folder / "a", engine="local", workers=1)
     assert len(report.drawn) == 6
     assert pixels(folder / "a") == rendered(animation, None, folder, "b", seed=3, engine="serial")
@@ -105,7 +105,7 @@ def test_what_a_pool_has_begun_another_engine_finishes(folder, pool, animation):
 
 def test_frames_that_raise_or_crash_are_reported_as_by_local(folder, pool):
     with pytest.raises(FramesFailed) as caught:
-        fp.render(spoilt, 6, store=folder / "s", engine=pool)
+        fp.render(spoilt, 6, store=folder / "s", engine=pool, workers=1)
     raised, crashed = caught.value.report.failed
     assert (raised.number, raised.kind) == (2, "raised")
     assert raised.message == "failed in spoilt(): ValueError: no such day"
@@ -117,7 +117,7 @@ def test_frames_that_raise_or_crash_are_reported_as_by_local(folder, pool):
 
 def test_a_frame_that_takes_too_long_is_stopped(folder, pool):
     with pytest.raises(FramesFailed, match="frame-timeout"):
-        fp.render(slow, 2, store=folder / "s", engine=pool, frame_timeout_s=0.1)
+        fp.render(slow, 2, store=folder / "s", engine=pool, workers=1, frame_timeout_s=0.1)
 
 
 def _die(_):

@@ -36,7 +36,7 @@ PROGRAM = """
     import framepipe as fp
 
     for store in ("one", "two"):
-        report = fp.render("scene.py:draw", 4, store=store, engine="mpi")
+        report = fp.render("scene.py:draw", 2, store=store, engine="mpi")
         sys.stdout.write(f"{store}: {len(report.drawn)} drawn\\n")
 """
 
@@ -87,12 +87,12 @@ def scene(folder):
 
 
 def test_the_movie_of_all_ranks_is_that_of_one_process_and_is_reported_once(scene, cli_process):
-    common = ["scene.py:draw", "--frames", "12", "-q", "--keep-frames"]
+    common = ["scene.py:draw", "--frames", "8", "-q", "--keep-frames"]
     process = mpirun(
-        3, "-m", "framepipe", "make", *common, "-o", "a.gif", "--store", "a", "--engine", "mpi", cwd=scene
+        2, "-m", "framepipe", "make", *common, "-o", "a.gif", "--store", "a", "--engine", "mpi", cwd=scene
     )
     out, _ = ended(process)
-    assert out.count("a.gif: 12 frames") == 1
+    assert out.count("a.gif: 8 frames") == 1
     cli_process("make", *common, "-o", "b.gif", "--store", "b", "--engine", "serial", ok=True)
     assert pixels(scene / "a") == pixels(scene / "b")
     assert (scene / "a.gif").read_bytes() == (scene / "b.gif").read_bytes()
@@ -101,8 +101,8 @@ def test_the_movie_of_all_ranks_is_that_of_one_process_and_is_reported_once(scen
 def test_a_program_may_render_several_times_and_each_rank_has_the_report(scene):
     (scene / "program.py").write_text(textwrap.dedent(PROGRAM))
     out, _ = ended(mpirun(2, "program.py", cwd=scene))
-    assert sorted(out.splitlines()) == ["one: 4 drawn"] * 2 + ["two: 4 drawn"] * 2
-    assert len(pixels(scene / "two")) == 4
+    assert sorted(out.splitlines()) == ["one: 2 drawn"] * 2 + ["two: 2 drawn"] * 2
+    assert len(pixels(scene / "two")) == 2
 
 
 def test_frames_that_raise_are_reported_once_with_exit_code_3(scene):
@@ -119,7 +119,7 @@ def test_a_rank_that_dies_ends_the_run_and_the_next_one_goes_on(scene, signal_na
     arguments = [
         "scene.py:draw",
         "--frames",
-        "40",
+        "24",
         "--param",
         "pause=0.2",
         "--store",
@@ -134,10 +134,10 @@ def test_a_rank_that_dies_ends_the_run_and_the_next_one_goes_on(scene, signal_na
     _, err = ended(process, code)
     assert re.search(r"framepipe: (mpi is gone: rank 1 is lost|stopped by)", err), err
     done = len(pixels(scene / "s"))
-    assert 3 <= done < 40
+    assert 3 <= done < 24
     report = fp.resume(scene / "s", workers=2)
     assert report.kept == done
-    assert report.kept + len(report.drawn) == 40
+    assert report.kept + len(report.drawn) == 24
 
 
 def test_a_drawing_process_that_dies_costs_its_frame_alone(scene):

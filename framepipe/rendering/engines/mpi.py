@@ -24,6 +24,7 @@ from concurrent import futures
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
+from framepipe.core import allocation
 from framepipe.errors import EngineError, FramepipeError, Interrupted, ToolMissing, UsageError
 from framepipe.options import DrawOptions
 from framepipe.rendering.engines.link import Link
@@ -50,7 +51,7 @@ def among_ranks(function: F) -> F:
 
     @functools.wraps(function)
     def call(*arguments: Any, **keywords: Any) -> Any:
-        if _engine_in(keywords) != "mpi":
+        if _engine_in(keywords) != "mpi" or _ranks.get() is not None:  # rank 0 has begun another call
             return function(*arguments, **keywords)
         ranks = Ranks.of_this_program()
         _is_helper.set(ranks.rank > 0)
@@ -68,6 +69,17 @@ def among_ranks(function: F) -> F:
             _ranks.reset(token)
 
     return cast(F, call)
+
+
+def refuse_ranks() -> None:
+    """Refuse to draw in each of several processes that were started for the same command, unless they share.
+
+    Raises
+    ------
+    UsageError
+    """
+    if _ranks.get() is None:
+        allocation.refuse_ranks()
 
 
 def has_helped() -> bool:
