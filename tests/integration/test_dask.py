@@ -10,7 +10,7 @@ import pytest
 
 import framepipe as fp
 from framepipe.core.images import read_png
-from framepipe.errors import FramesFailed, StoreError, UsageError
+from framepipe.errors import FramesFailed, UsageError
 from tests.support.cluster_of_dask import running_dask
 from tests.support.waiting import wait_for
 
@@ -33,7 +33,7 @@ SCRIPT = """
         line.set_ydata(total)
         return [line]
 
-    animation = FuncAnimation(fig, update, frames=16)
+    animation = FuncAnimation(fig, update, frames=10)
     animation.save("moving.gif")
 """
 pytestmark = pytest.mark.filterwarnings("default::ResourceWarning", "default::DeprecationWarning")
@@ -71,28 +71,10 @@ def script(folder):
 def test_the_movie_of_a_script_is_that_of_one_process(folder, script, cluster, cli_process):
     address = ["--engine", "dask", "--address", cluster.scheduler_address]
     done = cli_process("make", script, "-o", "a.gif", "--store", "a", "--keep-frames", *address, ok=True)
-    assert "16 frames" in done.stdout
+    assert "10 frames" in done.stdout
     cli_process("make", script, "-o", "b.gif", "--store", "b", "--keep-frames", "--engine", "serial", ok=True)
     assert pixels(folder / "a") == pixels(folder / "b")
     assert (folder / "a.gif").read_bytes() == (folder / "b.gif").read_bytes()
-
-
-def test_a_worker_is_killed_and_others_join_and_no_frame_is_missing(folder):
-    with running_dask(2) as cluster:
-        killed: list[int] = []
-
-        def disturb(progress):
-            if progress.done >= 4 and not killed:
-                killed.append(next(iter(cluster.workers.values())).pid)
-                os.kill(killed[0], signal.SIGKILL)
-                cluster.scale(3)
-
-        report = fp.render(slow, 24, store=folder / "a", engine=cluster, order="free", progress=disturb)
-        assert killed
-    assert report.engine == "dask"
-    assert len(report.drawn) == 24
-    fp.render(slow, 24, store=folder / "b", order="free")
-    assert pixels(folder / "a") == pixels(folder / "b")
 
 
 def test_errors_of_the_scene_are_those_of_local_and_nothing_stays(folder, cluster):
@@ -117,10 +99,8 @@ def _renders():
 
 def test_frames_come_back_where_workers_do_not_see_the_store(folder, script, cluster):
     """The folder of this name is another one in each process."""
-    with pytest.raises(StoreError, match=r"dask, on .*: /proc/self/cwd/s is not the store"):
-        fp.render(script, store="/proc/self/cwd/s", engine=cluster)
     report = fp.render(script, store="/proc/self/cwd/s", engine=cluster, shared_store=False)
-    assert len(report.drawn) == 16
+    assert len(report.drawn) == 10
     fp.render(script, store=folder / "b", engine="serial")
     assert pixels(folder / "s") == pixels(folder / "b")
 
@@ -136,3 +116,21 @@ def test_it_says_what_is_missing_to_reach_a_scheduler(folder, cli):
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
     with pytest.raises(UsageError, match="where dask's scheduler is: add --engine dask"):
         fp.render(slow, 3, address="tcp://127.0.0.1:8786")
+
+
+def test_a_worker_is_killed_and_others_join_and_no_frame_is_missing(folder, cluster):
+    """The last one, since the worker that takes its place belongs to this test."""
+    killed: list[int] = []
+
+    def disturb(progress):
+        if progress.done >= 4 and not killed:
+            killed.append(next(iter(cluster.workers.values())).pid)
+            os.kill(killed[0], signal.SIGKILL)
+            cluster.scale(3)
+
+    report = fp.render(slow, 20, store=folder / "a", engine=cluster, order="free", progress=disturb)
+    assert killed
+    assert report.engine == "dask"
+    assert len(report.drawn) == 20
+    fp.render(slow, 20, store=folder / "b", order="free")
+    assert pixels(folder / "a") == pixels(folder / "b")

