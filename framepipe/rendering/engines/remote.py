@@ -118,11 +118,8 @@ class RemoteEngine:
     ) -> None:
         self.name = carrier.name
         self._carrier, self._limit = carrier, workers
-        self._frame_timeout_s, self._max_frames, self._shared_store = (
-            frame_timeout_s,
-            max_frames_per_worker,
-            shared_store,
-        )
+        self._frame_timeout_s, self._max_frames = frame_timeout_s, max_frames_per_worker
+        self._shared_store = shared_store
 
     @property
     def workers(self) -> int:
@@ -159,11 +156,13 @@ class RemoteEngine:
         path = files.temporary_beside(folder / f"probe-{secrets.token_hex(8)}")
         try:
             path.touch()
-            yield os.fspath(path)
         except OSError as error:
             raise StoreError(f"{folder} cannot be written ({error.strerror})") from None
+        try:
+            yield os.fspath(path)
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def _commission(self, work: Work, probe: str) -> Commission:
         stage = getattr(work.scene, "stage", None)
