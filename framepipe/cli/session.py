@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import click
+
 from framepipe.core.control import Progress, ProgressCallback, Stop, ignore_progress
 from framepipe.core.progress_bar import controlled
 from framepipe.core.summary import short_path
@@ -52,6 +54,8 @@ def progress_and_stop(quiet: bool = False, watch: bool = False) -> Iterator[dict
             session.note(progress, control.progress)
 
         yield {"progress": note, "stop": session.stop}
+    if (mpi := sys.modules.get("framepipe.rendering.engines.mpi")) and mpi.has_helped():
+        raise click.exceptions.Exit(0)  # rank 0 prints what came of it
 
 
 @contextmanager
