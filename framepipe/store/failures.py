@@ -116,12 +116,6 @@ class FailureLog:
                 self.folder.mkdir(exist_ok=True)
                 files.write_atomic(self._path(number).with_suffix(".log"), data)
 
-    def output(self, number: int) -> bytes | None:
-        """Return the output of a program that failed to draw a frame, None if there is none."""
-        with contextlib.suppress(OSError):
-            return files.read_file(self._path(number).with_suffix(".log"), _MAX_BYTES)
-        return None
-
     def drop(self, number: int) -> None:
         """Delete what is there about a frame, which is drawn now."""
         with contextlib.suppress(OSError):

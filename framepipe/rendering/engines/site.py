@@ -152,8 +152,8 @@ class _Site:
             if isinstance(outcome, Drawn) and task.keep:
                 frames[place] = path.read_bytes()
                 path.unlink()
-            elif (log := FailureLog(self._folder).output(task.number)) is not None:
-                logs[place] = log
+            elif output := FailureLog(self._folder).output(task.number):
+                logs[place] = output.encode()
                 FailureLog(self._folder).drop(task.number)
         return {"frames": frames, "logs": logs}
 
