@@ -32,6 +32,10 @@ VERBS += (
 )
 
 
+#: What click raises, since 8.2, where it shows the help instead.
+_HELP_INSTEAD: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
 class _OutputClosed(Exception):
     """The reader of the output closed it; click itself would end a `BrokenPipeError` with 1, a bug's code."""
 
@@ -117,9 +121,9 @@ def run(arguments: Sequence[str]) -> int:
             list(arguments), prog_name="framepipe", standalone_mode=False, obj="--" in arguments
         )
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        return _say(error.format_message(), error.exit_code)
     except click.ClickException as error:
+        if isinstance(error, _HELP_INSTEAD):
+            return _say(error.format_message(), error.exit_code)
         command_path = getattr(getattr(error, "ctx", None), "command_path", "framepipe")
         return _say(f"{command_path}: {' '.join(error.format_message().split())}", error.exit_code)
     except FramepipeError as error:

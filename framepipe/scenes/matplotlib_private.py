@@ -160,6 +160,14 @@ def set_rcparams(values: Mapping[str, Any]) -> None:
     dict.update(params, values)
 
 
+def root_figure(artist: Any) -> Any:
+    """Return the figure that an artist is in, not the part of one; ``get_figure(root=True)`` since 3.10."""
+    figure = artist.figure
+    while (above := getattr(figure, "_parent", None)) is not None:
+        figure = above
+    return figure
+
+
 def axes_of(axes: Any) -> list[Any]:
     """The x axis, the y axis … of an Axes."""
     return list(axes._axis_map.values())
@@ -409,7 +417,7 @@ def about_layout(text: Any) -> tuple[Any, ...] | None:
     if not type(text).__module__.startswith(("matplotlib.", "mpl_toolkits.")):
         return None
     about = tuple([own[name] for name in _OF_LAYOUT])
-    return (*about, own["_multialignment"], own["_parse_math"], text.get_figure(root=True).dpi)
+    return (*about, own["_multialignment"], own["_parse_math"], root_figure(text).dpi)
 
 
 def is_drawn_by_agg(figure: Any) -> bool:

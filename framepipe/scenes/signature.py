@@ -64,7 +64,7 @@ def signature_of_surroundings(axes: Any) -> tuple[Any, ...] | None:
     for name, value in axes.__dict__.items():
         if name not in NOT_OF_SURROUNDINGS and not isinstance(value, Artist):
             around += [name, value]
-    figure = axes.get_figure(root=True)
+    figure = matplotlib_private.root_figure(axes)
     around += [points_of(figure.bbox), figure.dpi, *axes.spines.values()]
     return _signature(axes, around)
 

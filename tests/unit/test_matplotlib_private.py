@@ -238,3 +238,10 @@ def test_no_other_module_names_them():
                 f"{path.name}: _{name}" for name in names if re.search(rf"(?<!self)(?<!_)\._{name}\b", text)
             ]
     assert found == []
+
+
+def test_the_figure_of_an_artist_in_a_part_of_a_part():
+    figure = Figure()
+    part = figure.subfigures(1, 2)[1].subfigures(2, 1)[0]
+    assert matplotlib_private.root_figure(part.add_subplot()) is figure
+    assert matplotlib_private.root_figure(figure.text(0, 0, "a")) is figure
