@@ -81,17 +81,17 @@ def wait_for_frames(store, count, process=None):
 
 
 def test_a_scene_whose_frames_differ_each_time_is_not_shared(render):
-    refused = render("--shard", "1/3", scene="chancy")
+    refused = render("--shard", "1/3", scene="chancy", worker=True)
     assert refused.returncode == 2
     assert "cannot be shared among tasks" in refused.stderr and "default_rng(0)" in refused.stderr
     assert fp.Store("s").numbers() == []
 
 
 def test_a_task_joins_no_store_in_which_another_found_that_frames_differ_each_time(render):
-    render("--shard", "1/3", scene="chancy")
-    again = render("--shard", "2/3", scene="chancy")
+    render("--shard", "1/3", scene="chancy", worker=True)
+    again = render("--shard", "2/3", scene="chancy", worker=True)
     assert again.returncode == 2 and "cannot be shared among tasks" in again.stderr
-    alone = render(scene="chancy", frames=6)
+    alone = render(scene="chancy", frames=6, worker=True)
     assert alone.returncode == 0, alone.stderr
     assert "order serial" in alone.stdout
 
