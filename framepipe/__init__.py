@@ -26,10 +26,12 @@ if typing.TYPE_CHECKING:
         IncompleteStore,
         Interrupted,
         StoreError,
+        SweepFailed,
         ToolMissing,
         UsageError,
         VerificationFailed,
     )
+    from framepipe.grids import grid
     from framepipe.integrations.celluloid import Camera
     from framepipe.integrations.matplotlib_writer import FramepipeWriter
     from framepipe.integrations.training import keras_callback, lightning_callback
@@ -46,6 +48,7 @@ if typing.TYPE_CHECKING:
     from framepipe.store.contact_sheet import Sheet, sheet
     from framepipe.store.status import StoreStatus
     from framepipe.store.store import Store, status
+    from framepipe.sweeps import SweepReport, sweep
     from framepipe.timeline import Timeline, Timing
     from framepipe.verification import VerifyReport
 
@@ -81,6 +84,8 @@ __all__ = [
     "StoreStatus",
     "SubmitOptions",
     "SubmitReport",
+    "SweepFailed",
+    "SweepReport",
     "Timeline",
     "Timing",
     "ToolMissing",
@@ -95,6 +100,7 @@ __all__ = [
     "clean",
     "encode_share",
     "finish",
+    "grid",
     "keras_callback",
     "lightning_callback",
     "logs",
@@ -105,6 +111,7 @@ __all__ = [
     "sheet",
     "status",
     "submit",
+    "sweep",
     "verify",
 ]
 
@@ -123,10 +130,12 @@ _MODULES = {
         "IncompleteStore",
         "Interrupted",
         "StoreError",
+        "SweepFailed",
         "ToolMissing",
         "UsageError",
         "VerificationFailed",
     ),
+    "grids": ("grid",),
     "integrations.celluloid": ("Camera",),
     "integrations.matplotlib_writer": ("FramepipeWriter",),
     "integrations.training": ("keras_callback", "lightning_callback"),
@@ -139,6 +148,7 @@ _MODULES = {
     "rendering.api": ("render",),
     "rendering.recorder": ("Recorder",),
     "rendering.report": ("RenderReport",),
+    "sweeps": ("SweepReport", "sweep"),
     "store.adopt": ("AdoptReport", "adopt"),
     "store.contact_sheet": ("Sheet", "sheet"),
     "store.status": ("StoreStatus",),

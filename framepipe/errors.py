@@ -14,6 +14,7 @@
     ├── ToolMissing               4   no usable ffmpeg or ImageMagick
     ├── EncoderFailed             5   the encoder ran and did not do its work
     ├── VerificationFailed        6   the movie is not what the timeline asked for
+    ├── SweepFailed               3   some points of a sweep failed; or the code of the first of them
     └── Interrupted          75/130   stopped by a signal; run again to go on
 
 Data that a program may want stands in attributes; they survive pickling between processes. A
@@ -121,6 +122,18 @@ class VerificationFailed(FramepipeError):
     """
 
     exit_code = 6
+    report: Any
+
+
+class SweepFailed(FramepipeError):
+    """Some points of a sweep failed; the others have their movies.
+
+    Attributes
+    ----------
+    report : SweepReport
+    """
+
+    exit_code = 3  # unless the first point that failed has another
     report: Any
 
 

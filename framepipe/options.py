@@ -467,6 +467,13 @@ class DrawOptions:
         "but refuses those of other parameters or dpi.",
         one_of=("auto", "draw", "keep", "error"),
     )
+    coarse_first: bool = option(
+        False,
+        "Draw every 16th frame first, then every 8th …, so that all of the movie is there early, coarsely.",
+        more="See it with `assemble --so-far`. Where updates must run for each frame there are two passes: "
+        "every 16th frame, then the others. A scene whose frames are drawn in one process (order serial) "
+        "or come out of a generator is drawn in order.",
+    )
     frame_timeout_s: float | None = option(
         None,
         "Seconds after which drawing a frame is stopped.",
@@ -516,6 +523,7 @@ class DrawKeywords(TypedDict, total=False):
     order: str
     redraw: str
     stale: str
+    coarse_first: bool
     frame_timeout_s: float | None
     max_frames_per_worker: int
     max_failures: int | None
@@ -719,6 +727,12 @@ class UseOptions:
     stale: str = option(
         "error", "Frames of another version of the job: refuse or use.", one_of=("error", "keep")
     )
+    so_far: bool = option(
+        False,
+        "The movie of what is drawn by now, also while it is drawn.",
+        more="Gaps are held (or left out, with --missing skip); it ends with the last frame that is there. "
+        "It is verified to show these frames, but no frame is ever deleted because of it.",
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -729,6 +743,7 @@ class UseKeywords(TypedDict, total=False):
 
     missing: str
     stale: str
+    so_far: bool
 
 
 @group

@@ -16,8 +16,8 @@ from framepipe.core import allocation
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.labels import VALUE, label_of
 from framepipe.core.progress_bar import controlled
-from framepipe.core.summary import Summary
-from framepipe.errors import StoreError, UsageError
+from framepipe.core.summary import Summary, short_path
+from framepipe.errors import Interrupted, StoreError, UsageError
 from framepipe.formats import format_of, targets
 from framepipe.formats.notebook import joined
 from framepipe.job.job import Job
@@ -233,7 +233,7 @@ def make(
     with (
         _tools_being_checked(goal) as tools,
         controlled(progress, stop) as control,
-        opened_job(request, store, engine, scene_options.seed, control.stop) as (job, where),
+        opened_job(request, store, engine, scene_options.seed, control) as (job, where),
     ):
         return _make_job(job, where, engine, goal, draw, control, tools)
 
@@ -262,7 +262,10 @@ def _make_job(
     check_before_drawing(goal.outputs, job, encode, goal.timing, with_tools=False)
     tools.result()
     jobs = jobs_of(draw.workers)
-    with encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control) as drawing:
+    with (
+        _saying_how_to_see_it(store, goal),
+        encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control) as drawing,
+    ):
         render_report = render_job(
             job,
             store,
@@ -291,6 +294,21 @@ def _make_job(
         }
     cleanup = None if goal.keep_frames else delete_frames(store, fingerprints)
     return MakeReport(render_report, movies, cleanup, job.films)
+
+
+@contextlib.contextmanager
+def _saying_how_to_see_it(store: Store, goal: MakeGoal) -> Iterator[None]:
+    """Add to the message of an interruption how to get the movie so far."""
+    try:
+        yield
+    except Interrupted as error:
+        if not goal.outputs or not store.numbers():
+            raise
+        command = ["framepipe", "assemble", short_path(store.path), "-o", short_path(goal.outputs[0])]
+        command += ["--fps", str(goal.timing.fps)] if goal.timing.fps else []
+        message = f"{error}. The movie so far: {shlex.join([*command, '--so-far'])}"
+        report = getattr(error, "report", None)
+        raise Interrupted(message, signal_name=error.signal_name, report=report) from None
 
 
 def _with_values(options: EncodeOptions, job: Job) -> EncodeOptions:
@@ -437,7 +455,7 @@ def resume(
     engine = choose(draw)
     with (
         controlled(progress, stop) as control,
-        opened_job(request, store, engine, None, control.stop) as (job, _),
+        opened_job(request, store, engine, None, control) as (job, _),
     ):
         if goal and part.is_all:
             with _tools_being_checked(goal) as tools:

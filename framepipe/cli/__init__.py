@@ -16,7 +16,19 @@ from framepipe import __version__
 from framepipe.errors import FramepipeError
 
 VERBS: tuple[str, ...] = ("make", "render", "resume", "status", "adopt", "sheet")
-VERBS += ("assemble", "verify", "clean", "plan", "submit", "logs", "cancel", "finish", "doctor", "demo")
+VERBS += (
+    "assemble",
+    "verify",
+    "clean",
+    "grid",
+    "plan",
+    "submit",
+    "logs",
+    "cancel",
+    "finish",
+    "doctor",
+    "demo",
+)
 
 
 class _OutputClosed(Exception):

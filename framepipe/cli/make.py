@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import framepipe as fp
 from framepipe.cli import options
 from framepipe.cli.session import progress_and_stop
+from framepipe.errors import UsageError
 from framepipe.options import DrawOptions, EncodeOptions
 from framepipe.timeline import Timing
+
+if TYPE_CHECKING:
+    from framepipe.sweeps import SweepReport
 
 
 @click.command("make", cls=options.Verb)
@@ -19,11 +23,28 @@ from framepipe.timeline import Timing
 @options.flags(DrawOptions, Timing, EncodeOptions)
 @click.option("--keep-frames", is_flag=True, help="Do not delete the frames afterwards.")
 @click.option("--preview", is_flag=True, help="A quick look: few frames, small, in a store of their own.")
+@click.option(
+    "--sweep",
+    "values",
+    metavar="NAME=VALUES",
+    multiple=True,
+    help="A movie for each value of a parameter: amplitude=0.5,1,2 or phase=0:3 (0, 1, 2). Repeatable: all "
+    "combinations; -o takes {NAME}, as '{amplitude}_{phase}.mp4'.",
+)
+@click.option("--grid", metavar="FILE", help="With --sweep: one more movie, of all side by side.")
 @click.option("--all", "all_films", is_flag=True, help="Each film of a script; {name} in -o is its name.")
 @options.QUIET
 @options.TIMINGS
 @options.AS_JSON
-def command(quiet: bool, timings: bool, as_json: bool, all_films: bool, **keywords: Any) -> None:
+def command(
+    quiet: bool,
+    timings: bool,
+    as_json: bool,
+    all_films: bool,
+    values: tuple[str, ...],
+    grid: str | None,
+    **keywords: Any,
+) -> None:
     """Draw frames, build movies, verify them, then delete the frames.
 
     SCRIPT.py alone is run as Python would run it: its animation, or the frames that it shows or saves in a
@@ -33,8 +54,17 @@ def command(quiet: bool, timings: bool, as_json: bool, all_films: bool, **keywor
     Killed at any moment, the same command goes on where it stopped.
     """
     options.import_from_here()
+    reports: list[fp.MakeReport] | list[SweepReport]
     with progress_and_stop(quiet) as callbacks:
-        if all_films:
+        if values:
+            from framepipe.sweeps import sweep
+
+            reports = [sweep(grid=grid, **_of_a_sweep(keywords, values, all_films), **callbacks)]
+        elif grid is not None:
+            raise UsageError(
+                "--grid shows the movies of a --sweep; for stores: framepipe grid STORE… -o FILE"
+            )
+        elif all_films:
             from framepipe.pipeline import make_all
 
             reports = make_all(keywords.pop("scene"), keywords.pop("output"), **keywords, **callbacks)
@@ -48,3 +78,15 @@ def command(quiet: bool, timings: bool, as_json: bool, all_films: bool, **keywor
             print(report.details())
             if timings:
                 print(report.timings())
+
+
+def _of_a_sweep(keywords: dict[str, Any], values: tuple[str, ...], all_films: bool) -> dict[str, Any]:
+    """Return the keywords of `framepipe.sweep` for those of `framepipe.make`."""
+    from framepipe.sweeps import parse_values
+
+    if all_films or keywords.pop("preview"):
+        raise UsageError("--sweep makes one film, in full, for each value: leave --all and --preview out")
+    if keywords["scene"] is None:
+        raise UsageError("--sweep needs a SCRIPT.py:NAME, whose parameters it sets")
+    texts = options.texts(values)
+    return {**keywords, "values": {name: parse_values(text) for name, text in texts.items()}}

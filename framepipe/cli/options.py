@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -95,14 +95,18 @@ def _number(_: click.Context, __: click.Parameter, text: str | None) -> int | No
 
 
 def _texts(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    return texts(pairs)
+
+
+def texts(pairs: Sequence[str]) -> dict[str, str]:
     """Parse ``key=value`` pairs; values are text."""
-    texts = {}
+    values = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key.isidentifier():
             raise click.BadParameter(f"{pair!r} is not key=value")
-        texts[key] = text
-    return texts
+        values[key] = text
+    return values
 
 
 def _dimension(_: click.Context, __: click.Parameter, text: str | None) -> str | int | None:

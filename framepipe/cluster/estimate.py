@@ -238,7 +238,7 @@ def _try(
     engine, times = choose(replace(draw, workers=1)), _Times(control)
     paths = [Path(os.path.abspath(path)) for path in outputs]
     with tempfile.TemporaryDirectory(prefix="framepipe-plan-") as folder:
-        with opened_job(request, folder, engine, scene_options.seed, control.stop) as (job, store):
+        with opened_job(request, folder, engine, scene_options.seed, control) as (job, store):
             refuse_growing(job)
             check_before_drawing(paths, job, encode, timing)
             sample, total = _sample(job), len(job.frames)

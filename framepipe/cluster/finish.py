@@ -20,6 +20,7 @@ from framepipe.movie.api import assemble_several
 from framepipe.movie.check import verified_fingerprints
 from framepipe.movie.cleanup import delete_frames
 from framepipe.options import EncodeOptions, options_of
+from framepipe.store.checked import frames_in_reports
 from framepipe.store.store import Store
 from framepipe.timeline import Timing
 
@@ -157,7 +158,9 @@ def _left(submission: Submission, folder: JobFolder, store: Store) -> _Left:
         frames: dict[int, tuple[int, ...]] = dict.fromkeys(submission.sent, ())
         done = 0
     else:
-        status = store.scan(record.refreshed(), deep=True, before=record)
+        now = record.refreshed(store.file_digests())
+        memory = frames_in_reports(store, now)
+        status = store.scan(now, deep=True, before=record, memory=memory, keeps_states=False)
         usable = {*status.done, *(status.stale if submission.options.get("stale") == "keep" else ())}
         missing: dict[int, list[int]] = {}
         for at, number in enumerate(status.numbers):

@@ -8,7 +8,7 @@ import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from framepipe.core.progress_bar import controlled
 from framepipe.core.summary import Summary, short_path
 from framepipe.errors import RenderError, StoreError, UsageError
 from framepipe.formats import format_of
+from framepipe.job.contents import FileDigests
 from framepipe.options import (
     DrawKeywords,
     DrawOptions,
@@ -141,6 +142,7 @@ class _Look:
     numbers: Sequence[int] | None
     pending: frozenset[int] | None
     metadata: Mapping[str, str]
+    digests: FileDigests = field(default_factory=FileDigests)
 
     def tasks(self, count: int) -> int:
         """Return how many shards there are: not more than frames."""
@@ -263,6 +265,7 @@ def submit(
         if dry_run:
             return report
         report = replace(report, jobs=begin(submission, folder))
+        Store(look.store).remember_files(look.digests)  # before a task has started, and reads a large input
         return replace(report, text=_wait(look.store, control)) if wait else report
 
 
@@ -339,12 +342,13 @@ def _look(
             raise UsageError("no store: with --no-load and --command, name it by --store")
         return _Look(Store(store_of(request, store)).path, None, None, {})
     engine = choose(draw)
-    with opened_job(request, store, engine, keywords.get("seed"), control.stop) as (job, where):
+    with opened_job(request, store, engine, keywords.get("seed"), control) as (job, where):
         if encode.labels == VALUE and not job.frames.are_numbers:
             raise UsageError("labels 'value': the store keeps no values; give labels as a file")
         check_before_drawing(outputs, job, encode, timing, with_tools=cluster.setup is None)
         pending = pending_frames(job, where, engine, draw, control=control)
-        return _Look(where.path, job.frames.numbers, frozenset(pending), dict(job.metadata or {}))
+        metadata = dict(job.metadata or {})
+        return _Look(where.path, job.frames.numbers, frozenset(pending), metadata, job.digests)
 
 
 def _encoding_tasks(look: _Look, outputs: Sequence[Path], tasks: int) -> int:

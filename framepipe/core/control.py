@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from framepipe.errors import Interrupted
 
-Stage = Literal["draw", "encode", "verify"]
+Stage = Literal["read", "draw", "encode", "verify"]
 _REAPED_S = 2.0
 
 #: Seconds without progress after which a program is killed.
@@ -27,16 +27,16 @@ class Progress:
 
     Attributes
     ----------
-    stage : {"draw", "encode", "verify"}
-        What is being done.
+    stage : {"read", "draw", "encode", "verify"}
+        What is being done. "read": a large input file is read once.
     done : int
-        Frames of this stage so far, the failed ones too.
+        Frames of this stage so far, the failed ones too; of "read", megabytes.
     total : int or None
-        All of its frames; None while their number is not known.
+        All of its frames or megabytes; None while their number is not known.
     failed : int
         Frames that could not be drawn so far.
     label : str
-        The store's or the movie's name.
+        The store's, the movie's or the input file's name.
     news : str
         Text about what has just happened, as the traceback of a frame that failed; may be empty.
     """

@@ -44,6 +44,11 @@ _ATTEMPTS = 3
 #: Transient errors of network file systems: nfs(5), open(2).
 _TRANSIENT = {errno.ESTALE, errno.EINTR, errno.EAGAIN, errno.ETIMEDOUT, errno.EIO}
 _FOREIGN_AGE_S = 3600.0
+#: Two changes within this time can leave the same times of a file (FAT: 2 s); git calls such files "racily
+#: clean".
+RACY_NS = 2_000_000_000
+#: What changes with a file: its size, its times of modification and of change in ns, its inode.
+Version = tuple[int, int, int, int]
 
 
 def temporary_beside(path: Path) -> Path:
@@ -115,6 +120,16 @@ def _write_synced(path: Path, data: bytes, mode: int = 0o666) -> None:
             os.close(descriptor)
         raise
     os.close(descriptor)  # NFS may report a failed write only here
+
+
+def version_of(state: os.stat_result) -> Version:
+    """Return the version of a file."""
+    return (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+
+
+def is_settled(version: Version, at_ns: int) -> bool:
+    """True if a file was old enough at ``at_ns`` (since 1970) that each later change shows in its version."""
+    return max(version[1:3]) + RACY_NS < at_ns
 
 
 def kind_of(path: Path) -> str:

@@ -8,6 +8,7 @@ a file are enough to check it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import struct
@@ -16,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from framepipe.core import files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +70,10 @@ class PngInfo:
     identity : tuple of int
         The size and the checksum of the last pixels: they change with the pixels, and are equal
         if the same frame is drawn again.
+    version : tuple of int or None
+        The version of the file that was read, see `files.version_of`; None for bytes.
+    sha256 : bytes
+        Of the whole file, if all of it was read from the disk.
     """
 
     damage: str = ""
@@ -77,6 +84,8 @@ class PngInfo:
     background: tuple[int, int, int] | None = None
     size_bytes: int = 0
     identity: tuple[int, int] = field(default=(0, 0), compare=False)
+    version: files.Version | None = field(default=None, compare=False)
+    sha256: bytes = field(default=b"", compare=False)
 
 
 def encode(
@@ -248,11 +257,12 @@ def _look(descriptor: int, deep: bool) -> PngInfo:
     size = state.st_size
     data = os.pread(descriptor, _HEAD, 0)
     tail = data[-_TAIL:] if len(data) == size else os.pread(descriptor, _TAIL, max(0, size - _TAIL))
-    info = _judge(data, tail, size, False)
+    info, sha256 = _judge(data, tail, size, False), b""
     if deep and not info.damage:  # only now: a damaged file may have any size
-        info = _judge(data + _read_rest(descriptor, len(data), size), tail, size, True)
+        data += _read_rest(descriptor, len(data), size)
+        info, sha256 = _judge(data, tail, size, True), hashlib.sha256(data).digest()
     checksum = int.from_bytes(tail[: -len(_END)], "big")
-    return replace(info, identity=(size, checksum))
+    return replace(info, identity=(size, checksum), version=files.version_of(state), sha256=sha256)
 
 
 def _read_rest(descriptor: int, at: int, size: int) -> bytes:

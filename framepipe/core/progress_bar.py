@@ -14,7 +14,8 @@ from framepipe.core.allocation import array_task
 from framepipe.core.control import Control, Progress, ProgressCallback, Stop
 from framepipe.errors import UsageError
 
-_WORDS = {"draw": "drawing", "encode": "encoding", "verify": "verifying"}
+_WORDS = {"read": "reading", "draw": "drawing", "encode": "encoding", "verify": "verifying"}
+_UNITS = {"read": "MB", "draw": "frames", "encode": "frames", "verify": "movies"}
 _LINE_EVERY_S = 30.0
 
 
@@ -115,7 +116,7 @@ class ProgressBar:
                 total=progress.total,
                 initial=progress.done,
                 file=self._file,
-                unit="frame" if progress.stage != "verify" else "movie",
+                unit=_UNITS[progress.stage].removesuffix("s"),
                 dynamic_ncols=True,
             )
         if progress.failed:
@@ -141,9 +142,10 @@ class ProgressBar:
         self._last_line = float("inf") if is_complete else now
         steps, elapsed_s = progress.done - self._first, max(now - self._start, 1e-6)
         of = "" if total is None else f"/{total}"
-        text = f"{_stamp()} {_WORDS[progress.stage]} {progress.label}: {progress.done}{of} frames"
+        unit = _UNITS[progress.stage]
+        text = f"{_stamp()} {_WORDS[progress.stage]} {progress.label}: {progress.done}{of} {unit}"
         if steps:
-            text += f", {steps / elapsed_s:.3g} frames/s"
+            text += f", {steps / elapsed_s:.3g} {unit}/s"
             if total is not None and not is_complete:
                 remaining_s = (total - progress.done) * elapsed_s / steps
                 text += f", {_text_bar().format_interval(remaining_s)} left"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from framepipe.core import files
@@ -25,7 +25,7 @@ from framepipe.formats.recipe import WHITE
 from framepipe.formats.video.format import Video
 from framepipe.verification import Check, Expected, VerifyReport
 
-__all__ = ["FORMATS", "WHITE", "Format", "format_of", "in_cell", "measure", "targets"]
+__all__ = ["FORMATS", "WHITE", "Format", "format_of", "in_cell", "measure", "measure_joined", "targets"]
 
 FORMATS: dict[str, Format] = {
     each.suffix: each
@@ -84,6 +84,19 @@ def measure(
         With a failed check if the file cannot be read at all; damage is never an exception.
     """
     checks = FORMATS[expected.format].checks(movie, expected, tool, control, work)
+    return VerifyReport(movie, (*checks, *_file_size(movie, expected)))
+
+
+def measure_joined(
+    movie: Path,
+    expected: Expected,
+    hashes: Sequence[Sequence[str]],
+    tool: Tool,
+    control: Control,
+    work: Path,
+) -> VerifyReport:
+    """Verify a movie joined from segments that were verified; see `Format.joined_checks`."""
+    checks = FORMATS[expected.format].joined_checks(movie, expected, hashes, tool, control, work)
     return VerifyReport(movie, (*checks, *_file_size(movie, expected)))
 
 

@@ -130,6 +130,14 @@ class Format(ABC):
             It does not support what is requested.
         """
 
+    def segment_frames(self, timeline: Timeline) -> list[tuple[int, ...]]:
+        """Return the frames that each segment is encoded from; none if the movie is encoded in one go."""
+        return []
+
+    def needs_all_frames(self, encode: EncodeOptions) -> bool:
+        """True if frames of other segments decide how a segment is encoded too."""
+        return False
+
     def notes(self, timeline: Timeline, shape: Shape, encode: EncodeOptions) -> list[str]:
         """Return notes for the user on what the format does to the movie."""
         return []
@@ -203,6 +211,35 @@ class Format(ABC):
         self, movie: Path, expected: Expected, tool: Tool | None, control: Control, work: Path | None
     ) -> Iterator[Check]:
         """Yield the checks of a file; see `framepipe.formats.measure`."""
+
+    @property
+    def checks_segments(self) -> bool:
+        """True if segments can be verified one by one, by `picture_hashes` and `joined_checks`."""
+        return False
+
+    def picture_hashes(
+        self, movie: Path, expected: Expected, tool: Tool, control: Control, work: Path
+    ) -> list[str]:
+        """Return a hash of each picture as it is decoded.
+
+        Raises
+        ------
+        EncoderFailed
+            Decoding reports an error.
+        """
+        raise NotImplementedError
+
+    def joined_checks(
+        self,
+        movie: Path,
+        expected: Expected,
+        hashes: Sequence[Sequence[str]],
+        tool: Tool,
+        control: Control,
+        work: Path,
+    ) -> Iterator[Check]:
+        """Yield the checks of a movie joined from verified segments, whose pictures have ``hashes``."""
+        raise NotImplementedError
 
     # the finished file
 

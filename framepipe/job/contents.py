@@ -8,18 +8,20 @@ import importlib.util
 import os
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from framepipe.core import files
 from framepipe.job.fingerprint import digest_source
 
-#: Two changes within this time can leave the same modification time (FAT: 2 s); git calls such files
-#: "racily clean".
-_RACY_NS = 2_000_000_000
 _BLOCK = 1 << 20
 _TRIES = 4
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+def _ignore(_: int) -> None:
+    """Ignore how many bytes were read."""
 
 
 class FileDigests:
@@ -36,7 +38,20 @@ class FileDigests:
         self._entries = {path: list(entry) for path, entry in entries.items() if _is_entry(entry)}
         self._used: set[str] = set()
 
-    def of(self, path: str | os.PathLike[str], *, source: bool | None = None) -> str:
+    @classmethod
+    def used(cls, remembered: Mapping[str, Any]) -> FileDigests:
+        """Return the digests that another process has used and remembered."""
+        digests = cls()
+        digests.learn(remembered)
+        return digests
+
+    def of(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        source: bool | None = None,
+        on_bytes: Callable[[int], None] = _ignore,
+    ) -> str:
         """Return the digest of a file.
 
         Parameters
@@ -45,6 +60,8 @@ class FileDigests:
             A file, or a folder, which counts by the names and contents of all files below it.
         source : bool, optional
             Digest as Python source: comments and white space do not count. Default: for ``.py`` files.
+        on_bytes : callable
+            Called with how many bytes more have been read of a file, if it has to be read.
 
         Returns
         -------
@@ -57,13 +74,22 @@ class FileDigests:
             state = Path(place).stat()
             if stat.S_ISDIR(state.st_mode):
                 return self._of_folder(place)
-            return self._of_file(place, place.endswith(".py") if source is None else source)
+            return self._of_file(place, place.endswith(".py") if source is None else source, on_bytes)
         except OSError as error:
             return "absent" if error.errno in _ABSENT else "unreadable"
 
     def of_all(self, paths: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
         """Return the digest of each file, by its path as passed."""
         return {os.fspath(path): self.of(path) for path in paths}
+
+    def knows(self, path: str | os.PathLike[str]) -> bool:
+        """True if a file need not be read to return the digest of its bytes."""
+        place = os.path.abspath(path)
+        entry = self._entries.get(place)
+        try:
+            return entry is not None and entry[:-1] == [*_identity(Path(place).stat()), "bytes"]
+        except OSError:
+            return False
 
     def entries(self) -> dict[str, list[Any]]:
         """Return all remembered entries, used or not, for another process."""
@@ -80,7 +106,7 @@ class FileDigests:
         """Return the entries of the files passed to `of`, for the next run; they can be stored as JSON."""
         return {path: self._entries[path] for path in sorted(self._used) if path in self._entries}
 
-    def _of_file(self, path: str, source: bool) -> str:
+    def _of_file(self, path: str, source: bool, on_bytes: Callable[[int], None] = _ignore) -> str:
         kind = "source" if source else "bytes"
         self._used.add(path)
         for _ in range(_TRIES):
@@ -92,10 +118,10 @@ class FileDigests:
             if earlier is not None and earlier[:-1] == entry:
                 return str(earlier[-1])
             began = time.time_ns()
-            digest = _digest(path, state, source)
+            digest = _digest(path, state, source, on_bytes)
             if digest is not None:
                 self._entries.pop(path, None)
-                if state.st_mtime_ns + _RACY_NS < began:
+                if state.st_mtime_ns + files.RACY_NS < began:
                     self._entries[path] = [*entry, digest]
                 return digest
         return f"changing at {time.time_ns()}"
@@ -124,7 +150,7 @@ def _identity(state: os.stat_result) -> list[int]:
     return [state.st_size, state.st_mtime_ns, state.st_ino]
 
 
-def _digest(path: str, before: os.stat_result, source: bool) -> str | None:
+def _digest(path: str, before: os.stat_result, source: bool, on_bytes: Callable[[int], None]) -> str | None:
     """Digest the file that ``before`` describes; None if it is another file now, or changed meanwhile."""
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     # O_NONBLOCK: a FIFO may have replaced the file since os.stat
@@ -139,6 +165,7 @@ def _digest(path: str, before: os.stat_result, source: bool) -> str | None:
                 text += block
             else:
                 sha.update(block)
+            on_bytes(len(block))
         same = _identity(os.fstat(number)) == _identity(Path(path).stat()) == _identity(before)
     if not same:
         return None

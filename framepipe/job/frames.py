@@ -282,7 +282,7 @@ class Digested:
         return {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class KnownDigest(Digested):
     """Stands for a value by its digest: the value is elsewhere, or need not be hashed again."""
 

@@ -99,8 +99,9 @@ class Job:
         The scene's own metadata for its movie.
     notes : tuple of str
         Notes for the user on how the script was run.
-    remembered : dict
-        Digests of files, remembered while loading, see `FileDigests`.
+    digests : FileDigests
+        Of the inputs, and of files that loading the scene has read: those that are known already, and those
+        that were computed for this job.
     films : int
         The number of films that the script makes, of which this is one.
     """
@@ -117,7 +118,7 @@ class Job:
     labels: tuple[str, ...] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    remembered: Mapping[str, Any] = field(default_factory=dict)
+    digests: FileDigests = field(default_factory=FileDigests)
     films: int = 1
 
     def close(self) -> None:
@@ -145,7 +146,7 @@ class Job:
         details: dict[str, Mapping[str, str]] = {
             "scene": {self.scene.name: self.scene.code_digest()},
             "source": used_source_digests(sources, roots),
-            "inputs": input_digests(self.inputs, evidence.digests if evidence else None),
+            "inputs": input_digests(self.inputs, evidence.digests if evidence else self.digests),
             "data": dict(self.scene.data()),
             "style": dict(self.scene.style()),
             "packages": versions,
@@ -185,10 +186,12 @@ class ValueDigests(Mapping[int, Any]):
     """The frames' values by number, each as a `KnownDigest`, computed once, before the value may change."""
 
     def __init__(self, frames: Frames) -> None:
-        self._values = frames.by_number()
+        self._values, self._are_numbers = frames.by_number(), frames.are_numbers
         self._digests: dict[int, Any] = {}
 
     def __getitem__(self, number: int) -> Any:
+        if self._are_numbers:  # they do not change, and a million digests take 300 MB
+            return KnownDigest(digest_value(self._values[number]))
         if number not in self._digests:
             value = self._values[number]
             if value is UNKNOWN:

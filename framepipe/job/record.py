@@ -224,12 +224,10 @@ class JobRecord:
         details = {**before.details}
         return replace(self, parts=parts, details=details, scheme=before.scheme, seed=None)
 
-    def _fields(self) -> dict[str, Any]:
-        return {_KEYS.get(name, name): getattr(self, name) for name in self.__dataclass_fields__}
-
     def to_json(self) -> bytes:
         """Encode as ``job.json``, signed with this account's key if it has one."""
-        data: dict[str, Any] = {"framepipe_job": SCHEMA, **self._fields()}
+        data: dict[str, Any] = {"framepipe_job": SCHEMA}
+        data |= {_KEYS.get(name, name): getattr(self, name) for name in self.__dataclass_fields__}
         data["canvas"] = self.canvas.to_dict()
         data["numbers"] = _pack(self.numbers) if self.numbers else []
         data["seal"] = signing.sign(data)

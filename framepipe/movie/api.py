@@ -11,11 +11,12 @@ from framepipe.core.control import ProgressCallback, Stop
 from framepipe.core.progress_bar import controlled
 from framepipe.formats import format_of
 from framepipe.job.shards import parse_shard
-from framepipe.movie.build import carry_out, ignore_frames, jobs_of, segments_of, work_folder
+from framepipe.movie.build import carry_out, ignore_frames, jobs_of, reports_of, segments_of, work_folder
 from framepipe.movie.encode import prepare
 from framepipe.movie.plan import HasStore, open_store, plan_assembly, scan_store
 from framepipe.movie.probe import tool_for_recipe
 from framepipe.movie.result import Movie, ShareReport
+from framepipe.movie.share import plan_share
 from framepipe.options import EncodeKeywords, EncodeOptions, UseKeywords, UseOptions, split, takes
 from framepipe.store.store import Store
 from framepipe.timeline import Timing, TimingKeywords
@@ -131,15 +132,13 @@ def encode_share(
     UsageError, IncompleteStore, ToolMissing, EncoderFailed, Interrupted
         Finished segments stay in the store.
     """
-    k, n = parse_shard(shard)
     timing, encode, use = split(options, Timing, EncodeOptions, UseOptions, verb="assemble")
-    plan = plan_assembly(store, output, timing, encode, use)
+    plan, own_positions = plan_share(store, output, parse_shard(shard), timing, encode, use)
     recipe = plan.recipe
     if not recipe.cache_segments:
         return ShareReport(plan.output, 0, (), 0)
     total = len(recipe.segments)
     tool = tool_for_recipe(recipe, encode)
-    own_positions = range(k - 1, total, n)
     frames = sum(len(recipe.segments[at].numbers) for at in own_positions)
     with controlled(progress, stop) as control, work_folder(plan) as folder:
         prepare(recipe, tool, folder, ignore_frames, encode.idle_timeout_s, control)
@@ -150,5 +149,6 @@ def encode_share(
             jobs_of(workers),
             lambda done: control.tell("encode", done, frames, label=plan.output.name),
         )
+        encoding.reports = reports_of(plan, encoding, tool, folder)
         encoding.run(control, own_positions)
     return ShareReport(plan.output, total, tuple(own_positions), len(encoding.cached))

@@ -14,8 +14,8 @@ from typing import Any
 from framepipe.core import files
 from framepipe.core.control import NO_CONTROL, Control
 from framepipe.core.process import Tool
-from framepipe.errors import EncoderFailed, StoreError, UsageError, VerificationFailed
-from framepipe.formats import measure
+from framepipe.errors import EncoderFailed, IncompleteStore, StoreError, UsageError, VerificationFailed
+from framepipe.formats import measure, measure_joined
 from framepipe.formats.frame_input import FRAMES
 from framepipe.formats.gif import gifsicle
 from framepipe.job.fingerprint import digest_file
@@ -23,6 +23,7 @@ from framepipe.movie.encode import prepare, run_recipe
 from framepipe.movie.plan import Assembly
 from framepipe.movie.probe import optimizer, tool_for_recipe
 from framepipe.movie.result import Movie
+from framepipe.movie.segment_reports import SegmentReports
 from framepipe.movie.segments import Encoding, join, keys, usual_jobs
 from framepipe.store.segment_cache import SegmentCache
 from framepipe.store.store import Store
@@ -48,13 +49,20 @@ def jobs_of(workers: int | None) -> int:
 def segments_of(
     plan: Assembly, tool: Tool, folder: Path, jobs: int, on_frame: Callable[[int], None]
 ) -> Encoding:
-    """Prepare the encoding of a plan's segments."""
+    """Prepare the encoding of a plan's segments; those of a movie so far are not kept."""
     recipe = plan.recipe
-    cache = SegmentCache(plan.store) if recipe.cache_segments else None
+    cache = SegmentCache(plan.store) if recipe.cache_segments and not plan.is_partial else None
     cache_keys = keys(recipe, tool, folder, plan.frame_states)
     return Encoding(
         recipe, tool, folder, cache, cache_keys, jobs, plan.expected.options.idle_timeout_s, on_frame
     )
+
+
+def reports_of(plan: Assembly, encoding: Encoding, tool: Tool, folder: Path) -> SegmentReports | None:
+    """Return the reports of a plan's segments, if these can be verified one by one."""
+    if encoding.cache is None or not plan.format.checks_segments:
+        return None
+    return SegmentReports(plan, tool, folder, encoding.cache)
 
 
 def carry_out(
@@ -77,7 +85,11 @@ def carry_out(
         encoded = time.perf_counter()
         movie_path = folder / plan.recipe.output
         control.tell("verify", 0, 1, label=label)
-        report, notes = _verify(plan, tool, shrinker, movie_path, control)
+        try:
+            report, notes = _verify(plan, tool, shrinker, movie_path, encoding, control)
+        except IncompleteStore:  # a frame cannot be read, which could be when the plan was made
+            _require_unchanged(plan, VerifyReport(plan.output, ()))
+            raise
         _require_passed(plan, report, movie_path, encoding)
         report = VerifyReport(plan.output, report.checks)
         control.tell("verify", 1, 1, label=label)
@@ -85,11 +97,13 @@ def carry_out(
         movie = replace(movie, encode_s=encoded - began, verify_s=time.perf_counter() - encoded)
         digest = digest_file(movie_path)
         plan.format.publish(movie_path, plan.output)
-    stems = [key.stem for key in encoding.keys] if encoding and encoding.cache else []
+    if plan.is_partial:
+        return movie
+    stems = [key.stem for key in encoding.keys.values()] if encoding and encoding.cache else []
     with contextlib.suppress(StoreError):  # a convenience: the movie exists without it
         plan.store.note_movie(plan.output, {**_facts(plan, movie, digest), "segments": stems})
     if encoding and encoding.cache:
-        encoding.cache.prune(encoding.keys, _used_by_movies(plan.store))
+        encoding.cache.prune(encoding.keys.values(), _used_by_movies(plan.store))
     return movie
 
 
@@ -116,16 +130,31 @@ def _encode(
         return None
     prepare(recipe, tool, folder, ignore_frames, idle_timeout_s, control)
     encoding = segments_of(plan, tool, folder, jobs, on_frame)
+    reports = reports_of(plan, encoding, tool, folder)
+    if reports and reports.exist_for(
+        encoding.keys.values()
+    ):  # of tasks; what is left is verified as they did
+        encoding.reports = reports  # what is left is verified as tasks did
     encoding.run(control)
     join(recipe, tool, folder, idle_timeout_s, control)
     return encoding
 
 
 def _verify(
-    plan: Assembly, tool: Tool, shrinker: Tool | None, movie_path: Path, control: Control
+    plan: Assembly,
+    tool: Tool,
+    shrinker: Tool | None,
+    movie_path: Path,
+    encoding: Encoding | None,
+    control: Control,
 ) -> tuple[VerifyReport, list[str]]:
     """Optimise the movie if requested, then verify it; returns the report and notes."""
-    notes = []
+    notes: list[str] = []
+    if encoding and encoding.reports:
+        hashes = [encoding.hashes[at] for at in range(len(plan.recipe.segments))]
+        joined = measure_joined(movie_path, plan.expected, hashes, tool, control, movie_path.parent)
+        if joined.passed:  # else the frames themselves decide
+            return joined, notes
     if shrinker:
         report, note = _optimise(plan, shrinker, movie_path, control)
         notes.append(note)
@@ -193,15 +222,11 @@ def work_folder(plan: Assembly) -> Iterator[Path]:
 def _require_passed(
     plan: Assembly, report: VerifyReport, movie_path: Path, encoding: Encoding | None
 ) -> None:
-    if plan.store.look(plan.frame_states) != plan.frame_states:
-        raise VerificationFailed(
-            f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
-            report=report,
-        )
+    _require_unchanged(plan, report)
     if report.passed:
         return
     if encoding and encoding.cache:
-        encoding.cache.drop(encoding.keys)  # one of them may be the reason
+        encoding.cache.drop(encoding.keys.values())  # one of them may be the reason
     rejected = plan.output.with_name(f"{plan.output.stem}.rejected{plan.output.suffix}")
     hint = ""
     with contextlib.suppress(OSError):
@@ -212,6 +237,14 @@ def _require_passed(
         f"{report.table()}",
         report=report,
     )
+
+
+def _require_unchanged(plan: Assembly, report: VerifyReport) -> None:
+    if plan.store.changed(plan.frame_states):
+        raise VerificationFailed(
+            f"frames in {plan.store.path} changed while {plan.output.name} was built: run it again",
+            report=report,
+        )
 
 
 def _movie(plan: Assembly, tool: Tool, report: VerifyReport, movie_path: Path, notes: list[str]) -> Movie:
@@ -227,6 +260,7 @@ def _movie(plan: Assembly, tool: Tool, report: VerifyReport, movie_path: Path, n
         size_bytes=plan.format.size_bytes(movie_path),
         report=report,
         notes=(*plan.notes, *tool.notes, *notes),
+        so_far=(plan.drawn, plan.requested) if plan.is_partial else None,
     )
 
 

@@ -18,6 +18,7 @@ from framepipe.formats.recipe import MovieSpec, Recipe
 from framepipe.job.frames import format_range
 from framepipe.job.record import JobRecord
 from framepipe.options import EncodeOptions, UseOptions
+from framepipe.store.checked import frames_in_reports
 from framepipe.store.status import FrameState, StoreStatus
 from framepipe.store.store import Store
 from framepipe.timeline import Timing
@@ -44,9 +45,15 @@ class Assembly:
     expected : Expected
     notes : tuple of str
     frame_states : dict of int to FrameState
-        The frames as they were when it was planned.
+        The frames as they were when it was planned; for a share of the movie, its own only.
     timing : Timing
         The options of the timeline.
+    record : JobRecord or None
+        The job as it was when its frames were looked at.
+    drawn, requested : int
+        Number of frames that are there, and that the movie is to have in the end.
+    is_partial : bool
+        The movie so far, of which nothing is kept for later.
     """
 
     store: Store
@@ -56,6 +63,10 @@ class Assembly:
     notes: tuple[str, ...]
     frame_states: Mapping[int, FrameState]
     timing: Timing
+    record: JobRecord | None = None
+    drawn: int = 0
+    requested: int = 0
+    is_partial: bool = False
 
     @property
     def format(self) -> Format:
@@ -112,7 +123,8 @@ def plan_assembly(
     Parameters
     ----------
     record, status : JobRecord and StoreStatus, optional
-        The job and a deep scan of its frames, if they were just scanned. Default: see `scan_store`.
+        The job and a deep scan of its frames, if they were just scanned. Default: see `scan_store`. A scan of
+        some frames says that the others are done, and has no states of them.
     jobs : int
         Encoders that will run at once.
     """
@@ -126,13 +138,15 @@ def plan_assembly(
         raise IncompleteStore(f"{where.path} has no frame that can be used", status=status)
     timing, use = (timing or Timing()).with_file_read(), use or UseOptions()
     requested = timing.timeline(status.numbers, record.fps)
-    substitutes, notes = _substitutes(status, requested.numbers, use.missing, use.stale)
+    substitutes, notes = _substitutes(status, requested.numbers, use)
     timeline = timing.timeline(status.numbers, record.fps, substitutes)
     numbers = timeline.numbers
+    known = status.frame_states
+    frame_states = {number: known[number] for number in dict.fromkeys(numbers) if number in known}
     if status.shape and not status.stale:
         shape, background = status.shape, status.background or WHITE
     else:
-        shape, background = common_shape(where, numbers)
+        shape, background = common_shape(where, [*frame_states])
     targets.check(options, format_, timeline, shape)
     are_numbers = record.values_are_numbers
     options = format_.resolve_labels(
@@ -146,40 +160,69 @@ def plan_assembly(
     notes += format_.notes(timeline, shape, options)
     exact = palette is not None and palette.exact
     expected = format_.expected(timeline, sources, shape, background, options, exact)
-    frame_states = {number: status.frame_states[number] for number in dict.fromkeys(numbers)}
-    return Assembly(where, path, recipe, expected, tuple(notes), frame_states, timing)
+    digests = {where.frame_path(number): state.sha256 for number, state in frame_states.items()}
+    expected = replace(expected, digests={path: each for path, each in digests.items() if each})
+    drawn = sum(number == shown for number, shown in substitutes.items())
+    return Assembly(
+        *(where, path, recipe, expected, tuple(notes), frame_states, timing, record),
+        drawn=drawn,
+        requested=len(substitutes),
+        is_partial=use.so_far and drawn < len(substitutes),
+    )
 
 
-def scan_store(store: Store) -> tuple[JobRecord, StoreStatus]:
-    """Return the job as its sources are now, and the state of its frames, checked to the last byte."""
+def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobRecord, StoreStatus]:
+    """Return the job as its sources are now, and the state of its frames, checked to the last byte.
+
+    Frames that were checked when a segment of a movie was verified are not opened again.
+
+    Parameters
+    ----------
+    store : Store
+    numbers : sequence of int, optional
+        Look at these only: the status then says that the others are done, and has no states of them.
+    """
     before, _ = store.read_job()
-    record = before.refreshed()
-    return record, store.scan(record, deep=True, before=before)
+    record = before.refreshed(store.file_digests())
+    memory = frames_in_reports(store, record) if numbers is None else None
+    status = store.scan(record, numbers=numbers, deep=True, before=before, memory=memory)
+    if numbers is None:
+        return record, status
+    undone = {*status.missing, *status.broken, *status.stale}
+    return record, replace(status, done=tuple(each for each in status.numbers if each not in undone))
 
 
 def _substitutes(
-    status: StoreStatus, requested: Sequence[int], missing: str, stale: str
+    status: StoreStatus, requested: Sequence[int], use: UseOptions
 ) -> tuple[Mapping[int, int | None], list[str]]:
     """Return the frame to show for each requested one, None to omit it; and notes."""
+    missing = "hold" if use.so_far and use.missing == "error" else use.missing
     requested_set = set(requested)
     planned = [number for number in status.numbers if number in requested_set]
-    good = {*status.done, *(status.stale if stale == "keep" else ())}
+    good = {*status.done, *(status.stale if use.stale == "keep" else ())}
     bad = [number for number in planned if number not in good]
     unusable = [number for number in bad if missing == "error" or number in status.stale]
     if unusable:
         raise IncompleteStore(_incomplete(status, missing), status=status)
-    stale_count = len({*planned} & {*status.stale})
-    notes = [f"{stale_count} stale frames were used"] if stale_count else []
-    if bad:
-        what = "neighbouring frame held" if missing == "hold" else "left out"
-        notes.append(f"frames {format_range(bad)} are missing: {what}")
+    usable = [at for at, number in enumerate(planned) if number in good]
+    if not usable:
+        raise IncompleteStore(f"{status.path} has no frame that can be used", status=status)
+    end = usable[-1] + 1 if use.so_far else len(planned)
+    last = planned[usable[0]]
     substitutes: dict[int, int | None] = {}
-    last = next((number for number in planned if number in good), None)
-    for number in planned:
+    for number in planned[:end]:
         last = number if number in good else last
         substitutes[number] = number if number in good else last if missing == "hold" else None
-    if last is None:
-        raise IncompleteStore(f"{status.path} has no frame that can be used", status=status)
+    substitutes |= dict.fromkeys(planned[end:])
+    stale_count = len({*planned} & {*status.stale})
+    notes = [f"{stale_count} stale frames were used"] if stale_count else []
+    what = "neighbouring frame held" if missing == "hold" else "left out"
+    if bad and use.so_far:
+        notes.append(
+            f"{len(bad)} frames are not drawn yet: it ends with frame {planned[end - 1]}, gaps: {what}"
+        )
+    elif bad:
+        notes.append(f"frames {format_range(bad)} are missing: {what}")
     return substitutes, notes
 
 

@@ -34,6 +34,8 @@ class Movie(Summary):
         Notes for the user: rounded times, missing frames, rejected tools.
     encode_s, verify_s : float
         Seconds on the clock.
+    so_far : tuple of int, or None
+        Of a movie so far: the number of frames that were drawn, and of those that it is to have.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Movie(Summary):
     notes: tuple[str, ...] = ()
     encode_s: float = 0.0
     verify_s: float = 0.0
+    so_far: tuple[int, int] | None = None
 
     def timings(self) -> str:
         """Where the time went, in a line."""
@@ -55,7 +58,8 @@ class Movie(Summary):
 
     def summary(self) -> str:
         """See `Summary`."""
-        return "\n".join([*self._head(), f"  verified: {self.report.verdict()}"])
+        label = "verified" if self.so_far is None else "not whole; what it shows is verified"
+        return "\n".join([*self._head(), f"  {label}: {self.report.verdict()}"])
 
     def details(self) -> str:
         """See `Summary`."""
@@ -67,7 +71,10 @@ class Movie(Summary):
             f"{self.width}x{self.height}, {size_text(self.size_bytes)}, "
             f"by {self.encoder.name} {self.encoder.version}"
         )
-        return [head, *(f"  note: {note}" for note in self.notes)]
+        notes = [f"  note: {note}" for note in self.notes]
+        if self.so_far is not None:
+            notes.insert(0, f"  so far: {self.so_far[0]} of {self.so_far[1]} frames are drawn")
+        return [head, *notes]
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Return the movie for Jupyter's display."""
@@ -89,6 +96,7 @@ class Movie(Summary):
             "encode_s": round(self.encode_s, 3),
             "verify_s": round(self.verify_s, 3),
             "verified": self.report.to_dict(),
+            "so_far": None if self.so_far is None else dict(zip(("drawn", "frames"), self.so_far)),
         }
 
 

@@ -22,6 +22,7 @@ from framepipe.formats.frame_input import SAME
 from framepipe.formats.gif import container
 from framepipe.formats.recipe import PALETTE, Recipe, Segment
 from framepipe.job.fingerprint import digest_file
+from framepipe.movie.segment_reports import SegmentReports
 from framepipe.store.segment_cache import Key, SegmentCache
 from framepipe.store.status import FrameState
 
@@ -39,8 +40,8 @@ def threads_each(jobs: int) -> int:
     return -(-usable_cpus() // jobs)
 
 
-def keys(recipe: Recipe, tool: Tool, folder: Path, frame_states: Mapping[int, FrameState]) -> list[Key]:
-    """Return the cache key of each segment: its command, the encoder's version, the palette, its frames.
+def keys(recipe: Recipe, tool: Tool, folder: Path, frame_states: Mapping[int, FrameState]) -> dict[int, Key]:
+    """Return the cache keys of segments: their command, the encoder's version, the palette, their frames.
 
     Parameters
     ----------
@@ -50,6 +51,11 @@ def keys(recipe: Recipe, tool: Tool, folder: Path, frame_states: Mapping[int, Fr
         The work folder, with the palette if there is one.
     frame_states : mapping of int to FrameState
         The state of each frame, by number.
+
+    Returns
+    -------
+    dict of int to Key
+        By position; without segments of which a frame's state is not known.
     """
     palette = folder / PALETTE
     command = recipe.segments[0].step.args  # those of the others differ in names, and in a last delay
@@ -58,13 +64,15 @@ def keys(recipe: Recipe, tool: Tool, folder: Path, frame_states: Mapping[int, Fr
     settings += [digest_file(palette)] if palette.exists() else []
     settings_digest = _digest(settings)
     suffix = Path(recipe.output).suffix
-    cache_keys = []
-    for segment in recipe.segments:
+    cache_keys = {}
+    for at, segment in enumerate(recipe.segments):
+        if not all(number in frame_states for number in segment.numbers):
+            continue
         frames = [
             [frame_states[number].fingerprint, *frame_states[number].identity] for number in segment.numbers
         ]
         # GIF: the first segment has no frame of the one before
-        cache_keys.append(Key(settings_digest, _digest([segment is recipe.segments[0], frames]), suffix))
+        cache_keys[at] = Key(settings_digest, _digest([at == 0, frames]), suffix)
     return cache_keys
 
 
@@ -94,7 +102,8 @@ class Encoding:
         The work folder: lists are read from it, segments are written into it.
     cache : SegmentCache or None
         The cache of finished segments; None if they are not worth keeping.
-    keys : list of Key
+    keys : dict of int to Key
+        By position.
     jobs : int
         Encoders at once.
     idle_timeout_s : float
@@ -102,17 +111,23 @@ class Encoding:
         Called in this thread with the number of frames done.
     gives_way : bool
         Encode only with what other processes leave of the processors.
+    reports : SegmentReports or None
+        Segments are verified one by one, those of the cache too that have no report.
+    hashes : dict of int to list of str
+        Those of each segment's pictures, by position, where a report has them.
     """
 
     recipe: Recipe
     tool: Tool
     folder: Path
     cache: SegmentCache | None
-    keys: list[Key]
+    keys: Mapping[int, Key]
     jobs: int
     idle_timeout_s: float
     on_frame: Callable[[int], None]
     gives_way: bool = False
+    reports: SegmentReports | None = None
+    hashes: dict[int, list[str]] = field(default_factory=dict)
     cached: list[int] = field(default_factory=list)
     _frames: dict[int, int] = field(default_factory=dict)
     _halt: Control = field(default_factory=Control)
@@ -126,12 +141,15 @@ class Encoding:
         EncoderFailed, Interrupted
             Finished segments stay in the cache.
         """
-        positions = range(len(self.keys)) if positions is None else positions
+        positions = range(len(self.recipe.segments)) if positions is None else positions
         missing = [at for at in positions if not self._from_cache(at)]
-        self._films = len(missing) == len(self.keys)  # a film of a part would be of no use
+        unverified = [at for at in positions if self.reports and at not in self.hashes]
+        # a film of a part would be of no use to verify the whole
+        self._films = self.reports is not None or len(missing) == len(self.recipe.segments)
         self.on_frame(sum(self._frames.values()))
-        with ThreadPoolExecutor(max(1, min(self.jobs, len(missing)))) as pool:
-            futures = [pool.submit(self._encode, at) for at in missing]
+        to_do = sorted({*missing, *unverified})
+        with ThreadPoolExecutor(max(1, min(self.jobs, len(to_do)))) as pool:
+            futures = [pool.submit(self._complete, at) for at in to_do]
             try:
                 self._watch(futures, control)
             finally:
@@ -145,7 +163,18 @@ class Encoding:
             return False
         self.cached.append(at)
         self._frames[at] = len(segment.numbers)
+        if self.reports and (hashes := self.reports.hashes(self.keys[at])) is not None:
+            self.hashes[at] = hashes
         return True
+
+    def _complete(self, at: int) -> None:
+        """Encode a segment unless it was in the cache, and verify it where that is due."""
+        if at not in self.cached:
+            self._encode(at)
+        if self.reports:
+            self.hashes[at] = self.reports.verify(at, self.keys[at], self._halt)
+        if self.cache is not None and at not in self.cached:
+            self.cache.add(self.keys[at], self.folder / self.recipe.segments[at].output)
 
     def _watch(self, futures: Sequence[Future[None]], control: Control) -> None:
         pending: set[Future[None]] = set(futures)
@@ -175,8 +204,6 @@ class Encoding:
             gives_way=self.gives_way,
         )
         self._check(segment)
-        if self.cache is not None:
-            self.cache.add(self.keys[at], self.folder / segment.output)
 
     def _check(self, segment: Segment) -> None:
         """Check that a segment has all of its frames; they are decoded when the movie is verified."""

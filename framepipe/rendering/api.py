@@ -93,7 +93,7 @@ def render(
     request, engine = Request.of(scene, frames, scene_options), choose(draw)
     with (
         controlled(progress, stop) as control,
-        opened_job(request, store, engine, scene_options.seed, control.stop) as (job, job_store),
+        opened_job(request, store, engine, scene_options.seed, control) as (job, job_store),
     ):
         return render_job(job, job_store, engine, draw, part, control=control)
 
@@ -168,6 +168,7 @@ def _rendering(
         part=part,
         stale=draw.stale,
         redraw=draw.redraw,
+        coarse_first=draw.coarse_first,
         max_failures=draw.max_failures,
         time_left_s=allocation.time_left_s() if draw.time_left is None else draw.time_left_s,
         owner=owner,

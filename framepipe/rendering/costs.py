@@ -18,7 +18,7 @@ class Costs:
     png_s : float
         In encoding these.
     store_s : float
-        In writing them safely to the disk.
+        In writing them safely to the disk, as far as their process waited for it.
     """
 
     update_s: float = 0.0

@@ -140,7 +140,7 @@ class Recorder:
             self._refuse_others(previous, record, is_continuation)
         if self.writes:
             self.store.write_job(record)
-        status = self.store.scan(record, deep=True)
+        status = self.store.scan(record, deep=True, keeps_states=False)
         return record, status, FrameGeometry(status.shape) if status.shape else None
 
     def _identity(self, previous: JobRecord | None) -> dict[str, str]:

@@ -13,9 +13,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framepipe.core.control import Stop
+from framepipe.core.control import Control, Stop
 from framepipe.errors import UsageError
 from framepipe.job.canvas import Canvas
+from framepipe.job.contents import FileDigests
 from framepipe.job.data import is_data_address, is_data_object, open_data
 from framepipe.job.fingerprint import digest_value
 from framepipe.job.frames import Frames, Unknowns
@@ -24,6 +25,7 @@ from framepipe.job.read_tracer import ReadTracer
 from framepipe.job.sources import local_modules
 from framepipe.options import DEFAULT_FPS, FIRST_CALLS, SceneOptions
 from framepipe.rendering.engines import Engine, StageProcess
+from framepipe.rendering.large_inputs import read_large
 from framepipe.scenes.address import split_address
 from framepipe.scenes.base import Scene
 from framepipe.scenes.command import CommandScene
@@ -182,6 +184,7 @@ class Request:
             arguments["env"] = list(self.env)
         inputs: Any = tuple(self.inputs)
         details |= {"extra_args": arguments, "seed": self.seed, "env": tuple(self.env)}
+        details["digests"] = FileDigests(self.remembered)
         return Job(scene, plan, canvas or self.canvas, inputs, **details)
 
     def _frames(self, lookup: Callable[[str], Any] | None) -> Frames:
@@ -230,7 +233,7 @@ class Request:
             labels=description.labels,
             metadata=description.metadata,
             notes=description.notes,
-            remembered=description.remembered,
+            digests=FileDigests.used(description.remembered),
             films=description.films,
         )
 
@@ -374,7 +377,7 @@ def opened_job(
     store: str | os.PathLike[str] | None,
     engine: Engine,
     seed: int | str | None,
-    stop: Stop,
+    control: Control,
 ) -> Iterator[tuple[Job, Store]]:
     """Provide the requested job and its store; the process that has loaded the scene ends with the context.
 
@@ -388,26 +391,31 @@ def opened_job(
         If it draws in several processes, one of them loads a script.
     seed : int or "none", optional
         See `render`.
-    stop : Stop
+    control : Control
+        It is told how far large input files are read.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(request.scene, str):
             job_store = Store(store_of(request, store))
+            digests = job_store.file_digests()
+            read_large(request.inputs, digests, control)
             request = replace(
                 request,
                 seed=_seed(seed, job_store),
                 store=str(job_store.path),
-                remembered=job_store.file_digests().entries(),
+                remembered=digests.entries(),
             )
             stack.callback(job_store.forget_seed)
             if not engine.is_parallel and request.seed not in (None, NO_SEED):
                 stack.enter_context(seeded(request.seed))
-            job = _of_script(request, engine, stop)
+            job = _of_script(request, engine, control.stop)
         else:
             if seed is not None:
                 raise UsageError("seed is for scripts: an object uses the random generators of your program")
             job = request.job()
             job_store = Store(store_of(request, store, job.scene))
+            job = replace(job, digests=job_store.file_digests())
+            read_large(job.inputs, job.digests, control)
         stack.callback(job.close)
         yield job, job_store
 

@@ -26,6 +26,7 @@ _MIN_CHUNKS_PER_WORKER, _MIN_CHUNK_S = 3, 0.5  # frames that take milliseconds a
 _OPEN_CHUNK = 8  # if the number of frames is unknown
 _MAX_CHUNK = 64
 _EARLY_CHECK_S = 1.0  # a frame that takes longer is not drawn twice before the others
+_STRIDES = (16, 8, 4, 2, 1)  # of coarse passes; each ends with idle workers, so not more of them
 _MIN_FRAMES = 3  # below this there is nothing to share out
 #: At most 5 % of an animation of `_LONG` frames or more are drawn twice, to compare: the second frame, some
 #: where workers meet, and of what is drawn by its changes one in so many and the last. In films that are just
@@ -126,6 +127,8 @@ class Run:
         Called with each `Failed`, before ``on_frame``.
     redraw : {"auto", "full"}
         Draw only what has changed in a frame, or all of it.
+    coarse_first : bool
+        Draw every 16th frame first.
 
     Attributes
     ----------
@@ -158,9 +161,10 @@ class Run:
         on_frame: Callable[[Run], None],
         on_failure: Callable[[Failed], None],
         redraw: str = "full",
+        coarse_first: bool = False,
     ) -> None:
         self.compared = 0
-        self._redraw = redraw
+        self._redraw, self._coarse_first = redraw, coarse_first
         self.drawn_numbers: list[int] = []
         self.failures: list[Failed] = []
         self.trials = 0
@@ -216,12 +220,24 @@ class Run:
         self._check_resume_points(pool, geometry, resume_points)
         if self._order != "serial" and not self._stop.requested:
             rest = self._probe(pool, geometry, rest, checked)
-        lost_tasks = self._draw(pool, self._source(pool, rest, geometry, checked, workers), checked)
+        lost_tasks: list[Task] = []
+        for numbers in self._passes(pool, rest):
+            if self._has_failed_too_often:
+                return
+            lost_tasks += self._draw(pool, self._source(pool, numbers, geometry, checked, workers), checked)
         if checked and not self._has_compared and self._order != "serial" and len(self.drawn_numbers) > 1:
             self._redraw_to_compare(pool, geometry, self.drawn_numbers[-1])
         for task, outcome in pool.draw(InOrder(sorted(lost_tasks, key=lambda task: task.index)), at_once=1):
             if self._record_outcome(task, _mark_retried(outcome)):
                 return
+
+    def _passes(self, pool: WorkerPool, numbers: Iterator[int]) -> Iterable[Iterator[int]]:
+        """Split the frames into passes over the movie, the coarsest first."""
+        is_in_order = self._plan.streams or self._order == "serial" or isinstance(numbers, Endless)
+        if not self._coarse_first or is_in_order or (self._replay and not pool.checkpoints):
+            return [numbers]
+        strides = (_STRIDES[0], 1) if self._replay else _STRIDES  # a pass of updates each
+        return map(iter, coarsest_first(list(numbers), strides))
 
     def check_beginning(self, pool: WorkerPool) -> FrameGeometry | None:
         """Draw the first two frames in two processes, to compare; keep neither.
@@ -558,6 +574,10 @@ class Run:
                 raise StoreError(outcome.message)
             self._note_failure(outcome)
         self._on_frame(self)
+        return self._has_failed_too_often
+
+    @property
+    def _has_failed_too_often(self) -> bool:
         return self._max_failures is not None and len(self.failures) > self._max_failures
 
     def _note_failure(self, failure: Failed) -> None:
@@ -571,6 +591,20 @@ def _files_of(outcome: Outcome) -> dict[str, str]:
 
 def _files_differ(earlier: Mapping[str, str], now: Mapping[str, str]) -> bool:
     return any(earlier[name] != now[name] for name in {*earlier} & {*now})
+
+
+def coarsest_first(numbers: Sequence[int], strides: Sequence[int]) -> list[list[int]]:
+    """Return passes over numbers, each of what the coarser ones have left.
+
+    >>> coarsest_first(range(10), (4, 2, 1))
+    [[0, 4, 8], [2, 6], [1, 3, 5, 7, 9]]
+    """
+    passes: list[list[int]] = []
+    coarser: set[int] = set()
+    for stride in strides:
+        passes.append([number for number in numbers[::stride] if number not in coarser])
+        coarser |= {*numbers[::stride]}
+    return [each for each in passes if each]
 
 
 class Endless:

@@ -90,6 +90,7 @@ class Rendering:
         Draw them even if they are done.
     stale : {"auto", "draw", "keep", "error"}
     redraw : {"auto", "full"}
+    coarse_first : bool
     max_failures : int or None
     time_left_s : float or None
         Seconds that this process has.
@@ -107,6 +108,7 @@ class Rendering:
         part: ShardOptions,
         stale: str,
         redraw: str,
+        coarse_first: bool,
         max_failures: int | None,
         time_left_s: float | None,
         owner: str,
@@ -118,6 +120,7 @@ class Rendering:
         self._scene = cast(Scene, job.scene)
         self._numbers, self._redraws_all = numbers_of(job.frames, part), part.only is not None
         self._stale, self._redraw, self._max_failures = stale, redraw, max_failures
+        self._coarse_first = coarse_first
         self._control, self._stop = control, control.stop
         self._growing = job.frames.extent == "growing"
         self._values = ValueDigests(job.frames)
@@ -176,7 +179,7 @@ class Rendering:
         """Return the record as the continuation of the one in the store, and that one."""
         previous = self._store.known_job()
         self._digests = self._store.file_digests()
-        self._digests.learn(self._job.remembered)
+        self._digests.learn(self._job.digests.remembered())
         record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
         return _continue_record(record, previous, order, self._scene), previous
 
@@ -330,7 +333,8 @@ class Rendering:
     def _run_of(self, plan: FramePlan, record: JobRecord, on_frame: Callable[[Run], None]) -> Run:
         redraw = self._redraw if record.redraw == "auto" else "full"
         failed = self._presence.failed
-        return Run(plan, record.order, self._stop, self._max_failures, on_frame, failed, redraw)
+        limits = self._stop, self._max_failures
+        return Run(plan, record.order, *limits, on_frame, failed, redraw, self._coarse_first)
 
     def _tell(self, run: Run, record: JobRecord, kept: int, is_last: bool = False) -> None:
         """Tell the caller and the other tasks how far this run is, and look at what they have found out.
@@ -422,7 +426,9 @@ class Rendering:
         for k in shards_in_need(self._presence.others(), self._shard, record.order):
             part = plan[k - 1 :: self._shard[1]]
             if self._finds_old_frames:
-                status = self._store.scan(record, values=self._values, numbers=part, digests=self._digests)
+                status = self._store.scan(
+                    record, values=self._values, numbers=part, digests=self._digests, keeps_states=False
+                )
                 there = {*status.done}
             left.append([number for number in part if number not in there and number not in failed])
         return share_of(left, self._shard, self._job.frames.index_by_number())
@@ -431,7 +437,7 @@ class Rendering:
         """Draw frames of other tasks; return the run, and which frames were done meanwhile."""
         work, plan = self._work(record, open_order=False)
         status = self._store.scan(
-            record, values=self._values, numbers=self._numbers[:1], digests=self._digests
+            record, values=self._values, numbers=self._numbers[:1], digests=self._digests, keeps_states=False
         )
         geometry = _Pending(status, (), [], 0).geometry(self._job)
         name = f"{self._store.path.name} (of other tasks)"
@@ -532,7 +538,13 @@ class Rendering:
         numbers = None if self._growing else self._numbers
         values = None if self._growing else self._values
         status = self._store.scan(
-            record, values=values, numbers=numbers, deep=True, before=previous, digests=self._digests
+            record,
+            values=values,
+            numbers=numbers,
+            deep=True,
+            before=previous,
+            digests=self._digests,
+            keeps_states=False,
         )
         if previous and status.stale and _name(previous) != _name(record):
             raise StoreError(

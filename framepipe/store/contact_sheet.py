@@ -128,7 +128,7 @@ def sheet(
         raise UsageError(f"every {every}, columns {columns}: give 1 or more; max_px {max_px}: 64 to 30000")
     where = store if isinstance(store, Store) else Store(store)
     before = where.read_job()[0]
-    status = where.scan(before.refreshed(), before=before)
+    status = where.scan(before.refreshed(where.file_digests()), before=before, keeps_states=False)
     if status.shape is None:
         raise IncompleteStore(f"{where.path} has no frame that can be shown", status=status)
     numbers = status.numbers[::every]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from framepipe.core import png
+from framepipe.core import files, png
 from framepipe.core.shape import Shape
 from framepipe.job.contents import FileDigests
 from framepipe.job.fingerprint import digest_file
-from framepipe.job.frames import file_name
+from framepipe.job.frames import file_name, number_of
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import RECORDED, Stamp, read_stamp, why_stale
-from framepipe.store.looking import Known, StatusMemory, look_at_all
+from framepipe.store.looking import Known, Memory, look_at_all
 from framepipe.store.recorded import Recorded
 from framepipe.store.status import FrameState, StoreStatus
 
@@ -65,15 +65,27 @@ def _stamp_damage(number: int, info: png.PngInfo, stamp: Stamp | None) -> str:
     return f"is frame {stamp[0]} under another name" if stamp[0] != number else ""
 
 
-def _entries_of(folder: Path) -> dict[str, os.DirEntry[str]] | None:
-    """List a folder; None if it cannot be listed."""
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name: entry for entry in entries}
-    except FileNotFoundError:
-        return {}
-    except OSError:
-        return None
+class _Listing(NamedTuple):
+    """The frames that a folder has: numbers of files, and of whatever else has the name of a frame."""
+
+    files: set[int]
+    others: set[int]
+
+    @classmethod
+    def of(cls, folder: Path) -> _Listing | None:
+        """List a folder; None if it cannot be listed."""
+        listing = cls(set(), set())
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if (number := number_of(entry.name)) is not None:
+                        kind = listing.files if entry.is_file(follow_symlinks=False) else listing.others
+                        kind.add(number)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return None
+        return listing
 
 
 class InputFiles:
@@ -109,19 +121,21 @@ class Scan:
         deep: bool,
         before: JobRecord | None,
         input_files: InputFiles,
-        memory: StatusMemory | None = None,
+        memory: Memory | None = None,
+        keeps_states: bool = False,
     ) -> None:
         self._input_files, self._memory = input_files, memory
         self._path, self._record, self._values = path, record, values
         self._deep, self._before = deep, before
-        self._done: dict[int, Shape] = {}
+        self._done: dict[Shape, list[int]] = {}
         self._missing: list[int] = []
         self._broken: dict[int, str] = {}
         self._stale: dict[int, str] = {}
         self._size_bytes = 0
-        self._states: dict[int, FrameState] = {}
+        self._states: dict[int, FrameState] | None = {} if keeps_states else None
         self._background: tuple[int, int, int] | None = None
         self._adopted = {**adopted_in(before), **adopted_in(record)}
+        self._began_ns = time.time_ns()
         self.recorded = Recorded()
 
     def inspect(self, number: int) -> None:
@@ -130,69 +144,84 @@ class Scan:
 
     def inspect_all(self, numbers: Sequence[int]) -> None:
         """Determine the states of frames, with one listing of the folder."""
-        entries = _entries_of(self._path)
-        for number, (info, state) in look_at_all(numbers, lambda number: self._look(number, entries)):
+        listing = _Listing.of(self._path)
+        for number, (info, version) in look_at_all(numbers, lambda number: self._look(number, listing)):
             if isinstance(info, Known) and not self._input_files.change(info.reads):
-                self._note_known(number, info)
+                self._note_known(number, info, version)
                 continue
             if isinstance(info, Known):
                 info = png.inspect(self._path / file_name(number), deep=self._deep)
-            self._note(number, info)
-            if self._memory and state and number in self._done and isinstance(info, png.PngInfo):
-                self._remember(number, info, state)
+            if self._note(number, info) and version and isinstance(info, png.PngInfo):
+                self._remember(number, info, version)
         if self._memory:
             self._memory.write()
 
     def _look(
-        self, number: int, entries: Mapping[str, os.DirEntry[str]] | None
-    ) -> tuple[png.PngInfo | Known | None, os.stat_result | None]:
+        self, number: int, listing: _Listing | None
+    ) -> tuple[png.PngInfo | Known | None, files.Version | None]:
         """Look at a frame's file, but not into it if it is remembered."""
-        name = file_name(number)
-        if entries is None:  # the folder cannot be listed
-            return png.inspect(self._path / name, deep=self._deep), None
-        entry = entries.get(name)
-        if entry is None:
+        path = self._path / file_name(number)
+        if listing is None:  # the folder cannot be listed
+            return png.inspect(path, deep=self._deep), None
+        is_file, version = number in listing.files, None
+        if not is_file and number not in listing.others:
             return None, None
-        is_file, state = entry.is_file(follow_symlinks=False), None
         if self._memory and is_file:
             try:
-                state = entry.stat(follow_symlinks=False)
+                version = files.version_of(path.lstat())
             except OSError:
-                return png.inspect(self._path / name, deep=self._deep), None
-            if known := self._memory.recall(number, state):
-                return known, state
-        return png.inspect(self._path / name, deep=self._deep, kind_is_known=is_file), state
+                return png.inspect(path, deep=self._deep), None
+            if known := self._memory.recall(number, version):
+                return known, version
+        return png.inspect(path, deep=self._deep, kind_is_known=is_file), version
 
-    def _note_known(self, number: int, known: Known) -> None:
+    def _note_known(self, number: int, known: Known, version: files.Version | None) -> None:
         width, height, mode, background = known.shape
-        self._done[number] = Shape(width, height, mode)
-        self._size_bytes += known.size_bytes
+        self._note_done(number, Shape(width, height, mode), known.size_bytes, background)
+        if self._memory and version:
+            self._memory.keep(number, version, known)
+        if self._states is not None and known.state:
+            self._states[number] = known.state
+
+    def _note_done(
+        self, number: int, shape: Shape, size_bytes: int, background: tuple[int, int, int] | None
+    ) -> None:
+        self._done.setdefault(shape, []).append(number)
+        self._size_bytes += size_bytes
         self._background = self._background or background
 
-    def _remember(self, number: int, info: png.PngInfo, state: os.stat_result) -> None:
+    def _remember(self, number: int, info: png.PngInfo, version: files.Version) -> None:
         stamp = read_stamp(info.stamp)
         if stamp is not None and self._memory:  # an adopted picture would have to be read whole
             shape = (info.width, info.height, info.mode, info.background)
-            self._memory.keep(number, state, Known(shape, stamp.reads, info.size_bytes))
+            self._memory.keep(number, version, Known(shape, stamp.reads, info.size_bytes))
 
-    def _note(self, number: int, info: png.PngInfo | None) -> None:
+    def _note(self, number: int, info: png.PngInfo | None) -> bool:
+        """Note the state of a frame; return whether it is done."""
         if info is None:
             self._missing.append(number)
-            return
+            return False
         stamp = read_stamp(info.stamp)
         adopted = not info.damage and not info.stamp and str(number) in self._adopted
         if damage := info.damage or ("" if adopted else _stamp_damage(number, info, stamp)):
             self._broken[number] = damage
-            return
+            return False
         digest = digest_now(self._path / file_name(number)) if adopted else ""
-        self._states[number] = FrameState(stamp[1] if stamp else digest, info.identity)
-        if reason := self._reason_adopted(number, digest) if adopted else self._reason(number, stamp):
+        reason = self._reason_adopted(number, digest) if adopted else self._reason(number, stamp)
+        if self._states is not None:
+            reads = None if reason or stamp is None else stamp.reads
+            self._states[number] = self._state(info, stamp.fingerprint if stamp else digest, reads)
+        if reason:
             self._stale[number] = reason
-        else:
-            self.recorded.add(stamp[2].get(RECORDED, "") if stamp else "")
-            self._done[number] = Shape(info.width, info.height, info.mode)
-            self._size_bytes += info.size_bytes
-            self._background = self._background or info.background
+            return False
+        self.recorded.add(stamp[2].get(RECORDED, "") if stamp else "")
+        self._note_done(number, Shape(info.width, info.height, info.mode), info.size_bytes, info.background)
+        return True
+
+    def _state(self, info: png.PngInfo, fingerprint: str, reads: Mapping[str, str] | None) -> FrameState:
+        is_settled = info.version and files.is_settled(info.version, self._began_ns)
+        version = info.version if is_settled else None
+        return FrameState(fingerprint, info.identity, version, info.sha256, info.background, reads)
 
     def _reason_adopted(self, number: int, digest: str) -> str:
         digest_then = adopted_in(self._record).get(str(number))
@@ -214,20 +243,18 @@ class Scan:
 
     def status(self) -> StoreStatus:
         """Return the states of all frames inspected so far."""
-        shapes = Counter(self._done.values()).most_common(1)
-        shape = shapes[0][0] if shapes else None
-        for number, each in list(self._done.items()):
-            if each != shape:
-                del self._done[number]
-                self._broken[number] = f"is {each}, the other frames are {shape}"
+        shape = max(self._done, key=lambda each: len(self._done[each]), default=None)
+        for other, numbers in self._done.items():
+            if other != shape:
+                self._broken |= dict.fromkeys(numbers, f"is {other}, the other frames are {shape}")
         return StoreStatus(
             path=self._path,
-            done=tuple(self._done),
+            done=tuple(self._done[shape]) if shape else (),
             missing=tuple(self._missing),
             broken=self._broken,
             stale=self._stale,
             shape=shape,
             background=self._background,
             size_bytes=self._size_bytes,
-            frame_states=self._states,
+            frame_states=self._states or {},
         )

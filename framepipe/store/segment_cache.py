@@ -8,10 +8,11 @@ segment being present; two writers of one are harmless.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from framepipe.store.store import Store
 
 _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{32})-([0-9a-f]{64})\.[a-z0-9]{2,5}")
 _UNUSED_S = 86400.0
+_MAX_BYTES = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,12 @@ class SegmentCache:
 
     def __init__(self, store: Store) -> None:
         self.folder = store.path / "segments"
+        self._listing: tuple[int, dict[tuple[str, str], list[Path]]] = (0, {})
 
     def get(self, key: Key, target: Path) -> bool:
         """Link or copy the segment of ``key`` to ``target``; False if there is none with our signature."""
-        for path in self._files():
-            if path.name.startswith(f"{key.stem}-") and path.suffix == key.suffix and _is_file(path):
+        for path in self._by_key().get((key.stem, key.suffix), []):
+            if _is_file(path):
                 with contextlib.suppress(OSError):  # another process may delete it now
                     _link_or_copy(path, target)
                     if signing.is_valid(_facts(key, target), path.name.split("-")[2].partition(".")[0]):
@@ -59,6 +62,22 @@ class SegmentCache:
                     target.unlink()
                     path.unlink()
         return False
+
+    def contents(self, suffix: str) -> Iterator[bytes]:
+        """Yield the bytes of all files with this suffix and our signature."""
+        for path in self._files():
+            if path.suffix == suffix and _is_file(path):
+                with contextlib.suppress(OSError):
+                    data = files.read_file(path, _MAX_BYTES)
+                    stem, _, signature = path.name.partition(".")[0].rpartition("-")
+                    facts = {"segment": stem, "sha256": hashlib.sha256(data).hexdigest()}
+                    if signing.is_valid(facts, signature):
+                        yield data
+
+    def has(self, keys: Collection[Key]) -> bool:
+        """True if there is a file of one of these keys, with whatever signature."""
+        by_key = self._by_key()
+        return any((key.stem, key.suffix) in by_key for key in keys)
 
     def add(self, key: Key, segment: Path) -> None:
         """Add a segment; a failure is ignored."""
@@ -112,6 +131,22 @@ class SegmentCache:
         self._remove([*self._files(), *files.leftover_temporaries(self.folder)])
         with contextlib.suppress(OSError):
             self.folder.rmdir()
+
+    def _by_key(self) -> dict[tuple[str, str], list[Path]]:
+        """List the folder by key, unless it is as it was: a long movie has thousands of segments.
+
+        One that another process adds at this moment may be omitted; then it is encoded here too.
+        """
+        try:
+            mtime_ns = self.folder.stat().st_mtime_ns
+        except OSError:
+            return {}
+        if self._listing[0] != mtime_ns:
+            by_key: dict[tuple[str, str], list[Path]] = {}
+            for path in self._files():
+                by_key.setdefault((path.name.rpartition("-")[0], path.suffix), []).append(path)
+            self._listing = mtime_ns, by_key
+        return self._listing[1]
 
     def _files(self) -> list[Path]:
         if self.folder.is_symlink() or not self.folder.is_dir():

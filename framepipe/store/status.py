@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from framepipe.core import files
 from framepipe.core.shape import Shape
 from framepipe.core.summary import Summary, short_path, size_text
 from framepipe.job.frames import format_range, format_range_briefly
@@ -17,10 +18,29 @@ from framepipe.store.heartbeats import Heartbeat, as_dict, task_lines
 
 @dataclass(frozen=True)
 class FrameState:
-    """One frame's fingerprint, and the identity of its pixels (`PngInfo.identity`)."""
+    """The state of one frame's file.
+
+    Attributes
+    ----------
+    fingerprint : str
+    identity : tuple of int
+        The identity of its pixels, see `PngInfo`.
+    version : tuple of int or None
+        The file's version, if each later change of it shows there; see `files.is_settled`. It is not
+        compared: a frame that was drawn again may be the same.
+    sha256 : bytes
+        Of all bytes of the file, where each was looked at now; else empty. It is not compared either.
+    background : tuple of int or None
+    reads : dict of str to str, or None
+        Digests of the files that a done frame was drawn from; None for another one, and for an adopted one.
+    """
 
     fingerprint: str
     identity: tuple[int, int]
+    version: files.Version | None = field(default=None, compare=False)
+    sha256: bytes = field(default=b"", compare=False)
+    background: tuple[int, int, int] | None = field(default=None, compare=False)
+    reads: Mapping[str, str] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +64,7 @@ class StoreStatus(Summary):
     size_bytes : int
         Of the done frames.
     frame_states : dict of int to FrameState
-        The state of each done or stale frame when it was scanned.
+        The state of each done or stale frame when it was scanned, if the scan was to keep these.
     numbers : tuple of int
         The plan, in the order of the movie; for a growing job, the frames so far.
     recorded : bool

@@ -27,7 +27,7 @@ from framepipe.job.record import JobRecord
 from framepipe.job.stamp import Stamp, read_stamp
 from framepipe.store.failures import FailureLog
 from framepipe.store.heartbeats import Heartbeats
-from framepipe.store.looking import StatusMemory
+from framepipe.store.looking import Memory, StatusMemory, look_at_all
 from framepipe.store.scan import InputFiles, Scan, adopted_in, digest_now, limited_to_recording
 from framepipe.store.status import FrameState, StoreStatus
 
@@ -287,7 +287,8 @@ class Store:
         deep: bool = False,
         before: JobRecord | None = None,
         digests: FileDigests | None = None,
-        remembers: bool = False,
+        memory: Memory | None = None,
+        keeps_states: bool = True,
     ) -> StoreStatus:
         """Determine the state of a job's frames.
 
@@ -306,16 +307,17 @@ class Store:
             The record in ``job.json`` when the frames were drawn, for better reasons.
         digests : FileDigests, optional
             Of files that frames were drawn from; all are looked at again, missing ones too.
-        remembers : bool
-            Do not look into files that are as they were when this account last asked: see `StatusMemory`.
+        memory : Memory, optional
+            Do not look into files that are as they were when they were checked.
+        keeps_states : bool
+            Return the state of each frame too (`StoreStatus.frame_states`), from which movies are built: some
+            500 bytes of memory a frame.
         """
         recorded = record.extent == "recorded"
         planned = tuple(self.numbers()) if recorded else self.plan(record)
         input_files = InputFiles(record, digests or self.file_digests(), strict=digests is not None)
-        memory = None
-        if remembers and not deep and not recorded and values is None:
-            memory = StatusMemory(self.path, _memory_key(record))
-        scan = Scan(self.path, record, values, deep, before, input_files, memory)
+        memory = None if recorded else memory  # the stamps of all frames say what was recorded
+        scan = Scan(self.path, record, values, deep, before, input_files, memory, keeps_states)
         scan.inspect_all(planned if numbers is None else numbers)
         status = scan.status()
         if recorded:
@@ -343,7 +345,7 @@ class Store:
         if record.extent == "fixed":
             return record.numbers
         if record.extent == "recorded":  # the stamps of the frames say what was recorded
-            return self.scan(record).numbers
+            return self.scan(record, keeps_states=False).numbers
         present = [number for number in self.numbers() if number < MAX_FRAMES]
         return tuple(range(present[-1] + 1)) if present else ()
 
@@ -381,6 +383,22 @@ class Store:
                     states[number] = FrameState(digest_now(self.frame_path(number)), info.identity)
         return states
 
+    def changed(self, states: Mapping[int, FrameState]) -> list[int]:
+        """Return the numbers of the frames that are no longer in these states.
+
+        Only files whose version is another one, or was not settled, are opened.
+        """
+        looks = look_at_all([*states], lambda number: self._has_version(number, states[number].version))
+        doubtful = [number for number, is_same in looks if not is_same]
+        now = self.look(doubtful)
+        return [number for number in doubtful if now.get(number) != states[number]]
+
+    def _has_version(self, number: int, version: files.Version | None) -> bool:
+        try:
+            return version is not None and files.version_of(self.frame_path(number).lstat()) == version
+        except OSError:
+            return False
+
     def read_movies(self) -> dict[str, Any]:
         """Read ``movies.json``; empty when it is missing or damaged."""
         try:
@@ -404,7 +422,7 @@ class Store:
             raise self._error("cannot write movies.json", error) from None
 
 
-def _memory_key(record: JobRecord) -> str:
+def job_digest(record: JobRecord) -> str:
     """Return a digest of what decides whether a frame is done, besides the files that the frame names."""
     deciding = [dict(sorted(record.parts.items())), record.values_are_numbers, dict(adopted_in(record))]
     return hashlib.sha256(json.dumps([1, *deciding]).encode()).hexdigest()
@@ -440,7 +458,9 @@ def status(store: Store | str | os.PathLike[str], *, deep: bool = False) -> Stor
     where = store if isinstance(store, Store) else Store(store)
     before = where.read_job()[0]
     digests = where.file_digests()
-    scanned = where.scan(before.refreshed(digests), deep=deep, before=before, remembers=True)
+    record = before.refreshed(digests)
+    memory = None if deep else StatusMemory(where.path, job_digest(record))
+    scanned = where.scan(record, deep=deep, before=before, memory=memory, keeps_states=False)
     not_done = {*scanned.missing, *scanned.broken, *scanned.stale}
     failed = FailureLog(where.path).records(not_done)
     return replace(scanned, failed=failed, tasks=tuple(Heartbeats(where.path).all()))

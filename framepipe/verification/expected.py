@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +72,9 @@ class Expected:
     tolerance : Tolerance
     to_planes : callable
         Converts an image to planes as the format shows it, for formats that Pillow reads.
+    digests : dict of Path to bytes
+        SHA-256 of sources whose bytes are known: whoever builds the movie has read them, and looks again at
+        the end whether they have changed.
     """
 
     format: str
@@ -86,3 +89,4 @@ class Expected:
     duration_s: Fraction
     tolerance: Tolerance
     to_planes: Callable[[Image], Planes]
+    digests: Mapping[Path, bytes] = field(default_factory=dict)

@@ -22,7 +22,7 @@ SCENE = """
 
 
 #: Of PBS the time is over by itself, and eight frames take longer than it has until the warning, on any machine.
-PAUSE_S = {"pbs": 0.7, "lsf": 0.1, "sge": 0.1}
+PAUSE_S = {"pbs": 0.7, "lsf": 0.4, "sge": 0.4}
 
 
 @pytest.fixture(params=PROGRAMS)

@@ -13,7 +13,7 @@ import framepipe
 from framepipe.cli import VERBS
 
 LIBRARY = ("make", "render", "resume", "status", "adopt", "sheet", "assemble", "verify", "clean")
-LIBRARY += ("plan", "submit", "finish", "logs", "cancel")
+LIBRARY += ("plan", "submit", "finish", "logs", "cancel", "grid")
 LEAST = {
     "make": ["a.py:draw", "-o", "a.gif"],
     "render": ["a.py:draw"],
@@ -21,6 +21,7 @@ LEAST = {
     "sheet": ["s", "-o", "a.png"],
     "assemble": ["s", "-o", "a.gif"],
     "verify": ["a.gif", "--store", "s"],
+    "grid": ["s", "-o", "a.gif"],
     "plan": ["a.py:draw"],
     "submit": ["slurm", "a.py:draw", "-o", "a.gif"],
 }
@@ -54,7 +55,7 @@ def same(cli, library):
 
 @pytest.mark.parametrize("verb", LIBRARY)
 def test_every_option_is_a_keyword_of_the_function(verb):
-    own = {"assemble": {"shard"}, "make": {"all_films"}}.get(verb, set())  # of encode_share, of make_all
+    own = {"assemble": {"shard"}, "make": {"all_films", "values", "grid"}}.get(verb, set())  # of others
     assert set(options(verb)) - ONLY_CLI - own <= set(keywords(verb))
 
 

@@ -39,6 +39,7 @@ HOLD = """
         while enough and enough <= sum(os.path.exists(f"store/frame_{k:06d}.png") for k in range(10)):
             if os.path.exists(f"{os.environ['FB_LOG']}.go-{value}"):
                 break
+            open(f"{os.environ['FB_LOG']}.held-{value}", "a").close()
             time.sleep(0.01)
 """
 SCENE = (
@@ -157,6 +158,10 @@ class Bench:
     def in_hand(self) -> set[int]:
         """The frames that were begun and are not in the store."""
         return set(self.draws()) - {int(name[6:12]) for name in self.frames()}
+
+    def held(self) -> set[int]:
+        """The frames that wait to be named by `go_on`."""
+        return {int(path.suffix[6:]) for path in self.log.parent.glob(f"{self.log.name}.held-*")}
 
     def go_on(self, values: Iterable[int]) -> None:
         """End the waiting of these frames."""

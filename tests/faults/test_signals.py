@@ -24,7 +24,7 @@ def with_frames_in_hand(
     process = bench.start(*command or MAKE, FB_HOLD=f"{stored}", FB_SLEEP="0" if stored else "600")
 
     def each_waits() -> bool:
-        return len(bench.frames()) >= stored and len(bench.in_hand()) == workers
+        return len(bench.frames()) >= stored and len(bench.held() if stored else bench.in_hand()) == workers
 
     wait_for(lambda: each_waits() or process.poll() is not None)
     assert process.poll() is None
@@ -66,6 +66,7 @@ def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert "Run the same again to go on" in err and number.name in err
+    assert "The movie so far: framepipe assemble store -o movie.gif --so-far" in err
     assert "Traceback" not in err
     assert bench.orphans() == {}
     drawn = {int(name[6:12]) for name in bench.frames()}

@@ -85,8 +85,8 @@ def test_frames_are_those_of_full_drawing_and_some_are_compared(tmp_path, worker
 
 def test_option_is_no_part_of_the_fingerprint(tmp_path):
     address = f"{script(tmp_path)}:animation"
-    fp.render(address, store=tmp_path / "frames", engine="serial")
-    report = fp.render(address, store=tmp_path / "frames", redraw="full", engine="serial")
+    fp.render(address, store=tmp_path / "frames")
+    report = fp.render(address, store=tmp_path / "frames", redraw="full")
     assert (report.kept, report.drawn) == (30, ())
 
 

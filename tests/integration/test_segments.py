@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
+import sys
+import time
+from collections import Counter
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import framepipe as fp
-from framepipe.core import signing
+from framepipe.core import files, signing
 from framepipe.core.shape import Shape
 from framepipe.formats import FORMATS
 from framepipe.formats.gif.palette import resolve_palette
@@ -20,10 +25,12 @@ from framepipe.formats.recipe import MovieSpec
 from framepipe.formats.video.recipe import segment_ticks
 from framepipe.job.frames import file_name
 from framepipe.options import EncodeOptions
+from framepipe.store.segment_cache import Key, SegmentCache
 from framepipe.timeline import Timeline
 from tests.conftest import bundled_ffmpeg, debian_ffmpeg
 from tests.integration.movies import failed_checks
 from tests.support.sizes import all_if_long
+from tests.support.waiting import wait_for
 
 LONG = 520  # two segments of 250 and a tail
 TWO = 260  # one and a tail
@@ -419,6 +426,201 @@ def test_a_share_that_is_none_is_refused(short, tmp_path, wrong):
         fp.encode_share(short, tmp_path / "m.mp4", wrong)
     with pytest.raises(fp.UsageError, match="colour"):
         fp.encode_share(short, tmp_path / "m.mp4", "1/2", colour="red")
+
+
+def share(store, to, k, n=2, **options):
+    return fp.encode_share(store, to, (k, n), **options)
+
+
+def fake_ffmpeg(folder, monkeypatch, body):
+    """An ffmpeg that is honest but for ``body``, which may change its arguments ``$@`` or its lists."""
+    path = folder / "ffmpeg-fake"
+    path.write_text(f'#!/bin/bash\nreal={debian_ffmpeg()}\nlast="${{@: -1}}"\n{body}\nexec "$real" "$@"\n')
+    path.chmod(0o755)
+    monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(path))
+
+
+def settle(store):
+    """Wait until a change of any frame must show in the times of its file."""
+    newest_ns = max(path.stat().st_ctime_ns for path in store.glob("frame_*.png"))
+    wait_for(lambda: time.time_ns() > newest_ns + files.RACY_NS + 10**8)
+
+
+def test_a_share_looks_at_its_own_frames_only(short, tmp_path):
+    (short / "frame_000060.png").write_bytes(b"damaged")  # of the second segment, so of the second share
+    assert share(short, tmp_path / "m.mp4", 1).mine == (0, 2)
+    with pytest.raises(fp.IncompleteStore, match="broken: 60"):
+        share(short, tmp_path / "m.mp4", 2)
+    with pytest.raises(fp.IncompleteStore, match="broken: 60"):
+        fp.assemble(short, tmp_path / "m.mp4")
+
+
+def test_where_other_frames_decide_a_share_looks_at_all(short, tmp_path):
+    use = {"missing": "skip"}
+    (short / "frame_000003.png").unlink()
+    for k in (1, 2):
+        share(short, tmp_path / "m.mp4", k, **use)
+    movie = fp.assemble(short, tmp_path / "m.mp4", **use)
+    assert from_the_shelf(movie) == len(kept_segments(short, ".mp4"))
+    assert movie.report.passed
+
+
+def test_a_share_without_segments_is_none(short, tmp_path):
+    assert share(short, tmp_path / "m.mp4", 9, 9).mine == ()
+
+
+def test_frames_of_a_gif_decide_its_palette_wherever_they_are(short, tmp_path):
+    (short / "frame_000060.png").unlink()
+    with pytest.raises(fp.IncompleteStore, match="missing: 60"):
+        share(short, tmp_path / "m.gif", 1)
+    assert share(short, tmp_path / "m.gif", 1, palette="viridis").mine == (0, 2)
+
+
+def kept_segments(store, suffix):
+    return [path for path in kept(store) if path.suffix == suffix]
+
+
+def names_of_checks(movie):
+    return [check.name for check in movie.report.checks]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("m.mp4", {}), ("m.webm", {"quality": "lossless"})],
+    ids=str,
+)
+def test_shares_are_verified_where_they_are_encoded_and_the_join_reads_no_source(
+    short, tmp_path, name, options, monkeypatch
+):
+    settle(short)
+    for k in (1, 2):
+        share(short, tmp_path / name, k, **options)
+    reports = kept_segments(short, ".json")
+    assert len(reports) == len(kept_segments(short, f".{name[2:]}")) == 3
+    checks = {check["name"] for path in reports for check in json.loads(path.read_bytes())["checks"]}
+    assert {"frames", "order", "patches"} <= checks
+    opened, real = [], os.open
+    monkeypatch.setattr(
+        os, "open", lambda path, *more, **ways: (opened.append(str(path)), real(path, *more, **ways))[1]
+    )
+    movie = fp.assemble(short, tmp_path / name, **options)
+    assert [path for path in opened if path.startswith(str(short / "frame_"))] == []
+    assert (movie.report.passed, names_of_checks(movie)[-1]) == (True, "pictures")
+    assert fp.verify(movie.path, short).passed, "as who does not believe reports says too"
+
+
+def opens(folder, *args):
+    """How often framepipe and its encoders open each frame."""
+    trace = folder / "trace"
+    command = ["strace", "-f", "-qq", "-e", "trace=open,openat", "-e", "signal=none", "-o", str(trace)]
+    command += [sys.executable, "-m", "framepipe", "assemble", *args, "-q"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return Counter(re.findall(r"frame_(\d{6})\.png", trace.read_text(errors="replace")))
+
+
+def test_shares_and_their_join_open_each_frame_twice_in_all(long_stores, tmp_path):
+    store = copied(long_stores(frames=TWO), tmp_path / "s")
+    settle(store)
+    shares = [opens(tmp_path, str(store), "-o", "m.mp4", "--shard", f"{k}/2") for k in (1, 2)]
+    join = opens(tmp_path, str(store), "-o", "m.mp4")
+    trial = 2  # frames of the tiny movie by which an ffmpeg is tried
+    assert [len(each) for each in shares] == [250, TWO - 250 + trial], "a share opens its own, and the first"
+    assert len(join) <= trial, "the join opens none"
+    compared_whole = 2 * 8 * 2  # some frames of each segment, by several checks
+    assert sum(sum(each.values()) for each in (*shares, join)) <= 2 * TWO + compared_whole + 3 * 2 * trial
+
+
+def test_a_movie_in_one_go_opens_each_frame_twice(long_stores, tmp_path):
+    store = copied(long_stores(frames=TWO), tmp_path / "s")
+    settle(store)
+    assert sum(opens(tmp_path, str(store), "-o", "m.mp4").values()) <= 2 * TWO + 2 * 8 + 4
+
+
+def test_a_frame_that_changed_after_its_share_was_verified_is_seen(short, tmp_path):
+    settle(short)
+    for k in (1, 2):
+        share(short, tmp_path / "m.mp4", k)
+    values = list(range(SHORT))
+    values[60] = 3000
+    fp.render(square, values, store=short, engine="serial", order="free")
+    movie = fp.assemble(short, tmp_path / "m.mp4")
+    assert (from_the_shelf(movie), names_of_checks(movie)[-1]) == (2, "pictures")
+    assert fp.verify(movie.path, short).passed
+    (short / "frame_000070.png").write_bytes(b"damaged")
+    with pytest.raises(fp.IncompleteStore, match="broken: 70"):
+        fp.assemble(short, tmp_path / "m.mp4")
+
+
+def test_a_share_that_is_encoded_already_is_verified_all_the_same(short, tmp_path):
+    fp.assemble(short, tmp_path / "m.mp4")
+    assert kept_segments(short, ".json") == [], "the movie was verified whole"
+    assert share(short, tmp_path / "m.mp4", 1).taken == 2
+    assert len(kept_segments(short, ".json")) == 2
+
+
+def test_what_is_left_of_shares_is_verified_by_the_join(short, tmp_path):
+    share(short, tmp_path / "m.mp4", 1)
+    movie = fp.assemble(short, tmp_path / "m.mp4")
+    assert (from_the_shelf(movie), names_of_checks(movie)[-1]) == (2, "pictures")
+
+
+@pytest.mark.parametrize("spoil", ["flipped", "cut", "of another account"])
+def test_a_report_that_is_not_ours_is_not_believed(short, tmp_path, monkeypatch, spoil):
+    for k in (1, 2):
+        share(short, tmp_path / "m.mp4", k)
+    victim = kept_segments(short, ".json")[0]
+    if spoil == "of another account":
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another account"))
+    else:
+        data = victim.read_bytes()
+        victim.write_bytes(data.replace(b"0", b"1", 1) if spoil == "flipped" else data[:-9])
+    movie = fp.assemble(short, tmp_path / "m.mp4")
+    assert movie.report.passed and fp.verify(movie.path, short).passed
+    assert not victim.exists() or spoil == "of another account"
+
+
+def test_where_the_pictures_are_not_those_of_the_reports_the_frames_decide(short, tmp_path):
+    for k in (1, 2):
+        share(short, tmp_path / "m.mp4", k)
+    cache = SegmentCache(fp.Store(short))
+    for path in kept_segments(short, ".json"):  # signed by us, but wrong
+        report = json.loads(path.read_bytes())
+        report["pictures"].reverse()
+        path.unlink()
+        settings, frames = path.name.split("-")[:2]
+        (tmp_path / "report").write_text(json.dumps(report))
+        cache.add(Key(settings, frames, ".json"), tmp_path / "report")
+    movie = fp.assemble(short, tmp_path / "m.mp4")
+    assert movie.report.passed and "order" in names_of_checks(movie)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'if [[ $last == movie.mp4 ]]; then sed -i "s/t-000000/t-X/; s/t-000001/t-000000/; s/t-X/t-000001/" '
+        "frames.ffconcat; fi",
+        'if [[ $last == movie.mp4 ]]; then "$real" "$@"; truncate -s -400 $last; exit; fi',
+    ],
+    ids=["segments exchanged", "cut short"],
+)
+def test_a_join_that_goes_wrong_is_not_published(short, tmp_path, monkeypatch, body):
+    fake_ffmpeg(tmp_path, monkeypatch, body)
+    for k in (1, 2):
+        share(short, tmp_path / "m.mp4", k)
+    with pytest.raises(fp.VerificationFailed):
+        fp.assemble(short, tmp_path / "m.mp4")
+    assert not (tmp_path / "m.mp4").exists()
+    assert kept(short) == [], "one of them may be the reason"
+
+
+def test_a_share_that_shows_other_frames_is_not_kept(short, tmp_path, monkeypatch):
+    body = 'if [[ $last == segment-*.mp4 ]]; then sed -i "s/_000003/_000030/" segment-000000.ffconcat; fi'
+    fake_ffmpeg(tmp_path, monkeypatch, body)
+    with pytest.raises(fp.VerificationFailed, match=r"segment 1 of 3 of m\.mp4 failed verification"):
+        share(short, tmp_path / "m.mp4", 1, workers=1)
+    assert len(kept_segments(short, ".mp4")) < 2
+    monkeypatch.delenv("FRAMEPIPE_FFMPEG")
+    assert share(short, tmp_path / "m.mp4", 1).mine == (0, 2)
 
 
 # stopping

@@ -223,7 +223,7 @@ def test_what_a_killed_task_has_left_is_drawn_by_another(folder, render):
     wait_for_frames("s", 1, one)
     kill(one)
     assert [beat.is_alive for beat in Heartbeats(folder / "s").all()] == [False]
-    render("--shard", "2/2", frames=20, ok=True)
+    render("--shard", "2/2", frames=20, worker=True, ok=True)
     assert fp.status("s").complete
 
 
@@ -237,7 +237,7 @@ def test_a_task_that_is_to_draw_only_its_own_does_not_help(folder, render):
     one = start(folder, "--frames", 20, "--shard", "1/2", SLEEP_S="0.5")
     wait_for_frames("s", 1, one)
     kill(one)
-    render("--shard", "2/2", "--own-only", frames=20, ok=True)
+    render("--shard", "2/2", "--own-only", frames=20, worker=True, ok=True)
     assert not fp.status("s").complete
 
 

@@ -23,6 +23,7 @@ TABLE = {
     "ToolMissing": 4,
     "EncoderFailed": 5,
     "VerificationFailed": 6,
+    "SweepFailed": 3,
     "Interrupted": 75,
 }
 ALL = [

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import runpy
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import framepipe as fp
 from framepipe.core import png
+from framepipe.core.control import Control
 from framepipe.job.contents import FileDigests
 from framepipe.job.fingerprint import digest_file, digest_value
 from framepipe.job.record import input_digests
 from framepipe.job.stamp import stamp
-from framepipe.store.looking import look_at_all
+from framepipe.rendering.large_inputs import read_large
+from framepipe.store.looking import Known, _Rows, look_at_all
 
 OLD_S = 60
 
@@ -32,7 +36,7 @@ def store(tmp_path, monkeypatch):
     fp.render(draw, 2, store=tmp_path / "s", engine="serial", order="free")
     store = fp.Store(tmp_path / "s")
     record, _ = store.read_job()
-    store.write_job(record.__class__(**{**record._fields(), "numbers": tuple(range(40)), "spec": "40"}))
+    store.write_job(replace(record, numbers=tuple(range(40)), spec="40"))
     for number in range(40):
         data = png.encode(draw(number), stamp(number, record.parts_with(digest_value(number))))
         store.frame_path(number).write_bytes(data)
@@ -140,7 +144,7 @@ def test_what_goes_into_a_movie_is_read_again(store, monkeypatch, opened):
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"key": 3}', '{"frames": []}'])
 def test_a_damaged_memory_is_passed_over(store, tmp_path, monkeypatch, text):
     aged(store, monkeypatch)
-    (memory,) = (tmp_path / "state" / "framepipe").glob("status-*.json")
+    (memory,) = (tmp_path / "state" / "framepipe").glob("status-*")
     memory.write_text(text)
     assert fp.status(store).complete
 
@@ -161,3 +165,82 @@ def test_an_input_file_or_folder_is_read_once_and_digested_as_before(tmp_path, m
     }
     monkeypatch.setattr("framepipe.job.contents._digest", lambda *_: pytest.fail("it is read again"))
     assert input_digests(paths, FileDigests(digests.remembered())) == first
+
+
+def test_rows_are_found_in_whatever_order_they_came_and_survive_packing():
+    rows, again = _Rows(), _Rows()
+    known = {
+        number: (
+            (number, -5, 1 << 62, (1 << 64) - number - 1),
+            Known((4, 4, "RGB", None), {"a": "b"}, number),
+        )
+        for number in (7, 3, 9, 1, 1_000_000)
+    }
+    for number, (version, each) in known.items():
+        rows.add(number, version, each)
+    again.fill(rows.shapes, rows.reads, rows.packed())
+    for number, (version, each) in known.items():
+        assert again.find(number, version) == each
+        assert again.find(number, (*version[:3], 0)) is None
+    assert again.find(2, (0, 0, 0, 0)) is None
+    with pytest.raises(ValueError, match="rows"):
+        _Rows().fill([], [], b"12345")
+
+
+@pytest.mark.parametrize(
+    ("engine", "as_script"),
+    [("serial", True), ("serial", False), ("local", False)],
+    ids=["script", "function", "function for workers"],
+)
+def test_an_input_file_is_read_once_a_job(tmp_path, monkeypatch, opened_inputs, engine, as_script):
+    scene = "tiny.py:draw"
+    (tmp_path / "tiny.py").write_text(
+        "import numpy as np\ndef draw(k):\n    return np.full((20, 20, 3), k, np.uint8)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    if not as_script:
+        scene = runpy.run_path("tiny.py")["draw"]
+    for k in (1, 2):
+        fp.render(scene, 4, store="s", inputs=["big.bin"], engine=engine, order="free", shard=(k, 2))
+    fp.assemble("s", "m.gif")
+    fp.sheet("s", "sheet.png")
+    assert fp.status("s").complete
+    assert opened_inputs() == 1
+
+
+@pytest.fixture
+def opened_inputs(tmp_path, monkeypatch):
+    """How often an old input file was opened, by whichever process."""
+    (tmp_path / "big.bin").write_bytes(b"big" * 1000)
+    os.utime(tmp_path / "big.bin", (1e9, 1e9))
+    log, real = tmp_path / "log", os.open
+
+    def spy(path, *args, **keywords):
+        if os.path.basename(path) == "big.bin":
+            with log.open("a") as file:
+                file.write("x")
+        return real(path, *args, **keywords)
+
+    monkeypatch.setattr(os, "open", spy)
+    return lambda: len(log.read_text()) if log.exists() else 0
+
+
+def test_a_large_input_file_is_read_with_progress_and_can_be_interrupted(tmp_path, monkeypatch):
+    monkeypatch.setattr("framepipe.rendering.large_inputs._LARGE_BYTES", 3_000_000)
+    (tmp_path / "data").mkdir()
+    large, small = tmp_path / "data" / "large.bin", tmp_path / "data" / "small.bin"
+    for path, size in ((large, 5_000_000), (small, 10)):
+        path.write_bytes(bytes(size))
+        os.utime(path, (1e9, 1e9))
+    seen, digests = [], FileDigests()
+    control = Control(seen.append)
+    read_large([tmp_path / "data"], digests, control)
+    assert {(each.stage, each.label, each.total) for each in seen} == {("read", "large.bin", 5)}
+    assert [seen[0].done, seen[-1].done] == [0, 5]
+    assert digests.knows(large) and not digests.knows(small)
+    seen.clear()
+    read_large([large], digests, control)
+    assert seen == [], "its digest is known"
+    control.stop.request("SIGTERM")
+    with pytest.raises(fp.Interrupted, match="while reading"):
+        read_large([large], FileDigests(), control)

@@ -46,6 +46,14 @@ class Gif(Format):
         """See `Format`."""
         return gif.by_imagemagick(spec) if spec.encode.encoder == "imagemagick" else gif.by_ffmpeg(spec)
 
+    def segment_frames(self, timeline: Timeline) -> list[tuple[int, ...]]:
+        """See `Format`."""
+        return gif.segment_frames(timeline)
+
+    def needs_all_frames(self, encode: EncodeOptions) -> bool:
+        """See `Format`: all have a say in a common palette."""
+        return encode.palette in PALETTES and encode.palette != "per-frame"
+
     def notes(self, timeline: Timeline, shape: Shape, encode: EncodeOptions) -> list[str]:
         """See `Format`."""
         return [note for note in (timeline.gif_note(), gif.note(shape, encode)) if note]

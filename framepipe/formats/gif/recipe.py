@@ -28,6 +28,7 @@ from framepipe.formats.recipe import (
 )
 from framepipe.job.frames import file_name
 from framepipe.options import EncodeOptions
+from framepipe.timeline import Timeline
 
 _PALETTE_FRAMES = (
     50  # every 2nd or every 50th of a movie gave the same PSNR to 0.2 dB, on lines, images, dots
@@ -74,6 +75,16 @@ def by_ffmpeg(spec: MovieSpec) -> Recipe:
     return replace(whole, cache_segments=True)
 
 
+def segment_frames(timeline: Timeline) -> list[tuple[int, ...]]:
+    """Return the frames of each segment that is worth caching, with the last one of the segment before."""
+    runs = cuts(len(timeline.numbers), _CACHED_FRAMES)
+    return [tuple(timeline.numbers[k] for k in _with_overlap(run)) for run in runs] if len(runs) > 1 else []
+
+
+def _with_overlap(run: range) -> range:
+    return range(max(0, run.start - 1), run.stop)
+
+
 def _generate(options: EncodeOptions, shape: Shape) -> dict[str, int]:
     return {"max_colors": options.colors, "reserve_transparent": int(shape.mode != "RGB")}
 
@@ -109,7 +120,7 @@ def _in_segments(
     lists, segments = dict(recipe.lists), []
     for at, run in enumerate(runs):
         name, output = f"segment-{at:06d}.ffconcat", f"segment-{at:06d}.gif"
-        run = range(max(0, run.start - 1), run.stop)
+        run = _with_overlap(run)
         lists[name], step = _one(spec, delays, run, name, output, output_of)
         segments.append(Segment(tuple(timeline.numbers[k] for k in run), step, output))
     joined = {"delays_cs": delays, "plays": timeline.loop}

@@ -96,21 +96,15 @@ def checks(
     size = "{}x{}".format(*expected.size)
     with _folder(movie, expected, work) as folder:
         try:
-            times, actual_size = _look(tool, folder, control)
+            times, actual_size = look(tool, folder, control)
             is_decodable = len(times) == sum(repeats) and actual_size == size
             decoded = _decode(expected, tool, folder, control) if is_decodable else None
         except EncoderFailed as error:
-            if "No space left" in error.stderr:
-                raise  # says nothing of the movie
-            yield Check("decodes", False, "without an error", " ".join(str(error).split())[:200])
+            yield decoding_failed(error)
             return
     frame_count = len(times) if decoded is None else len(decoded.frames)
-    yield Check("decodes", True, "without an error", "without an error")
-    yield same("frames", sum(repeats), min(frame_count, len(times)) if decoded else len(times))
-    yield same("size", size, actual_size)
-    yield from _time_checks(times, sum(repeats), expected)
-    if not _encoding(expected).lossless:
-        yield same("colours", _COLOURS, _colours(movie, decoded, expected))
+    colours = "" if _encoding(expected).lossless else _colours(movie, decoded, expected)
+    yield from container_checks(movie, expected, times, actual_size, min(frame_count, len(times)), colours)
     if decoded is None or frame_count != len(times):
         return
     if decoded.hashes:
@@ -118,6 +112,49 @@ def checks(
     yield from picture_checks(
         _by_position(decoded, repeats, expected), expected, decoded.foreign, decoded.alike_mse
     )
+
+
+def decoding_failed(error: EncoderFailed) -> Check:
+    """Return the check of a movie that cannot be decoded.
+
+    Raises
+    ------
+    EncoderFailed
+        The reason says nothing of the movie.
+    """
+    if "No space left" in error.stderr:
+        raise error
+    return Check("decodes", False, "without an error", " ".join(str(error).split())[:200])
+
+
+def container_checks(
+    movie: Path,
+    expected: Expected,
+    times: Sequence[Fraction],
+    size: str,
+    frames: int,
+    colours: str | None = None,
+) -> Iterator[Check]:
+    """Yield the checks of what a container says, of a movie that was decoded without an error.
+
+    Parameters
+    ----------
+    movie : Path
+    expected : Expected
+    times, size
+        What `look` returns.
+    frames : int
+        How many were decoded.
+    colours : str, optional
+        Its colours. Default: those of its tags.
+    """
+    count = sum(expected.timeline.video_repeats())
+    yield Check("decodes", True, "without an error", "without an error")
+    yield same("frames", count, frames)
+    yield same("size", "{}x{}".format(*expected.size), size)
+    yield from _time_checks(times, count, expected)
+    if not _encoding(expected).lossless:
+        yield same("colours", _COLOURS, _colour_tags(movie) if colours is None else colours)
 
 
 def _time_checks(times: Sequence[Fraction], count: int, expected: Expected) -> Iterator[Check]:
@@ -186,7 +223,7 @@ def _folder(movie: Path, expected: Expected, work: Path | None) -> Iterator[Path
         (folder / FRAMES).symlink_to(expected.sources[0].parent.absolute(), target_is_directory=True)
         names = [path.name for path in _shown(expected)]
         rate = expected.timeline.video_fps
-        if work is not None and (films := films_in(work, _shown(expected))):
+        if work is not None and (films := films_in(work, _shown(expected), expected.digests)):
             lines = ["ffconcat version 1.0"]
             for at, film in enumerate(films):
                 (folder / f"film-{at:06d}").symlink_to(film.absolute())
@@ -204,7 +241,7 @@ def _shown(expected: Expected) -> list[Path]:
     return [path for path, times in zip(expected.sources, repeats) for _ in range(times)]
 
 
-def _look(tool: Tool, folder: Path, control: Control) -> tuple[list[Fraction], str]:
+def look(tool: Tool, folder: Path, control: Control) -> tuple[list[Fraction], str]:
     """Read presentation times and the size, as ``WxH``, from the container, without decoding."""
     source = ffmpeg.input("movie", err_detect="explode").video
     packets = source.output("times.txt", format="framecrc", vcodec="copy")
@@ -345,7 +382,7 @@ class _AtVideo:
         repeats = self.expected.timeline.video_repeats()
         starts = [0, *(int(end) for end in np.cumsum(repeats))]
         blocks: list[Blocks] = []
-        movie = _movie(self.expected).filter("format", _encoding(self.expected).pixels)
+        movie = decoding_of(self.expected).filter("format", _encoding(self.expected).pixels)
         movie = _select(movie, [starts[position] for position in positions])
         self._run(movie, blocks)
         return iter(blocks)
@@ -401,7 +438,7 @@ def _decode_args(expected: Expected, samples_at: Sequence[int], has_film: bool) 
     They are paired by position, not by time, which containers round.
     """
     video = _encoding(expected)
-    movie = _movie(expected)
+    movie = decoding_of(expected)
     outputs = []
     if not video.lossless:
         movie, again = _each(movie, 2)
@@ -418,7 +455,7 @@ def _decode_args(expected: Expected, samples_at: Sequence[int], has_film: bool) 
     return [*GLOBAL_ARGS, *PROGRESS_ARGS, *ffmpeg.merge_outputs(*outputs).get_args()]
 
 
-def _movie(expected: Expected) -> Any:
+def decoding_of(expected: Expected) -> Any:
     """Return the decoded movie; ffmpeg's own VP9 decoder would drop alpha silently."""
     video = _encoding(expected)
     decoder = {"vcodec": "libvpx-vp9"} if video.codec == "vp9" and video.alpha else {}

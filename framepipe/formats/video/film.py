@@ -11,7 +11,7 @@ decoding these again, and other codecs take so long that verification is a small
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def film_of(source: Any, pictures: Any, video: Encoding, size: tuple[int, int], 
     return [film, read]
 
 
-def films_in(folder: Path, shown: Sequence[Path]) -> list[Path]:
+def films_in(folder: Path, shown: Sequence[Path], digests: Mapping[Path, bytes]) -> list[Path]:
     """Return the films in a folder, in order, if they show these PNGs; else an empty list.
 
     Parameters
@@ -58,10 +58,25 @@ def films_in(folder: Path, shown: Sequence[Path]) -> list[Path]:
         Where encoders wrote.
     shown : sequence of Path
         The PNG of each tick.
+    digests : dict of Path to bytes
+        See `Expected`; the others are read now.
     """
     hashes = [each for path in sorted(folder.glob(f"*{_READ}")) for each in read_hashes(path)]
-    expected = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in dict.fromkeys(shown)}
+    if len(hashes) != len(shown):
+        return []
+    expected = {
+        path: (digests.get(path) or hashlib.sha256(path.read_bytes()).digest()).hex()
+        for path in dict.fromkeys(shown)
+    }
     return sorted(folder.glob(f"*{_FILM}")) if hashes == [expected[path] for path in shown] else []
+
+
+def move_film(folder: Path, movie: str, to: Path) -> None:
+    """Move the film of one movie, if there is one, to a folder of its own, where `films_in` looks for it."""
+    for suffix in (_FILM, _READ):
+        path = folder / f"{movie.partition('.')[0]}{suffix}"
+        if path.exists():
+            path.rename(to / path.name)
 
 
 def read_hashes(path: Path) -> list[str]:

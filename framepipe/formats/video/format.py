@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from framepipe.core.shape import Shape
 from framepipe.formats.base import Format, Inline, refuse_imagemagick, refuse_optimize
 from framepipe.formats.recipe import MovieSpec, Recipe
 from framepipe.formats.video import checks as videos
+from framepipe.formats.video import joined
 from framepipe.formats.video import recipe as video
 from framepipe.formats.video.codecs import codec_family
 from framepipe.formats.video.encoding import encoding
@@ -45,6 +46,10 @@ class Video(Format):
         refuse_optimize(spec.encode, self.suffix)
         refuse_imagemagick(spec.encode, self.suffix)
         return video.by_ffmpeg(self.suffix, spec)
+
+    def segment_frames(self, timeline: Timeline) -> list[tuple[int, ...]]:
+        """See `Format`."""
+        return video.segment_frames(timeline)
 
     def rate(self, timeline: Timeline) -> Fraction | None:
         """See `Format`."""
@@ -85,6 +90,29 @@ class Video(Format):
         """See `Format`."""
         assert tool is not None
         return videos.checks(movie, expected, tool, control, work)
+
+    @property
+    def checks_segments(self) -> bool:
+        """See `Format`."""
+        return True
+
+    def picture_hashes(
+        self, movie: Path, expected: Expected, tool: Tool, control: Control, work: Path
+    ) -> list[str]:
+        """See `Format`."""
+        return joined.picture_hashes(movie, expected, tool, control, work)
+
+    def joined_checks(
+        self,
+        movie: Path,
+        expected: Expected,
+        hashes: Sequence[Sequence[str]],
+        tool: Tool,
+        control: Control,
+        work: Path,
+    ) -> Iterator[Check]:
+        """See `Format`."""
+        return joined.checks(movie, expected, hashes, tool, control, work)
 
     def in_cell(self, movie: Inline) -> str:
         """See `Format`."""

@@ -22,6 +22,7 @@ from framepipe.formats.video.encoding import CONTAINERS, Encoding, as_encoded, e
 from framepipe.formats.video.film import can_film, film_of
 from framepipe.job.frames import file_name
 from framepipe.options import EncodeOptions
+from framepipe.timeline import Timeline
 
 _SEGMENT_TICKS = 250
 
@@ -30,8 +31,7 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
     """Return the recipe of a video of constant rate; held frames are repeated."""
     timeline, shape, options, container = spec.timeline, spec.shape, spec.encode, CONTAINERS[format_]
     video = encoding(format_, shape, options)
-    rate, repeats = timeline.video_fps, timeline.video_repeats()
-    numbers = [number for number, times in zip(timeline.numbers, repeats) for _ in range(times)]
+    rate, numbers = timeline.video_fps, _numbers_of_ticks(timeline)
     encoder_args = _encoder_args(video, options)
     tags = {f"metadata:g:{at}": f"{name}={text}" for at, (name, text) in enumerate(options.metadata.items())}
     finish = {"format": container.muxer, **SAME}
@@ -69,6 +69,17 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
     return Recipe(
         format_, "ffmpeg", lists, (), {}, output, len(numbers), tuple(segments), join, cache_segments=True
     )
+
+
+def segment_frames(timeline: Timeline) -> list[tuple[int, ...]]:
+    """Return the frame of each tick of each segment, if there are several."""
+    numbers = _numbers_of_ticks(timeline)
+    runs = cuts(len(numbers), segment_ticks(timeline.video_fps))
+    return [tuple(numbers[run.start : run.stop]) for run in runs] if len(runs) > 1 else []
+
+
+def _numbers_of_ticks(timeline: Timeline) -> list[int]:
+    return [number for number, times in zip(timeline.numbers, timeline.video_repeats()) for _ in range(times)]
 
 
 def _encoder_args(video: Encoding, options: EncodeOptions) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from framepipe.job.record import JobRecord
 from framepipe.job.stamp import stamp
 from framepipe.rendering.costs import Costs
 from framepipe.scenes.base import Player, RunOn, Scene, SceneEnded, describe_failure
-from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.state import StateWatch
 from framepipe.scenes.warned import SceneWarning, collecting_warnings
 from framepipe.store.store import Store
@@ -242,14 +242,30 @@ def position_after(position: int | None, task: Task) -> int | None:
     return task.index + 1 if task.replay or task.index == position else None
 
 
-def draw_frame(
+def draw_frame(work: Work, player: Player, task: Task) -> Outcome:
+    """Draw one frame and put it in the store, see `draw` and `commit`."""
+    outcome, data = draw(work, player, task)
+    return commit(work, outcome, data) if isinstance(outcome, Drawn) and data else outcome
+
+
+def commit(work: Work, drawn: Drawn, data: bytes) -> Drawn | Failed:
+    """Put a frame's PNG file in the store, and return what has become of the frame."""
+    began = time.perf_counter()
+    try:
+        Store(work.store).commit(drawn.number, data)
+    except StoreError as error:
+        return Failed(drawn.number, "store", str(error))
+    return replace(drawn, costs=replace(drawn.costs, store_s=time.perf_counter() - began))
+
+
+def draw(
     work: Work,
     player: Player,
     task: Task,
     state_watch: StateWatch | None = None,
     tracer: ReadTracer | None = None,
-) -> Outcome:
-    """Draw one frame and put it in the store. Errors of the user's code are outcomes, not exceptions.
+) -> tuple[Outcome, bytes]:
+    """Draw one frame, and encode it if it is to be kept. Errors of the user's code are outcomes.
 
     Parameters
     ----------
@@ -261,12 +277,17 @@ def draw_frame(
     tracer : ReadTracer, optional
         Reports what this process has read.
 
+    Returns
+    -------
+    outcome : Outcome
+    data : bytes
+        The frame's PNG file, to be put in the store; empty if it is not to be kept, or was not drawn.
+
     Raises
     ------
     RunOn
         The script itself has to continue to reach this frame.
     """
-    store = Store(work.store)
     started_at = time.perf_counter()
     try:
         if tracer:  # a process of framepipe's own
@@ -281,36 +302,28 @@ def draw_frame(
         if task.watch and _is_changed(task):
             changed = (*changed, "the frame's value")
         reads = tracer.frame(carried=bool(changed)) if tracer else {}
-        costs = Costs(update_s, draw_s)
-        if task.keep:
-            costs = _keep(store, task, picture, _stamp(work, task, reads), costs)
+        uses = tracer.uses() if tracer else ()
+        began = time.perf_counter()
+        data = picture.encoded(_stamp(work, task, reads)) if task.keep else b""
+        costs = Costs(update_s, draw_s, time.perf_counter() - began if data else 0.0)
+        read, digest = tuple(reads.items()), picture.digest()
     except RunOn:
         raise
     except SceneEnded:
-        return Ended(task.number, task.index)
+        return Ended(task.number, task.index), b""
     except StoreError as error:
-        return Failed(task.number, "store", str(error))
+        return Failed(task.number, "store", str(error)), b""
     except FramepipeError as error:  # its message needs no traceback
         if log := getattr(error, "log", b""):
-            store.keep_log(task.number, log)
-        return Failed(task.number, "size" if isinstance(error, FrameSizeError) else "raised", str(error))
+            Store(work.store).keep_log(task.number, log)
+        kind: FailureKind = "size" if isinstance(error, FrameSizeError) else "raised"
+        return Failed(task.number, kind, str(error)), b""
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: it is the frame's failure, not ours
-        return Failed(task.number, "raised", *describe_failure(work.scene.name, error))
-    uses = tracer.uses() if tracer else ()
-    read = tuple(reads.items())
-    digest, kind = picture.digest(), picture.redraw
-    return Drawn(task.number, picture.geometry, digest, costs, changed, read, uses, dict(warnings), kind)
-
-
-def _keep(store: Store, task: Task, picture: Picture, text: str, costs: Costs) -> Costs:
-    """Put a picture in the store, and add what that took."""
-    began = time.perf_counter()
-    encoded = picture.encoded(text)
-    between = time.perf_counter()
-    store.commit(task.number, encoded)
-    return replace(costs, png_s=between - began, store_s=time.perf_counter() - between)
+        return Failed(task.number, "raised", *describe_failure(work.scene.name, error)), b""
+    details = read, uses, dict(warnings), picture.redraw
+    return Drawn(task.number, picture.geometry, digest, costs, changed, *details), data
 
 
 def _stamp(work: Work, task: Task, reads: Mapping[str, str]) -> str:

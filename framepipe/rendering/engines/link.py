@@ -12,6 +12,7 @@ import pickle
 import select
 import socket
 import struct
+import threading
 import time
 from collections import deque
 from typing import Any
@@ -34,6 +35,7 @@ class Link:
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
+        self._sends = threading.Lock()
         self._received = bytearray()
         self._descriptors: deque[int] = deque()
 
@@ -44,6 +46,8 @@ class Link:
     def send(self, message: Any, descriptor: int | None = None) -> None:
         """Send a message, optionally with a descriptor; wait until the other side has room for it.
 
+        Threads may send at once.
+
         Raises
         ------
         OSError
@@ -53,11 +57,12 @@ class Link:
 
         body = cloudpickle.dumps(message, protocol=5)
         head = _LENGTH.pack(len(body))
-        if descriptor is not None:
-            socket.send_fds(self._socket, [head], [descriptor])
-        else:
-            body = head + body
-        self._socket.sendall(body)
+        with self._sends:
+            if descriptor is not None:
+                socket.send_fds(self._socket, [head], [descriptor])
+            else:
+                body = head + body
+            self._socket.sendall(body)
 
     def receive(self) -> Any:
         """Wait for a message.

@@ -92,8 +92,9 @@ class _Process:
         self, pid: int, link: Link, parent: _Process | StageProcess, position: int, max_frames_per_worker: int
     ):
         self.pid, self.link, self.parent = pid, link, parent
-        self._recycle = max_frames_per_worker
+        self._max_frames = max_frames_per_worker
         self.task: Task | None = None
+        self.storing: list[Task] = []  # drawn, and not in the store yet
         self.deadline: float | None = None
         self.frame_count = 0
         self.position: int | None = position
@@ -108,10 +109,24 @@ class _Process:
         with contextlib.suppress(OSError):  # it has died, which its socket will show
             self.link.send(("task", task))
 
+    def finished(self, outcome: Outcome) -> list[tuple[Task, Outcome]]:
+        """Take an outcome, and return it with its task: of the frame that is being stored, or drawn."""
+        task = next((each for each in self.storing if each.number == outcome.number), None)
+        if task is not None:
+            self.storing.remove(task)
+        else:
+            task, self.task, self.deadline = self.task, None, None
+        return [(task, outcome)] if task else []
+
+    @property
+    def unfinished(self) -> list[Task]:
+        """Its frames that are not in the store."""
+        return [*self.storing, *([self.task] if self.task else [])]
+
     @property
     def exhausted(self) -> bool:
         """See `Worker`."""
-        return self.frame_count >= self._recycle
+        return self.frame_count >= self._max_frames
 
     @property
     def is_dead(self) -> bool:
@@ -162,7 +177,7 @@ class _Workers:
         max_frames_per_worker: int,
     ) -> None:
         self._stage, self._work, self._stop = stage, work, stop
-        self._count, self._timeout_s, self._recycle = count, timeout_s, max_frames_per_worker
+        self._count, self._timeout_s, self._max_frames = count, timeout_s, max_frames_per_worker
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Process] = []
         self._runners: list[_Process] = []
@@ -174,6 +189,7 @@ class _Workers:
         self._tasks: Tasks
         self._deaths_at_start = 0
         self._is_unforkable = False  # a worker, since drawing
+        self._is_alone = False  # one frame at a time
 
     @property
     def checkpoints(self) -> bool:
@@ -190,12 +206,13 @@ class _Workers:
     def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """See `WorkerPool`."""
         limit = at_once or self._count
-        self._tasks = tasks
+        self._tasks, self._is_alone = tasks, at_once == 1
         while True:
             self._stop.tick()
             if not self._stop.requested:
                 self._hand_out(tasks, limit)
-            if not self._busy() and (self._stop.requested or not tasks.more) and not self._outcomes:
+            is_idle = not any(each.unfinished for each in self._workers) and not self._outcomes
+            if is_idle and (self._stop.requested or not tasks.more):
                 return
             if self._stop.out_of_time:
                 self.kill()
@@ -203,7 +220,8 @@ class _Workers:
             yield from self._gather()
 
     def _busy(self) -> list[_Process]:
-        return [worker for worker in self._workers if worker.task]
+        """Return the workers that can take no task; a frame alone is stored before the next one begins."""
+        return [each for each in self._workers if each.task or (each.storing and self._is_alone)]
 
     def _hand_out(self, tasks: Tasks, limit: int) -> None:
         """Send tasks to idle workers, and request missing workers."""
@@ -247,15 +265,17 @@ class _Workers:
                 self._fork(max(candidates, key=lambda each: each.position or 0), _Request(at))
             else:
                 self._pending_starts.append(at)
-                if not any(request.runs_on for queue in self._queues() for request in queue):
-                    self._request_runner(at)
+                self._request_runner(at)
 
     def _request_runner(self, before: int) -> None:
-        """Request a process that runs through the updates.
+        """Request a process that runs through the updates, unless one that has not passed this is expected.
 
         If a worker has begun there, a copy of it: what it keeps of artists that do not change (see
         `framepipe.scenes.tapes`) is then shared by all workers that are forked from it.
         """
+        requests = [request for queue in self._queues() for request in queue]
+        if any(request.runs_on and request.at <= before for request in requests):
+            return
         begun = [
             w for w in self._workers if w.frame_count and w.position is not None and w.position <= before
         ]
@@ -286,7 +306,7 @@ class _Workers:
         stage = self._stage.another(self._stop)
         with contextlib.suppress(OSError):
             stage.link.send(("work", self._work))
-        self._add_worker(_Process(stage.pid, stage.link, stage, 0, self._recycle))
+        self._add_worker(_Process(stage.pid, stage.link, stage, 0, self._max_frames))
 
     def _add_worker(self, process: _Process) -> None:
         self._workers.append(process)
@@ -299,7 +319,7 @@ class _Workers:
         for key, _ in ready:
             outcomes += self._receive(key.data)
         if not ready:
-            for worker in [each for each in self._busy() if each.is_dead]:
+            for worker in [each for each in self._workers if each.unfinished and each.is_dead]:
                 outcomes += self._reap(worker)
         return [*outcomes, *self._kill_late()]
 
@@ -317,10 +337,12 @@ class _Workers:
             elif kind == "unforkable" and isinstance(source, _Process):
                 self._is_unforkable = True
                 self._take_requests_back(source)
-            elif kind == "outcome" and isinstance(source, _Process) and source.task is not None:
-                task, source.task, source.deadline = source.task, None, None
+            elif kind == "drawn" and isinstance(source, _Process) and source.task is not None:
+                source.storing.append(source.task)
+                source.task = source.deadline = None
+            elif kind == "outcome" and isinstance(source, _Process):
+                outcomes += source.finished(rest[0])
                 self._deaths_at_start = 0
-                outcomes.append((task, rest[0]))
         return outcomes
 
     def _adopt_fork(self, source: _Process | StageProcess, pid: int) -> None:
@@ -330,26 +352,38 @@ class _Workers:
         self._stage.guard.watch(pid)
         requests = source.requests if isinstance(source, _Process) else self._stage_requests
         request = requests.popleft()
-        process = _Process(pid, Link(end), source, request.at, self._recycle)
+        process = _Process(pid, Link(end), source, request.at, self._max_frames)
         if not request.runs_on:
             self._add_worker(process)
         else:
             self._runners.append(process)
             self._selector.register(process.link, selectors.EVENT_READ, process)
-            for at in sorted(self._pending_starts):
+            for at in sorted(each for each in self._pending_starts if each >= request.at):
+                self._pending_starts.remove(at)
                 self._fork(process, _Request(at))
-            self._pending_starts = []
+            if self._pending_starts:  # this is a checkpoint beyond them
+                self._request_runner(min(self._pending_starts))
         if isinstance(source, _Process) and source in self._runners:
             source.deadline = None
             self._keep_checkpoint(source, request)
 
     def _keep_checkpoint(self, runner: _Process, request: _Request) -> None:
-        """If the updates up to here took long, keep a copy here in case a worker is lost."""
+        """If the updates up to here took long, keep a copy of the process in case a worker is lost."""
         duration_s = time.monotonic() - request.since
+        at = runner.position or 0  # it never goes back: it has been sent further meanwhile
         if not request.runs_on and duration_s > _COSTLY_S and len(self._runners) <= _MAX_CHECKPOINTS:
-            self._fork(runner, _Request(request.at, runs_on=True))
+            self._fork(runner, _Request(at, runs_on=True))
 
     def _dismiss(self, worker: _Process) -> None:
+        """Let a worker end, when its last frame is in the store."""
+        while worker.storing and worker in self._workers and not self._stop.out_of_time:
+            self._stop.tick()
+            if can_be_read(worker.link, _TICK_S):
+                self._outcomes += self._receive(worker)
+            elif worker.is_dead:
+                self._outcomes += self._reap(worker)
+        if worker not in self._workers:  # it has died
+            return
         self._remove(worker)
         with contextlib.suppress(OSError):
             worker.link.send(("end",))
@@ -373,15 +407,14 @@ class _Workers:
         if worker not in self._workers:
             return []
         self._remove(worker)
-        task, reason = worker.task, self._exit_reason(worker)
+        reason = self._exit_reason(worker)
         worker.kill()
         self._stage.guard.forget(worker.pid)
-        if task is None:
+        if not worker.unfinished:
             self._deaths_at_start += 1
             if self._deaths_at_start >= _MAX_DEATHS_AT_START and not self._workers:
                 raise EngineError(f"worker processes die while they start: {reason}")
-            return []
-        return [(task, Failed(task.number, "lost", reason))]
+        return [(task, Failed(task.number, "lost", reason)) for task in worker.unfinished]
 
     def _reap_runner(self, runner: _Process) -> list[tuple[Task, Outcome]]:
         """Handle a process that died while it ran through the updates: try once more, then give up."""
@@ -405,7 +438,7 @@ class _Workers:
 
     def _unreachable(self, at: int, failure: Failed) -> list[tuple[Task, Outcome]]:
         """Return failures for all frames of the worker that would have begun at this index."""
-        stand_in = _Process(0, self._stage.link, self._stage, at, self._recycle)
+        stand_in = _Process(0, self._stage.link, self._stage, at, self._max_frames)
         outcomes: list[tuple[Task, Outcome]] = []
         while isinstance(task := self._tasks.next(stand_in), Task):
             stand_in.position, stand_in.frame_count = task.index + 1, stand_in.frame_count + 1
@@ -434,6 +467,8 @@ class _Workers:
             if worker.task and worker.deadline is not None and now > worker.deadline:
                 message = f"not drawn within {self._timeout_s:g} s (--frame-timeout)"
                 outcomes.append((worker.task, Failed(worker.task.number, "timeout", message)))
+                lost = Failed(0, "lost", "the disk did not take it before the next frame's time limit")
+                outcomes += [(task, replace(lost, number=task.number)) for task in worker.storing]
                 self._remove(worker)
                 worker.kill()
         for runner in [each for each in self._runners if each.deadline and now > each.deadline]:

@@ -30,8 +30,9 @@ from typing import Any
 
 from framepipe.job.frames import Frames
 from framepipe.job.read_tracer import ReadTracer
-from framepipe.rendering.engines.base import Ended, Task, Work, draw_frame
+from framepipe.rendering.engines.base import Drawn, Ended, Failed, Task, Work, draw
 from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
+from framepipe.rendering.engines.storing import Storing
 from framepipe.scenes.base import Player, RunOn, Scene
 from framepipe.scenes.forking import flush, fork, why_unsafe
 from framepipe.scenes.state import StateWatch
@@ -58,7 +59,7 @@ def main(payload: int, control: int, silent: bool) -> None:
     _ignore_signals()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=_block_signals, after_in_parent=_restore_signals, after_in_child=_reset_signals
+            before=stage.before_fork, after_in_parent=_restore_signals, after_in_child=_reset_signals
         )
     faulthandler.enable()
     try:
@@ -89,6 +90,7 @@ class Stage:
         self._player: Player | None = None
         self._watch: StateWatch | None = None
         self.tracer: ReadTracer | None = None
+        self._storing = Storing()
         self._position = 0  # updates before this index have run here
         self._has_drawn = False
         self._pending_message: Any = None  # the message for which the script has to continue
@@ -163,6 +165,10 @@ class Stage:
 
     def on_task(self, task: Task) -> None:
         """Draw a frame."""
+        if task.replay and task.index < self._position:  # never a picture of a state that does not exist
+            reason = f"its process has run the updates up to {self._position} already"
+            self._link.send(("outcome", Failed(task.number, "lost", reason)))
+            return
         if self._values is not None:
             task = replace(task, value=self._values[task.number])
         player = self._current_player()
@@ -171,19 +177,24 @@ class Stage:
             self._watch = StateWatch(self._scene.state)
         if self.tracer is not None:
             self.tracer.begin()
+        assert self._work is not None
         try:
-            assert self._work is not None
             self._has_drawn = True
-            outcome = draw_frame(self._work, player, task, self._watch, self.tracer)
+            outcome, data = draw(self._work, player, task, self._watch, self.tracer)
             self._position = task.index + 1
         except RunOn:
             if not self._has_ended:
                 raise
-            outcome = Ended(task.number, task.index)
-        self._link.send(("outcome", outcome))
+            outcome, data = Ended(task.number, task.index), b""
+        if isinstance(outcome, Drawn) and data:
+            self._storing.put(self._link, self._work, outcome, data)
+        else:
+            self._link.send(("outcome", outcome))
 
     def on_fork(self, at: int) -> None:
         """Run all updates before frame ``at``, then fork; the child serves on a socket of its own."""
+        assert at >= self._position, "what has run cannot be undone"
+        self._storing.wait()
         if self._has_drawn and self._is_bound_here():
             self._link.send(("unforkable",))
             return
@@ -205,6 +216,11 @@ class Stage:
         main_end.close()
         self._link.close()
         self._link, self._is_root = Link(child_end), False
+
+    def before_fork(self) -> None:
+        """Prepare for a fork, of the user's code too: without a second thread, and without signals."""
+        self._storing.wait()
+        _block_signals()
 
     def _is_bound_here(self) -> bool:
         """True if drawing has begun something in this process that a fork of it would not have."""
@@ -241,6 +257,7 @@ class Stage:
 
     def _exit(self) -> None:
         """End this process and its process group."""
+        self._storing.wait()
         if self._is_root:  # the script's exit handlers, once
             with contextlib.suppress(BaseException):
                 atexit._run_exitfuncs()
