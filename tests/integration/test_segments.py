@@ -32,12 +32,9 @@ from tests.integration.movies import failed_checks
 from tests.support.sizes import all_if_long
 from tests.support.waiting import wait_for
 
-LONG = 520  # two segments of 250 and a tail
-TWO = 260  # one and a tail
-SHORT, SEGMENT = (
-    104,
-    50,
-)  # the same, where their length is no subject; `test_format_matrix` has long ones of all formats
+TWO = 260  # one segment of 250 and a tail
+#: Two segments and a tail where their length is no subject; `test_format_matrix` has long ones of all formats.
+SHORT, SEGMENT = 104, 50
 JOINED = 60  # one short segment and a tail
 SIZE = (80, 64)
 
@@ -65,13 +62,13 @@ def drawn(folder, values, scene=square):
 
 
 @pytest.fixture(scope="module")
-def long_stores(tmp_path_factory):
-    """A maker of stores of 520 frames that are drawn once."""
+def stores_of(tmp_path_factory):
+    """A maker of stores that are drawn once."""
     made = {}
 
-    def get(scene=square, frames=LONG):
+    def get(scene=square, frames=SHORT):
         if (scene, frames) not in made:
-            made[scene, frames] = drawn(tmp_path_factory.mktemp("long") / "s", range(frames), scene)
+            made[scene, frames] = drawn(tmp_path_factory.mktemp("drawn") / "s", range(frames), scene)
         return made[scene, frames]
 
     return get
@@ -89,9 +86,9 @@ def short_segments(monkeypatch):
 
 
 @pytest.fixture
-def short(long_stores, tmp_path, short_segments):
+def short(stores_of, tmp_path, short_segments):
     """A copy to spoil, of two short segments and a tail."""
-    return copied(long_stores(frames=SHORT), tmp_path / "s")
+    return copied(stores_of(frames=SHORT), tmp_path / "s")
 
 
 def kept(store):
@@ -136,12 +133,12 @@ def test_a_gif_has_the_same_bytes_for_any_number_of_workers(tmp_path, each_ffmpe
     assert len(found) == 1 or (scene is see_through and "palette" in options)
 
 
-def test_a_long_gif_has_the_bytes_of_one_pass(long_stores, tmp_path):
-    store = long_stores()
+def test_a_gif_of_segments_has_the_bytes_of_one_pass(short, tmp_path):
+    store = short
     movie = fp.assemble(store, tmp_path / "m.gif", fps=30, hold_last_s=2)
-    timeline = Timeline.of(range(LONG), fps=30, hold_last_s=2)
+    timeline = Timeline.of(range(SHORT), fps=30, hold_last_s=2)
     shape, options = Shape(*SIZE, "RGB"), EncodeOptions()
-    palette = resolve_palette(options, [store / file_name(number) for number in range(LONG)], shape)
+    palette = resolve_palette(options, [store / file_name(number) for number in range(SHORT)], shape)
     whole = FORMATS["gif"].recipe(MovieSpec(timeline, shape, options, palette=palette))
     work = tmp_path / "work"
     work.mkdir()
@@ -191,11 +188,9 @@ BY_PROGRAM = {"system": debian_ffmpeg, "bundled": bundled_ffmpeg}
     ],
     ids=str,
 )
-def test_every_codec_can_be_joined(
-    long_stores, tmp_path, monkeypatch, short_segments, program, name, options
-):
+def test_every_codec_can_be_joined(stores_of, tmp_path, monkeypatch, short_segments, program, name, options):
     monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(BY_PROGRAM[program]()))
-    movie = fp.assemble(long_stores(frames=JOINED), tmp_path / name, **options)
+    movie = fp.assemble(stores_of(frames=JOINED), tmp_path / name, **options)
     assert movie.report.passed
     assert movie.frames == JOINED
 
@@ -213,11 +208,11 @@ def test_every_codec_can_be_joined(
     ),
 )
 def test_rates_that_are_no_whole_number_are_kept_over_a_seam(
-    long_stores, tmp_path, monkeypatch, program, name, fps
+    stores_of, tmp_path, monkeypatch, program, name, fps
 ):
     """A segment of the usual length lasts whole milliseconds; a short one would not."""
     monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(BY_PROGRAM[program]()))
-    movie = fp.assemble(long_stores(frames=TWO), tmp_path / name, fps=fps)
+    movie = fp.assemble(stores_of(frames=TWO), tmp_path / name, fps=fps)
     assert movie.report.passed
     assert movie.frames == TWO
 
@@ -231,10 +226,10 @@ def test_rates_that_are_no_whole_number_are_kept_over_a_seam(
     ),
 )
 def test_transparency_is_kept_where_segments_are_joined(
-    long_stores, tmp_path, monkeypatch, short_segments, program, name
+    stores_of, tmp_path, monkeypatch, short_segments, program, name
 ):
     monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(BY_PROGRAM[program]()))
-    assert fp.assemble(long_stores(see_through, JOINED), tmp_path / name).report.passed
+    assert fp.assemble(stores_of(see_through, JOINED), tmp_path / name).report.passed
 
 
 @pytest.mark.parametrize("tail", [1, pytest.param(3, marks=pytest.mark.long)])
@@ -518,8 +513,8 @@ def opens(folder, *args):
     return Counter(re.findall(r"frame_(\d{6})\.png", trace.read_text(errors="replace")))
 
 
-def test_shares_and_their_join_open_each_frame_twice_in_all(long_stores, tmp_path):
-    store = copied(long_stores(frames=TWO), tmp_path / "s")
+def test_shares_and_their_join_open_each_frame_twice_in_all(stores_of, tmp_path):
+    store = copied(stores_of(frames=TWO), tmp_path / "s")
     settle(store)
     shares = [opens(tmp_path, str(store), "-o", "m.mp4", "--shard", f"{k}/2") for k in (1, 2)]
     join = opens(tmp_path, str(store), "-o", "m.mp4")
@@ -530,8 +525,8 @@ def test_shares_and_their_join_open_each_frame_twice_in_all(long_stores, tmp_pat
     assert sum(sum(each.values()) for each in (*shares, join)) <= 2 * TWO + compared_whole + 3 * 2 * trial
 
 
-def test_a_movie_in_one_go_opens_each_frame_twice(long_stores, tmp_path):
-    store = copied(long_stores(frames=TWO), tmp_path / "s")
+def test_a_movie_in_one_go_opens_each_frame_twice(stores_of, tmp_path):
+    store = copied(stores_of(frames=TWO), tmp_path / "s")
     settle(store)
     assert sum(opens(tmp_path, str(store), "-o", "m.mp4").values()) <= 2 * TWO + 2 * 8 + 4
 
