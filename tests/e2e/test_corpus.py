@@ -1,6 +1,6 @@
 """Scripts as strangers write them, unchanged: framepipe's frames are matplotlib's, however they are drawn.
 
-Each script of ``tests/scripts`` is drawn by two workers. Its movie, one worker, three shards, and a render that is
+Every other script of ``tests/scripts`` is drawn by two workers. Its movie, one worker, three shards, and a render that is
 killed and resumed are tried on some of the scripts each; on all of them with ``FRAMEPIPE_LONG=1``.
 """
 
@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.corpus import SCRIPTS, Outcome, Stage, difference, frames_of, main_scene
-from tests.support.sizes import LONG
+from tests.support.sizes import LONG, all_if_long
 
 #: Random on purpose: their frames are compared with each other, never with matplotlib's.
 UNSEEDED = {"unseeded_default_rng", "unseeded_np_random"}
@@ -88,7 +88,7 @@ def some(turn: int) -> list[str]:
     return NAMES if LONG else NAMES[2 * turn :: 12]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", all_if_long(NAMES, *NAMES[::2]))
 def test_script_drawn_by_two_workers_is_what_matplotlib_draws(name: str, cases: Cases) -> None:
     case = cases(name)
     assert len(case.due) >= 8
@@ -175,7 +175,14 @@ def test_script_takes_what_stands_after_two_dashes(cases: Cases) -> None:
     assert not (wrong := difference(due, frames_of(case.stage.folder / "five"))), wrong
 
 
-@pytest.mark.parametrize("name", ["notebook_jshtml", "numbered_savefig", "own_save", "writer_grab_frame"])
+@pytest.mark.parametrize(
+    "name",
+    all_if_long(
+        ["notebook_jshtml", "numbered_savefig", "own_save", "writer_grab_frame"],
+        "numbered_savefig",
+        "own_save",
+    ),
+)
 def test_what_a_script_would_write_itself_is_not_written(name: str, tmp_path: Path) -> None:
     stage = Stage(tmp_path / "stage", SCRIPTS / f"{name}.py")
     end = stage.framepipe("render", f"{name}.py", "--store", "frames", "--engine", "serial")

@@ -13,6 +13,7 @@ from PIL import Image
 import framepipe as fp
 from tests.conftest import Cli
 from tests.support.forked import run_python
+from tests.support.sizes import all_if_long
 
 GALLERY = Path(__file__).parents[2] / "scripts" / "gallery"
 # what `framepipe make` draws: its options, frames
@@ -52,7 +53,9 @@ def test_every_piece_of_the_gallery_is_tested() -> None:
     assert {path.stem for path in GALLERY.glob("*.py")} == tested
 
 
-@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize(
+    "piece", all_if_long(PIECES, "weights_heatmap:draw", "travelling_sine:by_data", "lorenz:animation")
+)
 def test_gallery_piece_becomes_a_verified_movie(piece: str, cli_process: Cli, folder: Path) -> None:
     script, _, name = piece.partition(":")
     options, count = PIECES[piece]

@@ -175,7 +175,6 @@ def kill_held(process, folder, frames):
             *((name, each) for name in ("replay_anim", "draw_late") for each in (1, 3)),
         ],
         ("free_anim", 2),
-        ("draw_counter", 2),
         ("replay_anim", 3),
         ("draw_late", 1),
     ),
@@ -282,6 +281,7 @@ def test_an_unknown_order_is_refused_with_the_ones_there_are(tmp_path):
         fp.render(animation, store=tmp_path / "s", order="fast")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", all_if_long([1, 2], 2))
 def test_workers_that_are_replaced_lose_no_late_state(tmp_path, workers):
     scene = drawing(counter(LATE))
