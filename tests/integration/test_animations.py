@@ -518,7 +518,9 @@ def test_frames_of_every_kind_are_drawn(tmp_path, kind):
 
 
 @pytest.mark.parametrize("engine", ["local", "serial"])
-@pytest.mark.parametrize("kind", ["a list", "a generator function", "an iterator"])
+@pytest.mark.parametrize(
+    "kind", all_if_long(["a list", "a generator function", "an iterator"], "an iterator")
+)
 def test_an_animation_that_does_not_repeat_is_drawn(tmp_path, kind, engine):
     frames, expected = KINDS[kind]
     report = fp.render(

@@ -103,7 +103,7 @@ def test_the_program_may_change_the_figure_at_once(tmp_path, where):
         np.testing.assert_array_equal(stored(tmp_path / "s", number), expected[number])
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", all_if_long(WHERE, 1))
 def test_rc_parameters_are_those_of_the_moment_before_during_and_after_a_style(tmp_path, where):
     def savefigs_own():
         return plt.figure(figsize=(0.4, 0.4), dpi=50)
@@ -445,7 +445,7 @@ def test_the_programs_own_error_is_the_one_that_is_seen_and_its_frames_are_store
     assert started() == []
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", all_if_long(WHERE, 1))
 def test_a_folder_that_is_removed_meanwhile_is_told(tmp_path, where):
     recorder = fp.Recorder(tmp_path / "s", workers=where)
     recorder.snap(level(10))
@@ -488,7 +488,7 @@ class Deadly(plt.Artist):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("deaths", [1, 2])
+@pytest.mark.parametrize("deaths", all_if_long([1, 2], 2))
 def test_a_frame_whose_worker_is_killed_is_drawn_once_more_while_the_program_goes_on(tmp_path, deaths):
     lives = tmp_path / "lives"
     lives.write_text("x" * deaths)
@@ -620,7 +620,7 @@ def test_the_movie_so_far_is_built_while_the_program_still_runs(tmp_path, cli):
         process.communicate()
 
 
-@pytest.mark.parametrize("how", all_if_long(["exit", "_exit", "snap", "with", "own"], "exit", "snap", "own"))
+@pytest.mark.parametrize("how", all_if_long(["exit", "_exit", "snap", "with", "own"], "exit", "own"))
 def test_a_forked_child_neither_draws_nor_ends_what_is_its_parents(tmp_path, how):
     text = {
         "exit": "sys.exit(0)",
