@@ -28,6 +28,7 @@ VERBS += (
     "finish",
     "doctor",
     "demo",
+    "completion",
 )
 
 

@@ -10,7 +10,7 @@ from framepipe.core.image_files import NUMBERS
 
 
 @click.command("adopt")
-@click.argument("pictures", metavar="PICTURES...", nargs=-1, required=True)
+@click.argument("pictures", metavar="PICTURES...", nargs=-1, required=True, shell_complete=options.paths)
 @click.option("--store", required=True, metavar="DIR", help="Folder for the frames.")
 @click.option(
     "--numbers",

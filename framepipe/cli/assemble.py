@@ -17,7 +17,7 @@ from framepipe.timeline import Timing
 
 
 @click.command("assemble", cls=options.Verb)
-@click.argument("store", metavar="STORE")
+@options.STORE
 @options.OUTPUT
 @options.flags(Timing, EncodeOptions, UseOptions)
 @click.option(

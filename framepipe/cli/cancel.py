@@ -9,7 +9,7 @@ from framepipe.cli import options
 
 
 @click.command("cancel")
-@click.argument("store", metavar="STORE")
+@options.STORE
 @options.AS_JSON
 def command(store: str, as_json: bool) -> None:
     """Cancel what was submitted of a store. Finished frames stay."""

@@ -9,7 +9,7 @@ from framepipe.cli import options
 
 
 @click.command("clean")
-@click.argument("store", metavar="STORE")
+@options.STORE
 @click.option("--movie", metavar="FILE", help="Verify this movie of the frames now.")
 @click.option("--force", is_flag=True, help="Delete framepipe's frames without a verified movie.")
 @options.AS_JSON

@@ -9,7 +9,7 @@ from framepipe.cli import options
 
 
 @click.command("logs")
-@click.argument("store", metavar="STORE")
+@options.STORE
 @click.option("--failed", is_flag=True, help="Only tasks that failed or were killed.")
 @click.option("--task", type=int, metavar="N", help="Only the task that draws shard N.")
 @options.AS_JSON

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from framepipe.options import (
     DrawOptions,
@@ -26,10 +27,18 @@ from framepipe.timeline import Timing
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def paths(_: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Have the shell complete the name of a file, or of a folder where only that is meant."""
+    kind = "dir" if param.metavar in ("STORE", "DIR") else "file"
+    return [CompletionItem(incomplete, type=kind)]
+
+
 class Flag(click.Option):
     """A click option that belongs under its group's heading."""
 
     def __init__(self, *names: Any, heading: str = "", **keywords: Any) -> None:
+        if any(word in (keywords.get("metavar") or "") for word in ("FILE", "DIR", "CSV")):
+            keywords["shell_complete"] = paths
         super().__init__(*names, **keywords)
         self.heading = heading
 
@@ -121,6 +130,7 @@ def _after_dashes(context: click.Context, _: click.Parameter, arguments: tuple[s
     return arguments
 
 
+STORE = click.argument("store", metavar="STORE", shell_complete=paths)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 TIMINGS = click.option("--timings", is_flag=True, help="Also print where the time went.")
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -130,6 +140,7 @@ OUTPUT = click.option(
     required=True,
     multiple=True,
     metavar="FILE",
+    shell_complete=paths,
     help="Movie to build: .gif, .mp4, .html … Repeatable.",
 )
 
@@ -154,7 +165,7 @@ def scene(function: F) -> F:
     function = click.argument(
         "script_args", metavar="[-- ARGUMENTS]", nargs=-1, type=click.UNPROCESSED, callback=_after_dashes
     )(function)
-    return click.argument("scene", metavar="SCRIPT.py[:NAME]", required=False)(function)
+    return click.argument("scene", metavar="SCRIPT.py[:NAME]", required=False, shell_complete=paths)(function)
 
 
 _HEADINGS = [each.heading for each in (SceneOptions, SubmitOptions, DrawOptions, Timing, EncodeOptions)]

@@ -16,7 +16,7 @@ from framepipe.options import DrawOptions, ShardOptions
 
 
 @click.command("resume", cls=options.Verb)
-@click.argument("store", metavar="STORE")
+@options.STORE
 @click.option(
     "--scene",
     metavar="SCRIPT.py:NAME",

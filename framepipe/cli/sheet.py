@@ -11,7 +11,7 @@ from framepipe.cli import options
 
 
 @click.command("sheet")
-@click.argument("store", metavar="STORE")
+@options.STORE
 @click.option("-o", "--output", required=True, metavar="FILE", help="Picture to write: .png, .jpg, .webp …")
 @click.option("--every", type=int, default=1, show_default=True, metavar="N", help="Every N-th frame only.")
 @click.option("--columns", type=int, metavar="N", help="Default: a number that makes the sheet about square.")

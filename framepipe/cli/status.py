@@ -14,7 +14,7 @@ _CLEAR = "\x1b[2J\x1b[H"
 
 
 @click.command("status")
-@click.argument("store", metavar="STORE")
+@options.STORE
 @click.option("--deep", is_flag=True, help="Check every byte of every frame (CRC).")
 @click.option(
     "--watch", is_flag=True, help="Show it again and again, while a task draws and frames are left."

@@ -15,7 +15,7 @@ from framepipe.timeline import Timing
 
 
 @click.command("verify", cls=options.Verb)
-@click.argument("movie", metavar="MOVIE")
+@click.argument("movie", metavar="MOVIE", shell_complete=options.paths)
 @click.option("--store", required=True, metavar="DIR", help="Folder of the frames that it was built from.")
 @options.flags(Timing, EncodeOptions, as_assembled=True)
 @options.QUIET

@@ -466,7 +466,11 @@ def _preview_of(frames: Frames, fps: Fraction | None) -> tuple[Frames, Fraction 
     step = -(-len(frames) // PREVIEW_FRAMES)
     places = range(0, len(frames), step)
     numbers = [frames.numbers[place] for place in places]
-    values = numbers if frames.are_numbers else [frames.values[place] for place in places]
+    values: Sequence[Any] = [frames.values[place] for place in places]
+    if frames.are_numbers:
+        values = numbers
+    elif isinstance(frames.values, Unknowns):  # of a script's loop: only the script knows them
+        values = Unknowns(len(numbers))
     rate = (fps or Fraction(DEFAULT_FPS)) / step
     return Frames(numbers, values, None, [frames.indices[place] for place in places]), rate
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -17,17 +15,27 @@ from framepipe.core import files
 from framepipe.core.control import Control
 from framepipe.errors import (
     EngineError,
-    IncompleteStore,
     StoreError,
     UsageError,
 )
-from framepipe.job.frames import Frames, format_range, format_range_briefly, parse_range
+from framepipe.job.frames import format_range_briefly
 from framepipe.job.job import Job, ValueDigests
 from framepipe.job.record import JobRecord, Order
 from framepipe.job.shards import parse_shard
 from framepipe.options import ShardOptions
 from framepipe.rendering.engines import CannotSend, Engine, Failed, Original, SerialEngine, Work
 from framepipe.rendering.helping import shards_in_need, share_of
+from framepipe.rendering.pending import (
+    Pending,
+    continue_record,
+    endless,
+    numbers_of,
+    owner_of,
+    redrawn_reasons,
+    refuse_unfit,
+    scene_name,
+    without,
+)
 from framepipe.rendering.presence import Presence, is_stricter
 from framepipe.rendering.report import RenderReport, check_report
 from framepipe.rendering.run import DiffersElsewhere, Endless, FramePlan, OrderMatters, RedrawDiffers, Run
@@ -48,32 +56,6 @@ _COMPARED = 2
 _COMPARED_VALUES = 8
 #: Parts of a job in which its tasks may differ though nobody has changed the script on purpose.
 _PER_TASK = {"data", "env", "matplotlib", "packages", "seed", "style"}
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """What a look at the store has found.
-
-    Attributes
-    ----------
-    status : StoreStatus
-    done : sequence of int
-        Frames that are kept as they are.
-    numbers : list of int
-        Frames to draw; empty where nobody knows how many there are.
-    kept : int
-        How many frames of this run are done.
-    """
-
-    status: StoreStatus
-    done: Sequence[int]
-    numbers: list[int]
-    kept: int
-
-    def geometry(self, job: Job) -> FrameGeometry | None:
-        """Return the geometry of finished frames, None if unknown (a tight box cannot be read from them)."""
-        shape = self.status.shape
-        return FrameGeometry(shape) if shape and not job.canvas.tight else None
 
 
 class Rendering:
@@ -180,8 +162,8 @@ class Rendering:
         previous = self._store.known_job()
         self._digests = self._store.file_digests()
         self._digests.learn(self._job.digests.remembered())
-        record = replace(record.continued(previous, self._digests), owner=_owner(previous, self._owner))
-        return _continue_record(record, previous, order, self._scene), previous
+        record = replace(record.continued(previous, self._digests), owner=owner_of(previous, self._owner))
+        return continue_record(record, previous, order, self._scene), previous
 
     def _sampled_values(self) -> dict[str, str]:
         """Return the digests of some frames' values by number, so that tasks can compare them."""
@@ -201,7 +183,7 @@ class Rendering:
         """
         if previous is None or not self._presence.is_shared or self._stale != "auto":
             return
-        if _name(previous) != _name(record) or not self._store.numbers():
+        if scene_name(previous) != scene_name(record) or not self._store.numbers():
             return
         old, new = self._presence.beat_of(previous), self._presence.beat
         changed = {name for name in {**old.parts, **new.parts} if old.parts.get(name) != new.parts.get(name)}
@@ -355,12 +337,12 @@ class Rendering:
         self._presence.heed_findings(record)
 
     def _draw_pending(
-        self, run: Run, work: Work, record: JobRecord, pending: _Pending, checked: bool
+        self, run: Run, work: Work, record: JobRecord, pending: Pending, checked: bool
     ) -> JobRecord:
         """Let the engine draw; return the record with what was found out meanwhile."""
         engine = self._engine
         checked = checked and self._scene.keeps_state and engine.is_parallel
-        numbers = Endless(_endless(set(pending.done))) if self._growing else pending.numbers
+        numbers = Endless(endless(set(pending.done))) if self._growing else pending.numbers
         at_once = self._at_once(pending)
         resume_points = self._resume_points(checked, pending)
         self._has_drawn = True
@@ -380,9 +362,7 @@ class Rendering:
             self._skipped |= set(watched.skipped)
         if checked and not self._stop.requested:
             record = replace(record, order_checked=True)
-        if (
-            checked or self._presence.is_shared
-        ):  # a task that stopped as not the same may have written its own
+        if checked or self._presence.is_shared:  # a task that was not the same may have written its own
             self._store.write_job(record)
         self._note_uses(run)
         record = self._record_end(run, record)
@@ -439,7 +419,7 @@ class Rendering:
         status = self._store.scan(
             record, values=self._values, numbers=self._numbers[:1], digests=self._digests, keeps_states=False
         )
-        geometry = _Pending(status, (), [], 0).geometry(self._job)
+        geometry = Pending(status, (), [], 0).geometry(self._job)
         name = f"{self._store.path.name} (of other tasks)"
 
         def tell(run: Run) -> None:
@@ -455,11 +435,11 @@ class Rendering:
             run.draw(watched, numbers, geometry, False, {}, at_once)
         return run, watched.skipped
 
-    def _at_once(self, pending: _Pending) -> int:
+    def _at_once(self, pending: Pending) -> int:
         """How many workers draw."""
         return self._engine.workers if self._growing else min(self._engine.workers, len(pending.numbers))
 
-    def _report(self, run: Run, record: JobRecord, pending: _Pending) -> RenderReport:
+    def _report(self, run: Run, record: JobRecord, pending: Pending) -> RenderReport:
         self._tell(run, record, pending.kept, is_last=True)
         drawn_earlier = sorted(self._drawn_numbers & {*pending.done})  # by this call, so not kept ones
         redrawn = set(run.drawn_numbers if self._growing else pending.numbers) - self._drawn_numbers
@@ -471,7 +451,7 @@ class Rendering:
             total=total,
             drawn=(*drawn_earlier, *run.drawn_numbers),
             kept=pending.kept - len(drawn_earlier) + len(self._skipped),
-            redrawn=_redrawn(pending.status, redrawn),
+            redrawn=redrawn_reasons(pending.status, redrawn),
             failed=tuple(sorted(run.failures, key=lambda each: each.number)),
             engine=self._engine.name,
             workers=self._at_once(pending),
@@ -523,16 +503,16 @@ class Rendering:
         self._notes.append(f"{names} changed while frames were drawn from it: these were drawn again")
         return True
 
-    def _look(self, record: JobRecord, previous: JobRecord | None) -> _Pending:
+    def _look(self, record: JobRecord, previous: JobRecord | None) -> Pending:
         """Scan the store, and say which frames are to be drawn."""
         status = self._scan(record, previous)
         self._finds_old_frames |= bool(status.stale or status.broken)
         kept_though_stale = status.stale if self._stale == "keep" else ()
         done = () if self._redraws_all else (*status.done, *kept_though_stale)
         if self._growing:
-            return _Pending(status, done, [], len(done))
-        numbers = _without(self._numbers, done)
-        return _Pending(status, done, numbers, len(self._numbers) - len(numbers))
+            return Pending(status, done, [], len(done))
+        numbers = without(self._numbers, done)
+        return Pending(status, done, numbers, len(self._numbers) - len(numbers))
 
     def _scan(self, record: JobRecord, previous: JobRecord | None) -> StoreStatus:
         numbers = None if self._growing else self._numbers
@@ -546,19 +526,7 @@ class Rendering:
             digests=self._digests,
             keeps_states=False,
         )
-        if previous and status.stale and _name(previous) != _name(record):
-            raise StoreError(
-                f"{self._store.path} holds frames of {_name(previous)}, which {_name(record)} would "
-                "overwrite: choose another --store, or remove that one"
-            )
-        is_strict = status.stale and self._stale == "auto"
-        if is_strict and previous and (difference := _job_difference(previous, record)):
-            raise StoreError(
-                f"{self._store.path} holds {len(status.stale)} finished frames drawn with {difference}: "
-                "choose another --store for these, or draw those again with --stale draw"
-            )
-        if status.stale and self._stale == "error":
-            raise IncompleteStore(_stale_message(status), status=status)
+        refuse_unfit(status, record, previous, self._stale)
         return status
 
     def _work(self, record: JobRecord, open_order: bool) -> tuple[Work, FramePlan]:
@@ -576,7 +544,7 @@ class Rendering:
         plan = FramePlan(frames.numbers[0], frames.index_by_number(), values, digest, last, streams, jumps)
         return work, plan
 
-    def _resume_points(self, checked: bool, pending: _Pending) -> dict[int, str]:
+    def _resume_points(self, checked: bool, pending: Pending) -> dict[int, str]:
         """Return some finished frames after which this run continues, with the digests of their pixels."""
         if not (checked and pending.status.shape):
             return {}
@@ -605,85 +573,3 @@ class Rendering:
         record = record.ended_at(run.end_index)
         self._store.write_job(record)
         return record
-
-
-def _owner(previous: JobRecord | None, verb: str) -> str:
-    """Return the verb that began the store; a job.json without it has a goal if it was `make`."""
-    if previous is None:
-        return verb
-    return previous.owner or ("make" if previous.goal else "render")
-
-
-def numbers_of(frames: Frames, part: ShardOptions) -> Sequence[int]:
-    """Return the frames of a part of the job: its shard, or those of ``only``.
-
-    Raises
-    ------
-    UsageError
-        ``only`` has numbers that are not in the plan.
-    """
-    if frames.extent == "growing":
-        return frames.numbers
-    k, n = parse_shard(part.shard)
-    numbers = list(frames.numbers)[k - 1 :: n]
-    if part.only is None:
-        return numbers
-    selected = set(parse_range(str(part.only)))
-    unknown = selected - set(frames.numbers)
-    if unknown:
-        raise UsageError(f"only {part.only}: frames {format_range(unknown)} are not in the plan")
-    return [number for number in numbers if number in selected]
-
-
-def _job_difference(previous: JobRecord, now: JobRecord) -> str:
-    """Return which of the user's options differ from those of the frames in the store, "" if none."""
-    names = {"canvas": "another dpi, tight or transparent", "params": "other parameters"}
-    return " and ".join(text for name, text in names.items() if previous.parts.get(name) != now.parts[name])
-
-
-def _continue_record(record: JobRecord, previous: JobRecord | None, order: str, scene: Scene) -> JobRecord:
-    """Return the record with the goal and the order of an earlier run of the same job."""
-    is_same_job = previous is not None and previous.undecided().parts == record.parts
-    if previous and is_same_job and record.goal is None:
-        record = replace(record, goal=previous.goal)  # `render` continues a `make` without ending it
-    if previous and is_same_job and previous.redraw == "full":
-        record = record.redrawn_in_full()
-    if order != "auto":
-        return record.in_order(cast(Order, order))
-    if (
-        previous
-        and is_same_job
-        and (previous.order != "free" or previous.order_checked or not scene.runs_updates)
-    ):
-        return replace(record.in_order(previous.order), order_checked=previous.order_checked)
-    # updates usually cost little compared with drawing: they run in order, once
-    return record.in_order("replay" if scene.runs_updates else "free")
-
-
-def _without(numbers: Sequence[int], excluded: Iterable[int]) -> list[int]:
-    excluded_set = set(excluded)
-    return [number for number in numbers if number not in excluded_set]
-
-
-def _endless(excluded: set[int]) -> Iterator[int]:
-    return (number for number in itertools.count() if number not in excluded)
-
-
-def _name(record: JobRecord) -> str:
-    """Return the scene's name with its file's, for messages."""
-    place = (record.ref or "").rpartition(":")[0]
-    return f"{Path(place).name}:{record.name}" if place else record.name
-
-
-def _redrawn(status: StoreStatus, numbers: set[int]) -> dict[str, int]:
-    reasons = [(f"stale: {why}", number) for number, why in status.stale.items()]
-    reasons += [(f"broken: {why}", number) for number, why in status.broken.items()]
-    return dict(Counter(reason for reason, number in reasons if number in numbers))
-
-
-def _stale_message(status: StoreStatus) -> str:
-    return (
-        f"{len(status.stale)} of {status.total} frames in {status.path} are stale:\n  "
-        + "\n  ".join(line for line in status.problems() if line.startswith("stale"))
-        + "\nDraw them again with --stale draw, or use them as they are with --stale keep"
-    )

@@ -7,8 +7,10 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +154,10 @@ def test_all_reports_of_the_library_are_frozen():
     ):
         assert dataclasses.fields(getattr(framepipe, name))
         assert getattr(framepipe, name).__dataclass_params__.frozen, name
+
+
+def test_the_reference_has_each_public_name():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"^\.\. auto(?:function|class):: (\w+)$", page, re.M))
+    errors = {name for name in framepipe.__all__ if hasattr(getattr(framepipe, name), "exit_code")}
+    assert described == set(framepipe.__all__) - errors - {"__version__"}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from framepipe.errors import UsageError
 from framepipe.job.canvas import Canvas
-from framepipe.rendering.request import Request, default_store
+from framepipe.job.frames import Frames, Unknowns
+from framepipe.rendering.request import Request, _preview_of, default_store
 from tests.unit.test_job import Scene
 
 
@@ -117,3 +119,9 @@ def test_what_is_no_name_of_a_variable_is_refused(name):
 def test_a_name_chooses_no_animation_of_a_script():
     with pytest.raises(UsageError, match=r"SCRIPT\.py alone"):
         Request("scene.py:draw", animation="1")
+
+
+def test_a_preview_of_a_script_s_loop_leaves_values_to_the_script():
+    plan, fps = _preview_of(Frames(range(60), Unknowns(60), ""), Fraction(10))
+    assert isinstance(plan.values, Unknowns)
+    assert (len(plan), list(plan.numbers)[-1], fps) == (20, 57, Fraction(10, 3))
