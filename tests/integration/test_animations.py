@@ -424,15 +424,12 @@ WITH_STATE = {
     "rc parameters that the update changes",
     "lines",  # of all others: the one that shows that all are drawn in this order by themselves
 }
-IN_A_WORKER = {
-    "blit that was shown before",
-    "a partial",
-    "an object with its own animation",
-    "sets of artists",
-}
+IN_A_WORKER = {"blit that was shown before", "sets of artists"}
+#: Of layouts the constrained one, which moves most, stands for the others; of ways to hold an update, a partial.
+RARE = {"compressed layout", "tight layout in each update", "a subclass", "further arguments"}
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", all_if_long(SCENES, *(name for name in SCENES if name not in RARE)))
 @pytest.mark.filterwarnings(
     "ignore:.*layout not applied:UserWarning", "ignore:FigureCanvasAgg is non-inter:UserWarning"
 )

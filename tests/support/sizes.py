@@ -15,7 +15,7 @@ LONG = FAULTS > 1 or os.environ.get("FRAMEPIPE_LONG", "") not in ("", "0")
 
 
 def examples(count: int) -> int:
-    """How many examples hypothesis tries: all in the long run, a third in CI; those that failed once are kept in tests."""
+    """How many examples hypothesis tries: all in the long run, a third in CI."""
     return count if LONG else count // 3
 
 
