@@ -42,6 +42,7 @@ if typing.TYPE_CHECKING:
     from framepipe.options import DrawOptions, EncodeOptions, SubmitOptions
     from framepipe.pipeline import MakeReport, make, resume
     from framepipe.rendering.api import render
+    from framepipe.rendering.engines.base import Engine
     from framepipe.rendering.recorder import Recorder
     from framepipe.rendering.report import RenderReport
     from framepipe.store.adopt import AdoptReport, adopt
@@ -62,6 +63,7 @@ __all__ = [
     "DrawOptions",
     "EncodeOptions",
     "EncoderFailed",
+    "Engine",
     "FinishReport",
     "FramepipeError",
     "FramepipeWriter",
@@ -146,6 +148,7 @@ _MODULES = {
     "options": ("DrawOptions", "EncodeOptions", "SubmitOptions"),
     "pipeline": ("MakeReport", "make", "resume"),
     "rendering.api": ("render",),
+    "rendering.engines.base": ("Engine",),
     "rendering.recorder": ("Recorder",),
     "rendering.report": ("RenderReport",),
     "sweeps": ("SweepReport", "sweep"),

@@ -33,7 +33,7 @@ Group = TypeVar("Group", bound=type)
 #: How frames may depend on those before them; see `DrawOptions.order`.
 ORDERS = ("free", "replay", "serial")
 FIRST_CALLS = ("once", "twice")
-ENGINES = ("local", "serial")
+ENGINES = ("local", "serial", "dask", "mpi")
 SCHEDULERS = ("slurm", "pbs", "lsf", "sge")
 REDRAWS = ("auto", "full")
 #: Frames per second; GIF keeps it exactly.
@@ -443,7 +443,25 @@ class DrawOptions:
         within=(1, float("inf")),
     )
     engine: str | object = option(
-        "local", "Processes of this machine, or this process alone.", one_of=ENGINES
+        "local",
+        "Processes of this machine, or this process alone; or dask's workers, or the ranks of MPI.",
+        more="In Python also dask's ``Client`` or ``Cluster``, any executor such as `concurrent.futures` has "
+        "them, or an `Engine`.",
+        one_of=ENGINES,
+    )
+    address: str | None = option(
+        None,
+        "Engine dask: the scheduler's address. Default: dask's configuration.",
+        metavar="tcp://HOST:PORT",
+    )
+    scheduler_file: str | os.PathLike[str] | None = option(
+        None, "Engine dask: the file in which its scheduler has written where it is.", metavar="FILE"
+    )
+    shared_store: bool = option(
+        True,
+        "Let workers elsewhere store frames themselves; or send them to this process, which stores them.",
+        more="The store must then be on a file system that all of them see, which is checked.",
+        flag="--shared-store/--no-shared-store",
     )
     order: str = option(
         "auto",
@@ -520,6 +538,9 @@ class DrawKeywords(TypedDict, total=False):
     draw: DrawOptions
     workers: int | None
     engine: str | object
+    address: str | None
+    scheduler_file: str | os.PathLike[str] | None
+    shared_store: bool
     order: str
     redraw: str
     stale: str

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framepipe.core import allocation
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.labels import VALUE, label_of
 from framepipe.core.progress_bar import controlled
@@ -43,6 +42,7 @@ from framepipe.options import (
 )
 from framepipe.rendering.api import render_job
 from framepipe.rendering.engines import Engine, choose
+from framepipe.rendering.engines.mpi import among_ranks, refuse_ranks
 from framepipe.rendering.report import RenderReport
 from framepipe.rendering.request import Request, SceneLike, opened_job
 from framepipe.scenes.loading import refuse_while_loading
@@ -173,6 +173,7 @@ class MakeKeywords(SceneKeywords, DrawKeywords, TimingKeywords, EncodeKeywords, 
 
 
 @takes(SceneOptions, DrawOptions, Timing, EncodeOptions)
+@among_ranks
 @leave_rcparams()  # a script may set a style when it is loaded
 def make(
     scene: SceneLike | None,
@@ -219,10 +220,10 @@ def make(
         then the same call continues where it stopped.
     """
     refuse_while_loading("make")
-    allocation.refuse_ranks()
     scene_options, draw, timing, encode = split(
         options, SceneOptions, DrawOptions, Timing, EncodeOptions, verb="make"
     )
+    refuse_ranks()
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
     goal = MakeGoal(tuple(Path(os.path.abspath(path)) for path in outputs), timing, encode, keep_frames)
     check_outputs(goal.outputs)
@@ -367,6 +368,7 @@ def check_outputs(outputs: Sequence[Path]) -> None:
             raise UsageError(f"output {path}: its folder cannot be written")
 
 
+@among_ranks
 def make_all(scene: str, output: Sequence[PathLike], **options: Any) -> list[MakeReport]:
     """Run `make` for each animation of a script, or each way in which it makes frames.
 
@@ -402,6 +404,7 @@ class ResumeKeywords(DrawKeywords, ShardKeywords, total=False):
 
 
 @takes(DrawOptions, ShardOptions)
+@among_ranks
 @leave_rcparams()  # a script may set a style when it is loaded
 def resume(
     store: PathLike,
@@ -444,7 +447,7 @@ def resume(
     refuse_while_loading("resume")
     draw, part = split(options, DrawOptions, ShardOptions, verb="resume")
     if part.shard is None:
-        allocation.refuse_ranks()
+        refuse_ranks()
     where = open_store(store)
     record, is_signed = where.read_job()
     goal = MakeGoal.from_json(record.goal, where.path) if is_signed and record.goal else None

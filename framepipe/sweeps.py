@@ -22,6 +22,7 @@ from framepipe.movie.check import clean
 from framepipe.movie.cleanup import CleanupReport
 from framepipe.options import DrawOptions, EncodeOptions, SceneOptions, takes
 from framepipe.pipeline import MakeKeywords, MakeReport, PathLike, check_outputs, make
+from framepipe.rendering.engines.mpi import among_ranks
 from framepipe.scenes.address import split_address
 from framepipe.timeline import Timing
 
@@ -123,6 +124,7 @@ class SweepReport(Summary):
 
 
 @takes(SceneOptions, DrawOptions, Timing, EncodeOptions)
+@among_ranks
 def sweep(
     scene: str | Callable[..., Any],
     frames: Any = None,

@@ -15,7 +15,7 @@ import click
 from framepipe import __version__
 from framepipe.errors import FramepipeError
 
-VERBS: tuple[str, ...] = ("make", "render", "resume", "status", "adopt", "sheet")
+VERBS: tuple[str, ...] = ("make", "render", "resume", "status", "watch", "adopt", "sheet")
 VERBS += (
     "assemble",
     "verify",
@@ -123,6 +123,8 @@ def run(arguments: Sequence[str]) -> int:
         command_path = getattr(getattr(error, "ctx", None), "command_path", "framepipe")
         return _say(f"{command_path}: {' '.join(error.format_message().split())}", error.exit_code)
     except FramepipeError as error:
+        if getattr(error, "of_rank_0", False):  # which reports it
+            return 0
         return _say(f"framepipe: {error}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _say("framepipe: stopped by Ctrl-C; run the same again to go on", 130)

@@ -22,6 +22,7 @@ from framepipe.formats import FORMATS
 from framepipe.formats.gif import gifsicle
 from framepipe.movie.probe import tool_for_format
 from framepipe.options import EncodeOptions
+from framepipe.watching.beside import GET_LIBRARIES, LIBRARIES
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Finding:
 
 def installation() -> list[Finding]:
     """Check this machine, the programs on it, and each format by building something tiny."""
-    return [*_machine(), *_ffmpegs(), *_imagemagicks(), *_gifsicles(), *_formats()]
+    return [*_machine(), *_ffmpegs(), *_imagemagicks(), *_gifsicles(), _page(), *_formats()]
 
 
 def _machine() -> list[Finding]:
@@ -94,6 +95,15 @@ def _gifsicles() -> list[Finding]:
         )
     ]
     return findings or [Finding(False, "gifsicle (--optimize)", "none", gifsicle.GET_GIFSICLE)]
+
+
+def _page() -> Finding:
+    """Check the libraries that serve the page of `framepipe watch`; nothing else needs them."""
+    try:
+        versions = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
+    except metadata.PackageNotFoundError:
+        return Finding(False, "page (watch)", "none", GET_LIBRARIES)
+    return Finding(True, "page (watch)", versions)
 
 
 def _formats() -> list[Finding]:

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 )
 @click.option("--grid", metavar="FILE", help="With --sweep: one more movie, of all side by side.")
 @click.option("--all", "all_films", is_flag=True, help="Each film of a script; {name} in -o is its name.")
+@options.WATCH
 @options.QUIET
 @options.TIMINGS
 @options.AS_JSON
 def command(
+    watch: bool,
     quiet: bool,
     timings: bool,
     as_json: bool,
@@ -55,7 +57,7 @@ def command(
     """
     options.import_from_here()
     reports: list[fp.MakeReport] | list[SweepReport]
-    with progress_and_stop(quiet) as callbacks:
+    with progress_and_stop(quiet, watch) as callbacks:
         if values:
             from framepipe.sweeps import sweep
 

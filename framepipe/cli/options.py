@@ -133,6 +133,11 @@ def _after_dashes(context: click.Context, _: click.Parameter, arguments: tuple[s
 STORE = click.argument("store", metavar="STORE", shell_complete=paths)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 TIMINGS = click.option("--timings", is_flag=True, help="Also print where the time went.")
+WATCH = click.option(
+    "--watch",
+    is_flag=True,
+    help="Also show the render in a browser, see framepipe watch; prints the address.",
+)
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 OUTPUT = click.option(
     "-o",

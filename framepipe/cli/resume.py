@@ -25,9 +25,10 @@ from framepipe.options import DrawOptions, ShardOptions
 @click.option("--command", metavar="TEXT", help="Needed in the same case if a command draws.")
 @options.flags(DrawOptions, ShardOptions)
 @click.option("--idle-timeout", "idle_timeout_s", type=float, metavar="S", help="Default: as given to make.")
+@options.WATCH
 @options.QUIET
 @options.AS_JSON
-def command(store: str, quiet: bool, as_json: bool, **keywords: Any) -> None:
+def command(store: str, watch: bool, quiet: bool, as_json: bool, **keywords: Any) -> None:
     """Continue a job that was stopped; job.json describes it.
 
     A job of `make` is finished as `make` would: movies, verification, cleaning.
@@ -38,7 +39,7 @@ def command(store: str, quiet: bool, as_json: bool, **keywords: Any) -> None:
         keywords["scene"] = f"{os.path.abspath(place)}:{name}" if Path(place).is_file() else scene
     _go_where_it_was_started(store)
     options.import_from_here()
-    with progress_and_stop(quiet) as callbacks:
+    with progress_and_stop(quiet, watch) as callbacks:
         report = fp.resume(store, **keywords, **callbacks)
     options.print_json(report.to_dict()) if as_json else print(report.details())
 

@@ -5,16 +5,21 @@ The library itself prints nothing and installs no signal handlers.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from framepipe.core.control import Progress, ProgressCallback, Stop
+import click
+
+from framepipe.core.control import Progress, ProgressCallback, Stop, ignore_progress
 from framepipe.core.progress_bar import controlled
-from framepipe.errors import Interrupted
+from framepipe.core.summary import short_path
+from framepipe.errors import Interrupted, UsageError
 
 #: Seconds in which frames in progress may be finished. TERM is followed by KILL soon (Slurm's KillWait
 #: is 30 s, elsewhere 5 to 10); USR1 and USR2 are warnings that the user asked for, with time left.
@@ -26,11 +31,69 @@ _AGAIN_S = 10.0
 
 
 @contextmanager
-def progress_and_stop(quiet: bool = False) -> Iterator[dict[str, Any]]:
-    """Provide the keywords ``progress`` and ``stop`` of a library call."""
+def progress_and_stop(quiet: bool = False, watch: bool = False) -> Iterator[dict[str, Any]]:
+    """Provide the keywords ``progress`` and ``stop`` of a library call.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show no progress.
+    watch : bool
+        Also show it in a browser.
+
+    Raises
+    ------
+    ToolMissing
+        What ``watch`` needs is not installed.
+    """
     session = _Session()
-    with session.handling_signals(), controlled(not quiet) as control:
-        yield {"progress": lambda progress: session.note(progress, control.progress), "stop": session.stop}
+    with session.handling_signals(), controlled(not quiet) as control, _page_if(watch) as page:
+
+        def note(progress: Progress) -> None:
+            page(progress)
+            session.note(progress, control.progress)
+
+        yield {"progress": note, "stop": session.stop}
+    if (mpi := sys.modules.get("framepipe.rendering.engines.mpi")) and mpi.has_helped():
+        raise click.exceptions.Exit(0)  # rank 0 prints what came of it
+
+
+@contextmanager
+def _page_if(watch: bool) -> Iterator[ProgressCallback]:
+    """Provide a callback that shows a page of the store into which frames are drawn, if one is asked for."""
+    if not watch:
+        yield ignore_progress
+        return
+    from framepipe.watching.beside import PageBeside, check_libraries
+
+    check_libraries()
+    shown: set[str] = set()
+    with contextlib.ExitStack() as page_of_now:
+
+        def show(progress: Progress) -> None:
+            if not progress.store or progress.store in shown:
+                return
+            shown.add(progress.store)
+            page_of_now.close()  # the film before, of several
+            try:
+                page = PageBeside(Path(progress.store))
+            except (OSError, UsageError) as error:  # the render goes on without it
+                print(f"framepipe: no page can be shown: {error}", file=sys.stderr, flush=True)
+                return
+            page_of_now.callback(page.close)
+            print("\n".join(address_lines(progress.store, page.address)), file=sys.stderr, flush=True)
+
+        yield show
+
+
+def address_lines(store: str, address: Any) -> list[str]:
+    """Return what is printed about the page of a store: its address, and how to reach it from elsewhere."""
+    from framepipe.watching.address import tunnel
+
+    lines = [f"Watch {short_path(Path(store))} at  {address.url()}"]
+    if forward := tunnel(address):
+        lines.append(f"From your own computer, first:  {forward}")
+    return lines
 
 
 @contextmanager

@@ -93,7 +93,8 @@ def refuse_ranks(env: Mapping[str, str] = os.environ) -> None:
 def _several(what: str, launcher: str) -> UsageError:
     return UsageError(
         f"{launcher} has started {what}, and each would draw all frames. Start one (srun -n 1), which uses "
-        "all processors that it is given, or give each its part: --shard K/N, K from 1 to N"
+        "all processors that it is given, let them share the frames: --engine mpi, or give each its part: "
+        "--shard K/N, K from 1 to N"
     )
 
 

@@ -39,6 +39,8 @@ class Progress:
         The store's, the movie's or the input file's name.
     news : str
         Text about what has just happened, as the traceback of a frame that failed; may be empty.
+    store : str
+        The folder into which frames are drawn; empty in other stages.
     """
 
     stage: Stage
@@ -47,6 +49,7 @@ class Progress:
     failed: int = 0
     label: str = ""
     news: str = ""
+    store: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]
@@ -155,9 +158,10 @@ class Control:
         failed: int = 0,
         label: str = "",
         news: str = "",
+        store: str = "",
     ) -> None:
         """Report a step forward; see `Progress`."""
-        self.progress(Progress(stage, done, total, failed, label, news))
+        self.progress(Progress(stage, done, total, failed, label, news, store))
 
     def check(self, activity: str, safe: str = "the frames are") -> None:
         """Raise `Interrupted` if a stop is requested.

@@ -131,9 +131,7 @@ def _encode(
     prepare(recipe, tool, folder, ignore_frames, idle_timeout_s, control)
     encoding = segments_of(plan, tool, folder, jobs, on_frame)
     reports = reports_of(plan, encoding, tool, folder)
-    if reports and reports.exist_for(
-        encoding.keys.values()
-    ):  # of tasks; what is left is verified as they did
+    if reports and reports.exist_for(encoding.keys.values()):
         encoding.reports = reports  # what is left is verified as tasks did
     encoding.run(control)
     join(recipe, tool, folder, idle_timeout_s, control)
@@ -287,4 +285,13 @@ def _facts(plan: Assembly, movie: Movie, digest: str) -> dict[str, Any]:
         "exact": plan.expected.exact,
         "encoder": str(movie.encoder),
         "passed": movie.report.passed,
+        "about": {
+            "format": movie.format,
+            "frames": movie.frames,
+            "duration_s": round(movie.duration_s, 3),
+            "width_px": movie.width,
+            "height_px": movie.height,
+            "size_bytes": movie.size_bytes,
+        },
+        "checks": [vars(check) for check in movie.report.checks],
     }

@@ -22,6 +22,7 @@ from framepipe.options import (
     takes,
 )
 from framepipe.rendering.engines import Engine, choose
+from framepipe.rendering.engines.mpi import among_ranks, refuse_ranks
 from framepipe.rendering.report import RenderReport
 from framepipe.rendering.request import Request, SceneLike, opened_job
 from framepipe.rendering.session import Rendering
@@ -38,6 +39,7 @@ class RenderKeywords(SceneKeywords, DrawKeywords, ShardKeywords, total=False):
 
 
 @takes(SceneOptions, DrawOptions, ShardOptions)
+@among_ranks
 @leave_rcparams()  # a script may set a style when it is loaded
 def render(
     scene: SceneLike | None,
@@ -89,7 +91,7 @@ def render(
     refuse_while_loading("render")
     scene_options, draw, part = split(options, SceneOptions, DrawOptions, ShardOptions, verb="render")
     if part.shard is None:
-        allocation.refuse_ranks()  # before the scene is loaded
+        refuse_ranks()  # before the scene is loaded
     request, engine = Request.of(scene, frames, scene_options), choose(draw)
     with (
         controlled(progress, stop) as control,

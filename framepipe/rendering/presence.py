@@ -11,7 +11,9 @@ from typing import Any, cast
 
 from framepipe.core import allocation
 from framepipe.core.control import Control
+from framepipe.core.usage import Usage
 from framepipe.errors import StoreError
+from framepipe.job.frames import format_range
 from framepipe.job.record import JobRecord, Order
 from framepipe.options import ORDERS
 from framepipe.rendering.engines import Failed, Outcome, Task
@@ -23,7 +25,10 @@ from framepipe.store.heartbeats import BEAT_S, Findings, Heartbeat, Heartbeats, 
 from framepipe.store.store import Store
 
 _LOOK_S, _HEED_S = 2.0, 60.0
+_FIRST_BEAT_S = 1.0
 _RECENT = 64
+#: Frames of which a heartbeat says who has drawn them.
+_NEWEST = 4096
 #: A frame that has taken d seconds is begun if d times this, and some seconds to end, are left.
 _SAFETY, _END_S = 1.25, 5.0
 
@@ -62,9 +67,11 @@ class Presence:
         self._is_refused = False
         self._end_s = None if time_left_s is None else time.monotonic() + time_left_s
         self._drawing: dict[int, tuple[float, float]] = {}  # number -> begun, by both clocks
+        self._drawn: deque[int] = deque(maxlen=_NEWEST)
+        self._usage = Usage()
         self._durations_s: deque[float] = deque(maxlen=_RECENT)
         self._finished_at: deque[float] = deque(maxlen=_RECENT)
-        self._last_beat = self._last_look = 0.0
+        self._last_beat = self._last_look = self._began = 0.0
         self._last_heed = time.monotonic()
 
     @contextmanager
@@ -181,6 +188,7 @@ class Presence:
         """
         self._drawing.clear()
         self.beat = replace(self.beat, order=order, total=total, done=done, failed=0)
+        self._began = self._last_beat = time.monotonic()
 
     @property
     def findings(self) -> Findings | None:
@@ -214,6 +222,7 @@ class Presence:
         if begun and not isinstance(outcome, Failed):
             self._durations_s.append(time.monotonic() - begun[0])
             self._finished_at.append(time.monotonic())
+            self._drawn.append(task.number)
             if task.number in self._logged:
                 self._failures.drop(task.number)
                 self._logged.discard(task.number)
@@ -252,7 +261,8 @@ class Presence:
             See `heed_siblings`.
         """
         now = time.monotonic()
-        if now - self._last_beat >= BEAT_S:
+        # more often at first: who has just begun a render looks whether it goes well
+        if now - self._last_beat >= min(BEAT_S, max(_FIRST_BEAT_S, (now - self._began) / 4)):
             self._write()
         if now - self._last_heed >= _HEED_S:  # it reads the heartbeats of all tasks
             self._last_heed = now
@@ -261,8 +271,13 @@ class Presence:
     def _write(self) -> None:
         finished = self._finished_at
         elapsed_s = finished[-1] - finished[0] if len(finished) > 1 else 0.0
+        used = self._usage.look()
         self.beat = replace(
             self.beat,
+            drawn=format_range(self._drawn),
+            workers=used.workers,
+            processors=used.processors,
+            memory_bytes=used.memory_bytes,
             drawing={number: since for number, (_, since) in self._drawing.items()},
             rate=(len(finished) - 1) / elapsed_s if elapsed_s else 0.0,
         )

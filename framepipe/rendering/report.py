@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from framepipe.job.record import JobRecord
 from framepipe.rendering.costs import Costs
 from framepipe.rendering.engines import Failed
 from framepipe.rendering.news import key_of
+from framepipe.store.failures import lone_frame_command
 
 _MAX_KINDS = 10
 
@@ -177,11 +177,7 @@ def failure_message(report: RenderReport, missing_count: int = 0) -> str:
         lines.append(f"Stopped there (--max-failures); {missing_count} frames were not tried.")
     if report.kept + len(report.drawn):
         lines.append(f"The other frames are safe in {report.store}.")
-    number = report.failed[0].number
-    if report.resumable:
-        command = f"framepipe resume {shlex.quote(str(report.store))} --only {number} --engine serial"
-    else:
-        command = f'framepipe.render(…, only="{number}", engine="serial")'
+    command = lone_frame_command(report.store, report.failed[0].number, report.resumable)
     lines.append(f"Draw one in this process, to look into it:\n  {command}")
     lines.append("Then run the same again; or build without them: framepipe assemble … --missing hold")
     return "\n".join(lines)

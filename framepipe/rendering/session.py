@@ -332,8 +332,10 @@ class Rendering:
         self._presence.count(done, failed, 0)
         news = self._presence.news.take(is_last)
         if news or not is_last:
-            label = self._store.path.name
-            self._control.tell("draw", done + failed, total, failed=failed, label=label, news=news)
+            store = self._store.path
+            self._control.tell(
+                "draw", done + failed, total, failed=failed, label=store.name, news=news, store=str(store)
+            )
         self._presence.heed_findings(record)
 
     def _draw_pending(

@@ -58,7 +58,7 @@ def _shown(beat: Heartbeat, name: str, key: str) -> str:
     detail = beat.details.get(name, {}).get(key)
     if detail is None:
         return "none"
-    if name == "packages":
+    if name in ("packages", "style"):
         return detail
     return beat.shown.get(key, f"SHA-256 {detail[:8]}…") if name == "data" else f"SHA-256 {detail[:8]}…"
 

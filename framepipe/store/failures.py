@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import socket
 import time
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ from framepipe.job.frames import file_name, format_range, format_range_briefly, 
 _MAX_BYTES = 1_000_000
 _MAX_MESSAGE = 2_000
 _MAX_KINDS = 8
+_ERROR = re.compile(r"error-[0-9a-f]{12}\.txt")
 
 
 def alike(*texts: str) -> str:
@@ -81,7 +83,7 @@ class FailureLog:
         if os.path.islink(self.folder):  # a folder from elsewhere may point anywhere
             return set()
         with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
-            return {number for entry in entries if (number := _number_of_log(entry.name)) is not None}
+            return {number for entry in entries if (number := number_of_log(entry.name)) is not None}
         return set()
 
     def add(self, number: int, kind: str, message: str, traceback: str) -> None:
@@ -147,6 +149,21 @@ class FailureLog:
                 records[number] = record
         return records
 
+    def traceback(self, record: FailureRecord) -> str:
+        """Return the message and the traceback of the first failure like this one; empty without one."""
+        return self._text(record.error) if _ERROR.fullmatch(record.error) else ""
+
+    def output(self, number: int) -> str:
+        """Return what the program printed that failed to draw a frame; empty without it."""
+        return self._text(self._path(number).with_suffix(".log").name)
+
+    def _text(self, name: str) -> str:
+        if os.path.islink(self.folder):
+            return ""
+        with contextlib.suppress(OSError), files.open_file(self.folder / name, follow=False) as file:
+            return file.read(_MAX_BYTES).decode("utf-8", "replace")
+        return ""
+
     def _read(self, number: int) -> FailureRecord | None:
         try:
             data = json.loads(files.read_file(self._path(number), _MAX_BYTES))
@@ -160,7 +177,8 @@ class FailureLog:
         return FailureRecord(number, kind, message, host, task, time_s, error)
 
 
-def _number_of_log(name: str) -> int | None:
+def number_of_log(name: str) -> int | None:
+    """Return the number of the frame that a file in the folder is about, None for any other name."""
     path = Path(name)
     return number_of(path.with_suffix(".png").name) if path.suffix in (".json", ".log") else None
 
@@ -182,3 +200,18 @@ def failure_lines(records: Iterable[FailureRecord]) -> list[str]:
         others = [record.number for group in list(by_error.values())[_MAX_KINDS:] for record in group]
         lines.append(f"failed: {format_range(others)} in {len(by_error) - _MAX_KINDS} other ways (logs/)")
     return lines
+
+
+def lone_frame_command(store: Path, number: int, resumable: bool) -> str:
+    """Return the command, or the call, that draws one frame alone in one process, to look into it.
+
+    Parameters
+    ----------
+    store : Path
+    number : int
+    resumable : bool
+        ``framepipe resume`` can load the scene; else the program that gave it must.
+    """
+    if resumable:
+        return f"framepipe resume {shlex.quote(str(store))} --only {number} --engine serial"
+    return f'framepipe.render(…, only="{number}", engine="serial")'

@@ -70,6 +70,14 @@ class Heartbeat:
         Frames of its shard, those of them that are done, that failed; and frames of others that it drew.
     rate : float
         Frames that it draws in a second.
+    drawn : str
+        The newest frames that it has drawn, as a frame range.
+    workers : int
+        Processes that it has started and that run now, see `Usage`.
+    processors : float
+        Processors that it and they have used on average since the heartbeat before.
+    memory_bytes : int
+        Resident memory of all of them; what they share counts in each.
     drawing : dict of int to float
         Frames being drawn now, and since when (s, clock of the host).
     error : str
@@ -99,6 +107,10 @@ class Heartbeat:
     failed: int = 0
     helped: int = 0
     rate: float = 0.0
+    drawn: str = ""
+    workers: int = 0
+    processors: float = 0.0
+    memory_bytes: int = 0
     drawing: Mapping[int, float] = field(default_factory=dict)
     error: str = ""
     beat_s: float = 0.0
@@ -138,11 +150,14 @@ class Heartbeat:
             fields = {each.name: data[each.name] for each in dataclasses.fields(cls) if each.name in data}
             fields["drawing"] = {int(number): float(since) for number, since in fields["drawing"].items()}
             beat = cls(**{**fields, "age_s": age_s})
-            texts = (beat.host, beat.processes, beat.shard, beat.array, beat.task, beat.error, beat.state)
+            texts = (beat.host, beat.processes, beat.shard, beat.array, beat.task, beat.error, beat.drawn)
             counts = (beat.pid, beat.born, beat.total, beat.done, beat.failed, beat.helped, beat.requeues)
-            is_right = all(isinstance(each, str) for each in (*texts, *beat.parts.values(), *beat.shown))
-            is_right &= all(type(each) is int for each in counts) and beat.pid > 0
-            times = (beat.since_s, beat.beat_s, beat.rate)
+            measured = (beat.workers, beat.memory_bytes)
+            is_right = all(
+                isinstance(each, str) for each in (*texts, beat.state, *beat.parts.values(), *beat.shown)
+            )
+            is_right &= all(type(each) is int for each in (*counts, *measured)) and beat.pid > 0
+            times = (beat.since_s, beat.beat_s, beat.rate, beat.processors)
             return beat if is_right and all(isinstance(each, (int, float)) for each in times) else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
@@ -167,6 +182,7 @@ class Heartbeats:
 
     def __init__(self, store: Path) -> None:
         self.folder = store / "tasks"
+        self._read: dict[Path, tuple[tuple[int, ...], Heartbeat | None]] = {}
 
     def write(self, beat: Heartbeat) -> None:
         """Write a heartbeat; a failure is ignored."""
@@ -189,19 +205,32 @@ class Heartbeats:
     def _path(self, beat: Heartbeat) -> Path:
         return self.folder / f"{beat.processes}-{beat.pid}.json"
 
-    def all(self) -> list[Heartbeat]:
-        """Read all heartbeats, those of dead processes too; sorted by shard and age."""
+    def all(self, now_s: float | None = None) -> list[Heartbeat]:
+        """Read all heartbeats, those of dead processes too; sorted by shard and age.
+
+        Parameters
+        ----------
+        now_s : float, optional
+            The time in seconds since 1970. Default: the file system's clock is asked, which writes.
+        """
         paths = self._paths()
-        now_s = files.clock_of(self.folder) if paths else 0.0
+        if now_s is None and paths:
+            now_s = files.clock_of(self.folder)
+        before, self._read = self._read, {}
         beats = []
         for path in paths:
             try:
-                age_s = (now_s or time.time()) - path.stat().st_mtime
-                beat = Heartbeat.from_json(files.read_file(path, _MAX_BYTES), age_s)
+                state = path.stat()
+                identity = (state.st_ino, state.st_mtime_ns, state.st_size)
+                known = before.get(path)
+                if known is None or known[0] != identity:
+                    known = identity, Heartbeat.from_json(files.read_file(path, _MAX_BYTES), 0.0)
             except OSError:
                 continue
+            self._read[path] = known
+            beat = known[1]
             if beat is not None and path == self._path(beat):
-                beats.append(beat)
+                beats.append(dataclasses.replace(beat, age_s=(now_s or time.time()) - state.st_mtime))
         return sorted(beats, key=lambda beat: (_shard_key(beat.shard), beat.since_s))
 
     def _paths(self) -> list[Path]:
@@ -379,6 +408,9 @@ def as_dict(beat: Heartbeat) -> dict[str, Any]:
         "failed": beat.failed,
         "helped": beat.helped,
         "frames_per_s": round(beat.rate, 4),
+        "workers": beat.workers,
+        "processors": round(beat.processors, 2),
+        "memory_bytes": beat.memory_bytes,
         "drawing": {str(number): round(since, 1) for number, since in beat.drawing.items()},
         "requeues": beat.requeues,
         "error": beat.error,

@@ -219,6 +219,8 @@ class _Rows:
 
 def _place(things: list[Any], thing: Any, places: dict[str, int]) -> int:
     """Return the place of a thing in a list, to which it is added unless it is there."""
+    if things and things[-1] == thing:  # as that of most frames
+        return len(things) - 1
     text = f"{type(thing).__name__}{json.dumps(thing, sort_keys=True)}"
     if text not in places:
         things.append(thing)

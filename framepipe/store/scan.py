@@ -160,20 +160,20 @@ class Scan:
         self, number: int, listing: _Listing | None
     ) -> tuple[png.PngInfo | Known | None, files.Version | None]:
         """Look at a frame's file, but not into it if it is remembered."""
-        path = self._path / file_name(number)
+        name = file_name(number)
         if listing is None:  # the folder cannot be listed
-            return png.inspect(path, deep=self._deep), None
+            return png.inspect(self._path / name, deep=self._deep), None
         is_file, version = number in listing.files, None
         if not is_file and number not in listing.others:
             return None, None
         if self._memory and is_file:
             try:
-                version = files.version_of(path.lstat())
+                version = files.version_of(os.lstat(f"{self._path}/{name}"))  # a `Path` takes as long again
             except OSError:
-                return png.inspect(path, deep=self._deep), None
+                return png.inspect(self._path / name, deep=self._deep), None
             if known := self._memory.recall(number, version):
                 return known, version
-        return png.inspect(path, deep=self._deep, kind_is_known=is_file), version
+        return png.inspect(self._path / name, deep=self._deep, kind_is_known=is_file), version
 
     def _note_known(self, number: int, known: Known, version: files.Version | None) -> None:
         width, height, mode, background = known.shape

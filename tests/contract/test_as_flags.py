@@ -31,6 +31,8 @@ GROUPS = [SceneOptions, DrawOptions, ShardOptions, Timing, EncodeOptions, UseOpt
 #: A value for each option that is not chosen from a list, is no number, and is no switch.
 VALUES: dict[str, Any] = {
     "time_left": "1:30:00",
+    "address": "tcp://node1:8786",
+    "scheduler_file": "a b/scheduler.json",
     "params": {"amplitude": 0.5, "title": "a=b", "digits": "3", "null": "null", "many": [1, "x"], "on": True},
     "seed": "12",
     "env": ["HOME", "-x"],

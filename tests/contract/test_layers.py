@@ -49,7 +49,9 @@ def test_only_these_rooms_start_programs():
         "core/process.py",  # ffmpeg, ImageMagick, gifsicle
         "core/watchdog.py",
         "rendering/engines/process.py",  # the stage, and what ends it
+        "rendering/engines/mpi.py",  # what speaks MPI beside it
         "core/frame_program.py",  # external renderers
+        "watching/beside.py",  # the page of a render, which ends with it
     }
 
 
@@ -93,6 +95,7 @@ def test_only_the_command_line_touches_signal_handlers_and_the_working_folder():
                 "__main__.py",
                 "cli/",
                 "rendering/engines/stage.py",
+                "rendering/engines/mpi_relay.py",
                 "formats/gif/magick_child.py",
                 "core/watchdog.py",
             )

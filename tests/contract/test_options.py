@@ -157,7 +157,7 @@ def test_every_flag_in_the_readme_and_the_pages_is_one(page):
 #: Flags of other programs that pages name.
 NOT_OURS = {"--frame", "--out", "--steps"}
 NOT_OURS |= {"--array", "--cpus-per-task", "--ntasks", "--open-mode", "--parsable", "--requeue", "--signal"}
-NOT_OURS |= {"--constraint", "--dependency", "--exclude", "--wrap"}
+NOT_OURS |= {"--constraint", "--dependency", "--exclude", "--mpi", "--wrap"}
 
 
 def test_groups_are_the_only_place_of_defaults():

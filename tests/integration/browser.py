@@ -172,15 +172,15 @@ def at(tab, position):
     tab.until(f"{POSITION} === {position}")
 
 
-def pixels_of(tab):
+def pixels_of(tab, selector="canvas"):
     """The canvas, read back."""
-    code = """(() => {
-      const canvas = document.querySelector('canvas');
+    code = """((selector) => {
+      const canvas = document.querySelector(selector);
       const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
       let text = ''; for (const each of data) text += String.fromCharCode(each);
       return [canvas.width, canvas.height, btoa(text)];
-    })()"""
-    width, height, text = tab.js(code)
+    })"""
+    width, height, text = tab.js(f"{code}({selector!r})")
     return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
 
 

@@ -126,6 +126,18 @@ def test_keys_buttons_and_the_bar_lead_to_their_frames(place, tab):
     assert np.array_equal(pixels_of(tab), frame(place, 30, "many"))
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (390, 205), (320, 480), (1280, 800)])
+def test_nothing_of_it_reaches_out_of_the_window_or_the_frame_that_it_is_in(place, port, width, height):
+    page = Tab(port, width, height)
+    page.media(prefers_reduced_motion="reduce")
+    page.open(place / "line.html")
+    sizes = page.js(
+        "[document.documentElement.scrollWidth, document.documentElement.scrollHeight, innerWidth, innerHeight]"
+    )
+    page.close()
+    assert sizes == [width, height, width, height]
+
+
 def test_few_pictures_are_kept_decoded(place, tab):
     count = """(() => { let made = window.createImageBitmap; window.live = 0; window.peak = 0;
       window.createImageBitmap = (...given) => made(...given).then((bitmap) => {

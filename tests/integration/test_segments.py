@@ -443,7 +443,7 @@ def settle(store):
 
 def test_a_share_looks_at_its_own_frames_only(short, tmp_path):
     (short / "frame_000060.png").write_bytes(b"damaged")  # of the second segment, so of the second share
-    assert share(short, tmp_path / "m.mp4", 1).mine == (0, 2)
+    assert share(short, tmp_path / "m.mp4", 1).own_segments == (0, 2)
     with pytest.raises(fp.IncompleteStore, match="broken: 60"):
         share(short, tmp_path / "m.mp4", 2)
     with pytest.raises(fp.IncompleteStore, match="broken: 60"):
@@ -461,14 +461,14 @@ def test_where_other_frames_decide_a_share_looks_at_all(short, tmp_path):
 
 
 def test_a_share_without_segments_is_none(short, tmp_path):
-    assert share(short, tmp_path / "m.mp4", 9, 9).mine == ()
+    assert share(short, tmp_path / "m.mp4", 9, 9).own_segments == ()
 
 
 def test_frames_of_a_gif_decide_its_palette_wherever_they_are(short, tmp_path):
     (short / "frame_000060.png").unlink()
     with pytest.raises(fp.IncompleteStore, match="missing: 60"):
         share(short, tmp_path / "m.gif", 1)
-    assert share(short, tmp_path / "m.gif", 1, palette="viridis").mine == (0, 2)
+    assert share(short, tmp_path / "m.gif", 1, palette="viridis").own_segments == (0, 2)
 
 
 def kept_segments(store, suffix):
@@ -507,7 +507,18 @@ def test_shares_are_verified_where_they_are_encoded_and_the_join_reads_no_source
 def opens(folder, *args):
     """How often framepipe and its encoders open each frame."""
     trace = folder / "trace"
-    command = ["strace", "-f", "-qq", "-e", "trace=open,openat", "-e", "signal=none", "-o", str(trace)]
+    command = [
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-e",
+        "trace=open,openat",
+        "-e",
+        "signal=none",
+        "-o",
+        str(trace),
+    ]
     command += [sys.executable, "-m", "framepipe", "assemble", *args, "-q"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return Counter(re.findall(r"frame_(\d{6})\.png", trace.read_text(errors="replace")))
@@ -549,7 +560,7 @@ def test_a_frame_that_changed_after_its_share_was_verified_is_seen(short, tmp_pa
 def test_a_share_that_is_encoded_already_is_verified_all_the_same(short, tmp_path):
     fp.assemble(short, tmp_path / "m.mp4")
     assert kept_segments(short, ".json") == [], "the movie was verified whole"
-    assert share(short, tmp_path / "m.mp4", 1).taken == 2
+    assert share(short, tmp_path / "m.mp4", 1).reused == 2
     assert len(kept_segments(short, ".json")) == 2
 
 
@@ -568,10 +579,12 @@ def test_a_report_that_is_not_ours_is_not_believed(short, tmp_path, monkeypatch,
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another account"))
     else:
         data = victim.read_bytes()
+        victim.unlink()
         victim.write_bytes(data.replace(b"0", b"1", 1) if spoil == "flipped" else data[:-9])
+    spoilt = victim.read_bytes()
     movie = fp.assemble(short, tmp_path / "m.mp4")
     assert movie.report.passed and fp.verify(movie.path, short).passed
-    assert not victim.exists() or spoil == "of another account"
+    assert spoil == "of another account" or not victim.exists() or victim.read_bytes() != spoilt
 
 
 def test_where_the_pictures_are_not_those_of_the_reports_the_frames_decide(short, tmp_path):
@@ -615,7 +628,7 @@ def test_a_share_that_shows_other_frames_is_not_kept(short, tmp_path, monkeypatc
         share(short, tmp_path / "m.mp4", 1, workers=1)
     assert len(kept_segments(short, ".mp4")) < 2
     monkeypatch.delenv("FRAMEPIPE_FFMPEG")
-    assert share(short, tmp_path / "m.mp4", 1).mine == (0, 2)
+    assert share(short, tmp_path / "m.mp4", 1).own_segments == (0, 2)
 
 
 # stopping

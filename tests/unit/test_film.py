@@ -36,7 +36,7 @@ def filmed(folder, name, shown):
 
 def test_films_of_all_segments_are_taken_in_order(tmp_path, frames):
     films = [filmed(tmp_path, f"segment-{at:06d}", frames[2 * at : 2 * at + 2]) for at in (1, 0)]
-    assert films_in(tmp_path, frames) == sorted(films)
+    assert films_in(tmp_path, frames, {}) == sorted(films)
 
 
 @pytest.mark.parametrize(
@@ -46,18 +46,18 @@ def test_films_of_all_segments_are_taken_in_order(tmp_path, frames):
 )
 def test_a_film_of_an_encoder_that_read_other_frames_does_not_count(tmp_path, frames, order):
     filmed(tmp_path, "movie", [frames[at] for at in order])
-    assert films_in(tmp_path, frames) == []
+    assert films_in(tmp_path, frames, {}) == []
 
 
 def test_a_film_does_not_count_if_a_frame_has_changed_since(tmp_path, frames):
     filmed(tmp_path, "movie", frames)
     frames[2].write_bytes(b"another picture")
-    assert films_in(tmp_path, frames) == []
+    assert films_in(tmp_path, frames, {}) == []
 
 
 def test_without_the_film_of_a_segment_from_the_cache_there_is_none(tmp_path, frames):
     filmed(tmp_path, "segment-000001", frames[2:])
-    assert films_in(tmp_path, frames) == []
+    assert films_in(tmp_path, frames, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,12 @@ def test_only_the_fastest_encoder_films_its_sources(suffix, options, films):
         assert step.filmed[-1] == step.args[-1] == "movie.mp4"
         kept = [arg for arg in step.args if arg.startswith("-") and arg not in ("-filter_complex", "-map")]
         assert set(kept) <= set(step.filmed), "the movie is encoded in the same way"
+
+
+def test_a_frame_whose_digest_is_known_is_not_read_again(tmp_path, frames):
+    film = filmed(tmp_path, "movie", frames)
+    digests = {path: hashlib.sha256(path.read_bytes()).digest() for path in frames}
+    for path in frames:
+        path.unlink()
+    assert films_in(tmp_path, frames, digests) == [film]
+    assert films_in(tmp_path, frames, {**digests, frames[1]: bytes(32)}) == []

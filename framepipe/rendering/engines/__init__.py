@@ -6,14 +6,32 @@ from typing import cast
 
 from framepipe.errors import UsageError
 from framepipe.options import ENGINES, DrawOptions
-from framepipe.rendering.engines.base import Drawn, Ended, Engine, Failed, Outcome, Task, Work, WorkerPool
+from framepipe.rendering.engines import dask, mpi
+from framepipe.rendering.engines.base import (
+    Drawn,
+    Ended,
+    Engine,
+    Failed,
+    Outcome,
+    Replace,
+    Task,
+    Tasks,
+    Work,
+    Worker,
+    WorkerPool,
+    draw_frame,
+    position_after,
+)
+from framepipe.rendering.engines.executor import ExecutorCarrier
 from framepipe.rendering.engines.local import LocalEngine
 from framepipe.rendering.engines.original import Original
 from framepipe.rendering.engines.process import CannotSend, StageProcess
+from framepipe.rendering.engines.remote import Carrier, RemoteEngine
 from framepipe.rendering.engines.serial import SerialEngine
 
 __all__ = [
     "CannotSend",
+    "Carrier",
     "Drawn",
     "Ended",
     "Engine",
@@ -21,12 +39,18 @@ __all__ = [
     "LocalEngine",
     "Original",
     "Outcome",
+    "RemoteEngine",
+    "Replace",
     "SerialEngine",
     "StageProcess",
     "Task",
+    "Tasks",
     "Work",
+    "Worker",
     "WorkerPool",
     "choose",
+    "draw_frame",
+    "position_after",
 ]
 
 
@@ -39,20 +63,49 @@ def choose(options: DrawOptions) -> Engine:
         The engine is unknown, or does not support an option.
     """
     engine = options.engine
-    if not isinstance(engine, str):
+    if engine != "dask" and (options.address or options.scheduler_file):
+        raise UsageError("address and scheduler_file are where dask's scheduler is: add --engine dask")
+    if hasattr(engine, "pool"):
         return cast(Engine, engine)
-    if engine == "serial":
-        if options.frame_timeout_s is not None:
-            raise UsageError("engine serial does not support a frame timeout: use engine local")
-        if options.workers not in (None, 1):
-            raise UsageError(
-                f"{options.workers} workers requested; engine serial has one: leave workers out, or use local"
-            )
-        return SerialEngine()
-    if engine == "local":
+    if engine in ("local", "serial"):
+        return _of_this_machine(options)
+    return RemoteEngine(
+        _carrier_of(options),
+        options.workers,
+        frame_timeout_s=options.frame_timeout_s,
+        max_frames_per_worker=options.max_frames_per_worker,
+        shared_store=options.shared_store,
+    )
+
+
+def _of_this_machine(options: DrawOptions) -> Engine:
+    if not options.shared_store:
+        raise UsageError(f"engine {options.engine} draws on this machine, which stores the frames itself")
+    if options.engine == "local":
         return LocalEngine(
             options.workers,
             frame_timeout_s=options.frame_timeout_s,
             max_frames_per_worker=options.max_frames_per_worker,
         )
-    raise UsageError(f"engine {engine!r} is unknown; give one of {', '.join(ENGINES)}")
+    if options.frame_timeout_s is not None:
+        raise UsageError("engine serial does not support a frame timeout: use engine local")
+    if options.workers not in (None, 1):
+        raise UsageError(
+            f"{options.workers} workers requested; engine serial has one: leave workers out, or use local"
+        )
+    return SerialEngine()
+
+
+def _carrier_of(options: DrawOptions) -> Carrier:
+    """Return what carries frames to processes elsewhere."""
+    engine = options.engine
+    if engine == "mpi":
+        return mpi.carrier_of(options)
+    if engine == "dask" or dask.is_of_dask(engine):
+        return dask.carrier_of(options)
+    if callable(getattr(engine, "submit", None)):
+        return ExecutorCarrier(engine, options.workers)
+    raise UsageError(
+        f"engine {engine!r} is unknown; give one of {', '.join(ENGINES)}, or in Python a dask Client, an "
+        "executor or an Engine"
+    )

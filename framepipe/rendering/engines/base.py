@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,6 +90,29 @@ class Task:
     watch: bool = False
     in_order: bool = False
     redraw: str = "full"
+
+
+@dataclass(frozen=True)
+class PackedValue:
+    """A frame's value as a pickle: only the process that draws needs the modules of its class.
+
+    Attributes
+    ----------
+    data : bytes
+    """
+
+    data: bytes
+
+    @classmethod
+    def of(cls, value: Any) -> PackedValue:
+        """Pickle a value. Its class may raise any exception."""
+        import cloudpickle
+
+        return cls(cloudpickle.dumps(value, protocol=5))
+
+    def unpacked(self) -> Any:
+        """Return the value."""
+        return pickle.loads(self.data)
 
 
 @dataclass(frozen=True)
@@ -229,9 +253,17 @@ class Engine(Protocol):
         True if it draws in several processes, none of which sees all frames.
     """
 
-    name: str
-    workers: int
-    is_parallel: bool
+    @property
+    def name(self) -> str:
+        """For reports."""
+
+    @property
+    def workers(self) -> int:
+        """How many frames are drawn at once."""
+
+    @property
+    def is_parallel(self) -> bool:
+        """See above."""
 
     def pool(self, work: Work, stop: Stop, count: int) -> AbstractContextManager[WorkerPool]:
         """Provide at most ``count`` workers for ``work``; all have ended when the context ends."""

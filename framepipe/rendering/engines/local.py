@@ -66,23 +66,60 @@ class LocalEngine:
         """See `Engine`."""
         scene_stage = getattr(work.scene, "stage", None)
         stage = scene_stage or StageProcess.of_work(work)
-        workers = _Workers(
-            stage,
-            replace(work, scene=None, earlier=()) if scene_stage else None,  # type: ignore[arg-type]
-            stop,
-            min(self.workers, count),
-            self.frame_timeout_s,
-            self.max_frames_per_worker,
-        )
+        common = work_without_scene(work) if scene_stage else None
         try:
-            stage.load(stop)
-            workers.begin()
-            yield workers
-            workers.end()
+            with workers_of(
+                stage,
+                common,
+                stop,
+                min(self.workers, count),
+                self.frame_timeout_s,
+                self.max_frames_per_worker,
+            ) as workers:
+                yield workers
         finally:
-            workers.kill()
             if scene_stage is None:
                 stage.close()
+
+
+def work_without_scene(work: Work) -> Work:
+    """Return what a stage that has loaded the scene itself needs of it."""
+    return replace(work, scene=None, earlier=())  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def workers_of(
+    stage: StageProcess,
+    work: Work | None,
+    stop: Stop,
+    count: int,
+    timeout_s: float | None,
+    max_frames_per_worker: int,
+    store: Path | None = None,
+) -> Iterator[Workers]:
+    """Provide workers that are forked from a stage; the stage stays.
+
+    Parameters
+    ----------
+    stage : StageProcess
+    work : Work or None
+        Without a scene; None if it was in the stage's payload.
+    stop : Stop
+    count : int
+    timeout_s : float or None
+    max_frames_per_worker : int
+        See `LocalEngine`.
+    store : Path, optional
+        Where frames are stored, instead of the folder in ``work``.
+    """
+    workers = Workers(stage, work, stop, count, timeout_s, max_frames_per_worker, store)
+    try:
+        stage.load(stop)
+        workers.begin()
+        yield workers
+        workers.end()
+    finally:
+        workers.kill()
 
 
 class _Process:
@@ -164,7 +201,7 @@ class _Request:
     since: float = 0.0
 
 
-class _Workers:
+class Workers:
     """The worker pool: hands out tasks, gathers outcomes, replaces dead workers."""
 
     def __init__(
@@ -175,8 +212,9 @@ class _Workers:
         count: int,
         timeout_s: float | None,
         max_frames_per_worker: int,
+        store: Path | None = None,
     ) -> None:
-        self._stage, self._work, self._stop = stage, work, stop
+        self._stage, self._work, self._stop, self._store = stage, work, stop, store
         self._count, self._timeout_s, self._max_frames = count, timeout_s, max_frames_per_worker
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Process] = []
@@ -200,8 +238,13 @@ class _Workers:
         """Send the work to the stage."""
         if not self._stage.forks:
             return
-        self._stage.link.send(("work", self._work))
+        self._send_work(self._stage.link)
         self._selector.register(self._stage.link, selectors.EVENT_READ, self._stage)
+
+    def _send_work(self, link: Link) -> None:
+        link.send(("work", self._work))
+        if self._store is not None:
+            link.send(("store", self._store))
 
     def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """See `WorkerPool`."""
@@ -305,7 +348,7 @@ class _Workers:
         """Add a worker that loads the script itself and replays, where forking is not safe."""
         stage = self._stage.another(self._stop)
         with contextlib.suppress(OSError):
-            stage.link.send(("work", self._work))
+            self._send_work(stage.link)
         self._add_worker(_Process(stage.pid, stage.link, stage, 0, self._max_frames))
 
     def _add_worker(self, process: _Process) -> None:

@@ -18,7 +18,7 @@ import struct
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
@@ -41,32 +41,56 @@ class Payload:
     ----------
     descriptor : int
         Inherited by workers.
+    by_address : bool
+        True if it is a `SceneByAddress`.
     """
 
     def __init__(self, thing: Any) -> None:
+        self.by_address = isinstance(thing, SceneByAddress)
         buffers: list[pickle.PickleBuffer] = []
         try:
             body = _pickled(thing, buffers.append)
         except Exception as error:  # pickling runs the classes' own code
             raise EngineError(f"{type(error).__name__}: {error}") from None
+        self._write(_parts([memoryview(body), *(buffer.raw() for buffer in buffers)]))
+
+    @classmethod
+    def of_contents(cls, contents: bytes, by_address: bool) -> Payload:
+        """Make one of what another process has written, see `contents`."""
+        payload = cls.__new__(cls)
+        payload.by_address = by_address
+        payload._write([contents])
+        return payload
+
+    def contents(self) -> bytes:
+        """Return the file's contents, for another machine."""
+        return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
+
+    def _write(self, parts: Iterable[bytes | memoryview]) -> None:
         self._file = tempfile.TemporaryFile(prefix="framepipe-")  # noqa: SIM115 (closed by close)
         try:
-            self._write([memoryview(body), *(buffer.raw() for buffer in buffers)])
+            for part in parts:
+                self._file.write(part)
+            self._file.flush()
         except OSError as error:
             raise EngineError(f"no room in {tempfile.gettempdir()} ({error.strerror})") from None
         self.descriptor = self._file.fileno()
 
-    def _write(self, views: list[memoryview]) -> None:
-        self._file.write(_COUNT.pack(len(views)))
-        self._file.write(b"".join(_COUNT.pack(view.nbytes) for view in views))
-        for view in views:
-            self._file.write(bytes(-self._file.tell() % _ALIGN))
-            self._file.write(view)
-        self._file.flush()
-
     def close(self) -> None:
         """Close the file; workers that have mapped it keep it."""
         self._file.close()
+
+
+def _parts(views: list[memoryview]) -> Iterator[bytes | memoryview]:
+    """Yield what the file holds: the number of views, their lengths, and each of them, aligned."""
+    head = _COUNT.pack(len(views)) + b"".join(_COUNT.pack(view.nbytes) for view in views)
+    yield head
+    offset = len(head)
+    for view in views:
+        padding = -offset % _ALIGN
+        yield bytes(padding)
+        yield view
+        offset += padding + view.nbytes
 
 
 def _pickled(thing: Any, add_buffer: Callable[[pickle.PickleBuffer], Any]) -> bytes:

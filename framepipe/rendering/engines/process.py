@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,17 @@ class StageProcess:
 
     Parameters
     ----------
-    load : callable
+    load : callable or Payload
         Called there with the `Stage`; returns the scene, its `Frames` (or None) and a description for this
-        process.
+        process. Or a payload with such a callable, which is closed with this.
+    cwd : str, optional
+        Its working folder; default: that of this process.
+    path : sequence of str, optional
+        Its ``sys.path``; default: that of this process.
+    env : mapping, optional
+        Further environment variables.
+    silent : bool
+        Print nothing while loading.
 
     Attributes
     ----------
@@ -95,9 +103,17 @@ class StageProcess:
     guard : Guard
     """
 
-    def __init__(self, load: Callable[..., Any]) -> None:
-        self._payload = Payload(load)
-        self._by_address = isinstance(load, SceneByAddress)
+    def __init__(
+        self,
+        load: Callable[..., Any] | Payload,
+        *,
+        cwd: str | None = None,
+        path: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        silent: bool = False,
+    ) -> None:
+        self.payload = load if isinstance(load, Payload) else Payload(load)
+        self._cwd, self._path, self._env = cwd, path, dict(env or {})
         self.guard = Guard()
         self.description: Any = None
         self.obstacle: str | None = None
@@ -105,33 +121,21 @@ class StageProcess:
         self._copies: list[StageProcess] = []
         self._popen: subprocess.Popen[bytes] | None = None
         try:
-            self._start()
+            self._start(silent)
         except BaseException:
             self.close()
             raise
 
     @classmethod
     def of_work(cls, work: Work) -> StageProcess:
-        """Start a stage for a scene that exists in this process: pickled, or loaded from its address.
+        """Start a stage for a scene that exists in this process.
 
         Raises
         ------
         CannotSend
-            Neither is possible.
+            See `payload_of`.
         """
-        try:
-            from framepipe.scenes.figures import pickling_callbacks
-
-            with by_value(work.scene.sources), pickling_callbacks():
-                return cls(SceneByValue.of(work))
-        except EngineError as error:
-            if work.scene.ref is None:
-                raise CannotSend(
-                    f"{work.scene.name} cannot be sent to worker processes: {error}. Put it into a "
-                    "script and give SCRIPT.py:NAME, or draw with engine='serial'"
-                ) from None
-            scene = (type(work.scene), work.scene.ref, work.scene.params)
-            return cls(SceneByAddress(replace(work, scene=None), *scene))  # type: ignore[arg-type]
+        return cls(payload_of(work))
 
     @property
     def forks(self) -> bool:
@@ -147,15 +151,16 @@ class StageProcess:
                         sys.executable,
                         "-c",
                         _BOOT,
-                        str(self._payload.descriptor),
+                        str(self.payload.descriptor),
                         str(stage_end.fileno()),
                         "silent" if silent else "",
-                        json.dumps(sys.path),
+                        json.dumps(sys.path if self._path is None else list(self._path)),
                     ],
                     stdin=subprocess.DEVNULL,
-                    pass_fds=[self._payload.descriptor, stage_end.fileno()],
+                    pass_fds=[self.payload.descriptor, stage_end.fileno()],
                     start_new_session=True,
-                    env={**os.environ, **_ONE_THREAD, "MPLBACKEND": "Agg"},
+                    cwd=self._cwd,
+                    env={**os.environ, **self._env, **_ONE_THREAD, "MPLBACKEND": "Agg"},
                 )
         except OSError as error:
             own_end.close()
@@ -204,7 +209,7 @@ class StageProcess:
         if kind == "unusable":
             error, traceback_text = rest
             self._kill()
-            if isinstance(error, BaseException) and not self._by_address:
+            if isinstance(error, BaseException) and not self.payload.by_address:
                 raise error
             raise CannotSend(f"a worker process cannot use the scene: {error}\n{traceback_text}")
         self.description, self.obstacle = rest
@@ -252,7 +257,7 @@ class StageProcess:
         for each in [*self._copies, self]:
             each._end()
         self.guard.close()
-        self._payload.close()
+        self.payload.close()
 
     def _end(self) -> None:
         if self._popen is None:
@@ -262,6 +267,29 @@ class StageProcess:
         self.wait_status(_END_S)
         self._kill()
         self._popen = None
+
+
+def payload_of(work: Work) -> Payload:
+    """Return the payload that gives a stage a scene of this process: pickled, or loaded from its address.
+
+    Raises
+    ------
+    CannotSend
+        Neither is possible.
+    """
+    try:
+        from framepipe.scenes.figures import pickling_callbacks
+
+        with by_value(work.scene.sources), pickling_callbacks():
+            return Payload(SceneByValue.of(work))
+    except EngineError as error:
+        if work.scene.ref is None:
+            raise CannotSend(
+                f"{work.scene.name} cannot be sent to worker processes: {error}. Put it into a "
+                "script and give SCRIPT.py:NAME, or draw with engine='serial'"
+            ) from None
+        scene = (type(work.scene), work.scene.ref, work.scene.params)
+        return Payload(SceneByAddress(replace(work, scene=None), *scene))  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

@@ -26,11 +26,12 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from framepipe.job.frames import Frames
 from framepipe.job.read_tracer import ReadTracer
-from framepipe.rendering.engines.base import Drawn, Ended, Failed, Task, Work, draw
+from framepipe.rendering.engines.base import Drawn, Ended, Failed, PackedValue, Task, Work, draw
 from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
 from framepipe.rendering.engines.storing import Storing
 from framepipe.scenes.base import Player, RunOn, Scene
@@ -87,6 +88,7 @@ class Stage:
         self._frames: Frames | None = None
         self._values: Mapping[int, Any] | None = None
         self._work: Work | None = None
+        self._store: Path | None = None
         self._player: Player | None = None
         self._watch: StateWatch | None = None
         self.tracer: ReadTracer | None = None
@@ -163,6 +165,10 @@ class Stage:
             self._work = replace(work, scene=self._scene)
         self._player, self._position = None, 0
 
+    def on_store(self, store: Path) -> None:
+        """Store frames in another folder than `Work` says."""
+        self._store = store
+
     def on_task(self, task: Task) -> None:
         """Draw a frame."""
         if task.replay and task.index < self._position:  # never a picture of a state that does not exist
@@ -171,6 +177,8 @@ class Stage:
             return
         if self._values is not None:
             task = replace(task, value=self._values[task.number])
+        elif isinstance(task.value, PackedValue):
+            task = replace(task, value=task.value.unpacked())
         player = self._current_player()
         assert self._scene is not None
         if self._watch is None and (task.watch or self.tracer is not None):
@@ -178,16 +186,17 @@ class Stage:
         if self.tracer is not None:
             self.tracer.begin()
         assert self._work is not None
+        work = self._work if self._store is None else replace(self._work, store=self._store)
         try:
             self._has_drawn = True
-            outcome, data = draw(self._work, player, task, self._watch, self.tracer)
+            outcome, data = draw(work, player, task, self._watch, self.tracer)
             self._position = task.index + 1
         except RunOn:
             if not self._has_ended:
                 raise
             outcome, data = Ended(task.number, task.index), b""
         if isinstance(outcome, Drawn) and data:
-            self._storing.put(self._link, self._work, outcome, data)
+            self._storing.put(self._link, work, outcome, data)
         else:
             self._link.send(("outcome", outcome))
 

@@ -1,0 +1,294 @@
+"""Serves the page of a store: GET only, from the store alone, to those who know the token."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import socket
+import time
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from framepipe.store.failures import FailureLog
+from framepipe.store.store import Store
+from framepipe.watching.address import Address
+from framepipe.watching.document import details, document, newest_frames
+from framepipe.watching.snapshot import Snapshot, Watcher
+from framepipe.watching.thumbnails import Thumbnails, read_frame
+
+#: Seconds between two looks, and how many times as long as the last look took it rests at least.
+_LOOK_S, _REST, _MAX_REST_S = 1.0, 60.0, 30.0
+#: Small pictures rest too: new ones are shown after so many times what those before cost.
+_PICTURES_S, _PICTURES_REST = 1.0, 60.0
+#: Seconds that a request for news waits for them.
+_WAIT_S = 20.0
+_NAP_S = 0.5
+#: Seconds in which answers may still be sent when the server ends.
+_END_S = 3
+_PAGE = Path(__file__).with_name("page")
+_PAGE_FILES = {
+    "": ("index.html", "text/html"),
+    "style.css": ("style.css", "text/css"),
+    "page.js": ("page.js", "text/javascript"),
+    "icon.svg": ("icon.svg", "image/svg+xml"),
+}
+#: Nothing from elsewhere, no script or style in the page itself, no frame around it, no form.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",  # the address is the secret
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-cache",
+}
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Page:
+    """The state that the page shows, looked at only while somebody asks for it.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.snapshot = Snapshot()
+        self.version = 0
+        self.document: dict[str, Any] = {}
+        self.is_over = self._has_ended = False
+        self.thumbnails = Thumbnails()
+        self.failure_log = FailureLog(store.path)
+        self._watcher = Watcher(store)
+        self._newest: tuple[int, ...] = ()
+        self._pictures_at, self._owes_pictures = 0.0, False
+        self._looks_at = 0.0
+        self._lock = asyncio.Lock()
+
+    async def after(self, version: int) -> tuple[int, dict[str, Any]]:
+        """Return the version and the state once it is not ``version`` any more, or after a while."""
+        end_s = time.monotonic() + _WAIT_S
+        while True:
+            async with self._lock:  # all that wait share a look
+                if time.monotonic() >= self._looks_at:
+                    await asyncio.to_thread(self._look)
+                if self.is_over and not self._has_ended:
+                    self._has_ended = True
+                    await asyncio.to_thread(self._look)  # how it was left
+            if self.version != version or time.monotonic() >= end_s or self.is_over:
+                return self.version, self.document
+            await asyncio.sleep(min(max(0.05, self._looks_at - time.monotonic()), _NAP_S))
+
+    def _look(self) -> None:
+        began_s = time.thread_time()
+        before, self.snapshot = self.snapshot, self._watcher.look()
+        if self.snapshot is not before or self._owes_pictures:
+            self._describe()
+        # a look at all frames comes seldom, and has its own rest
+        cost_s = time.thread_time() - began_s - self._watcher.anew_s
+        self._looks_at = time.monotonic() + max(_LOOK_S, min(_MAX_REST_S, _REST * cost_s))
+
+    def _describe(self) -> None:
+        self._owes_pictures = time.monotonic() < self._pictures_at
+        if not self._owes_pictures:
+            newest = newest_frames(self.snapshot)
+            if newest != self._newest:
+                self._newest = newest
+                cost_s = self.thumbnails.spent_s / max(1, self.thumbnails.count) * len(newest)
+                self._pictures_at = time.monotonic() + max(_PICTURES_S, _PICTURES_REST * cost_s)
+        now = document(self.store, self.snapshot, self._newest)
+        if now != self.document:
+            self.document, self.version = now, self.version + 1
+
+
+def application(page: Page, address: Address) -> Callable[[Message, Receive, Send], Awaitable[None]]:
+    """Return the ASGI application.
+
+    Parameters
+    ----------
+    page : Page
+    address : Address
+    """
+    store = page.store
+
+    async def state(request: Request) -> Response:
+        """Return the state once it is newer than ``?since=``."""
+        given = request.query_params.get("since", "")
+        version, about = await page.after(int(given) if given.isdecimal() and len(given) < 16 else -1)
+        return JSONResponse({"version": version, "now_s": time.time(), "over": page.is_over, **about})
+
+    def frame(request: Request) -> Response:
+        """Return a frame's file as it is."""
+        number = _number(request, page.snapshot)
+        with suppress(OSError, ValueError):
+            if number is not None and page.snapshot.can_be_shown(number):
+                file = page.snapshot.files.get(number)
+                tag = f'"{file.inode}-{file.time_s}"' if file else ""
+                if tag and request.headers.get("if-none-match") == tag:
+                    return Response(status_code=304, headers={"etag": tag})
+                data = read_frame(store.frame_path(number))
+                return Response(data, media_type="image/png", headers={"etag": tag} if tag else None)
+        return _absent()
+
+    def thumbnail(request: Request) -> Response:
+        """Return a frame's small picture."""
+        number, snapshot = _number(request, page.snapshot), page.snapshot
+        if number is None or not snapshot.can_be_shown(number) or number not in snapshot.files:
+            return _absent()
+        inode = snapshot.files[number].inode
+        picture = page.thumbnails.of(store.frame_path(number), number, inode, snapshot.background)
+        if picture is None:
+            return _absent()
+        return Response(picture, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+
+    def about(request: Request) -> Response:
+        """Return what is known of a frame."""
+        number = _number(request, page.snapshot)
+        if number is None:
+            return _absent()
+        return JSONResponse(details(store, page.snapshot, number, page.failure_log))
+
+    routes = [
+        *(Route(f"/{name}", _fixed(name)) for name in _PAGE_FILES),
+        Route("/state", state),
+        Route("/frame/{number}.png", frame),
+        Route("/frame/{number}.json", about),
+        Route("/small/{number}.jpg", thumbnail),
+    ]
+    inner = Starlette(routes=routes)
+    return Gate(inner, address)
+
+
+def _fixed(name: str) -> Callable[[Request], Response]:
+    """Return an endpoint for a file of the page."""
+    file, kind = _PAGE_FILES[name]
+    data = (_PAGE / file).read_bytes()
+
+    def endpoint(_: Request) -> Response:
+        return Response(data, media_type=kind)
+
+    return endpoint
+
+
+def _number(request: Request, snapshot: Snapshot) -> int | None:
+    """Return the number of a frame of the plan, as an address names it; None if there is no such frame."""
+    text = request.path_params["number"]
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20 and snapshot.record):
+        return None
+    number = int(text)
+    return number if number in snapshot.plan else None
+
+
+def _absent() -> Response:
+    return PlainTextResponse("there is no such frame\n", 404)
+
+
+class Gate:
+    """Lets through who may ask, and adds the headers that say what the page may do.
+
+    Parameters
+    ----------
+    inner : ASGI application
+    address : Address
+    """
+
+    def __init__(self, inner: Any, address: Address) -> None:
+        self._inner, self._address = inner, address
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request; see the ASGI specification."""
+        if scope["type"] != "http":
+            return  # no web socket, no lifespan
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name for name, _ in message["headers"]}
+                more = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in present)]
+            await send(message)
+
+        if (refusal := self._refusal(scope)) is not None:
+            await refusal(scope, receive, send_with_headers)
+            return
+        path = scope["path"].removeprefix(f"/{self._address.token}")
+        await self._inner({**scope, "path": path, "raw_path": path.encode()}, receive, send_with_headers)
+
+    def _refusal(self, scope: Message) -> Response | None:
+        if scope["method"] != "GET":
+            return PlainTextResponse("this page can only be read: GET\n", 405, {"allow": "GET"})
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 or not self._address.allows(hosts[0]):
+            return PlainTextResponse("this page is not served under that host's name\n", 421)
+        given, slash, _ = scope["path"].removeprefix("/").partition("/")
+        token = self._address.token.encode()
+        if not slash or not hmac.compare_digest(given.encode("utf-8", "replace"), token):
+            return PlainTextResponse("take the whole address that framepipe watch has printed\n", 404)
+        return None
+
+
+class PageServer:
+    """Serves a store's page in this thread.
+
+    Parameters
+    ----------
+    store : Store
+    listener : socket
+        It listens; it is closed in the end.
+    address : Address
+    """
+
+    def __init__(self, store: Store, listener: socket.socket, address: Address) -> None:
+        self._page, self._listener = Page(store), listener
+        config = uvicorn.Config(
+            application(self._page, address),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            server_header=False,
+            date_header=False,
+            limit_concurrency=100,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=_END_S,
+        )
+        self._server = _Server(config)
+
+    def run(self) -> None:
+        """Serve until `stop` is called."""
+        try:
+            self._server.run(sockets=[self._listener])
+        finally:
+            self._listener.close()
+
+    def stop(self) -> None:
+        """End it soon: from a signal handler, or another thread."""
+        self._page.is_over = True
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to its caller."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Do nothing."""
+        yield

@@ -1,0 +1,26 @@
+"""A dask cluster of processes on this machine, on loopback, for tests."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def running_dask(workers: int) -> Iterator[Any]:
+    """Start a scheduler in this process, and workers in processes of their own; provide the cluster."""
+    from distributed import LocalCluster
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of dask's own making
+        with LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            host="127.0.0.1",
+            silence_logs="CRITICAL",
+        ) as cluster:
+            yield cluster
