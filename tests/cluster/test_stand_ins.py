@@ -14,11 +14,15 @@ SCENE = """
     from matplotlib import pyplot as plt
 
     def draw(k):
-        time.sleep(0.7)  # eight of them take longer than the time until the warning, on any machine
+        time.sleep({pause})
         fig, ax = plt.subplots(figsize=(1, 1), dpi=40)
         ax.set_title(k)
         return fig
 """
+
+
+#: Of PBS the time is over by itself, and eight frames take longer than it has until the warning, on any machine.
+PAUSE_S = {"pbs": 0.7, "lsf": 0.4, "sge": 0.4}
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -26,7 +30,7 @@ def queue(request, tmp_path_factory, folder, monkeypatch):
     """A scheduler's stand-in; ``folder`` has a scene that takes its time."""
     stand_in = StandIn(tmp_path_factory.mktemp("scheduler"), request.param)
     monkeypatch.setenv("PATH", str(stand_in.bin), prepend=":")
-    (folder / "scene.py").write_text(textwrap.dedent(SCENE))
+    (folder / "scene.py").write_text(textwrap.dedent(SCENE.format(pause=PAUSE_S[request.param])))
     return stand_in
 
 

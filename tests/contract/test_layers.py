@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -24,16 +25,18 @@ def test_the_contracts_of_import_linter_hold():
 
 def called(tree, *names):
     """Lines on which one of these dotted names is used."""
+    ends = {name.rpartition(".")[2] for name in names}
     return [
         node.lineno
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in names
+        if isinstance(node, ast.Attribute) and node.attr in ends and ast.unparse(node) in names
     ]
 
 
+@functools.cache
 def modules():
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return [(path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())) for path in paths]
 
 
 def test_only_these_rooms_start_programs():

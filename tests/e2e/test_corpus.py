@@ -1,7 +1,7 @@
 """Scripts as strangers write them, unchanged: framepipe's frames are matplotlib's, however they are drawn.
 
-Each script of ``tests/scripts`` is drawn by ``make`` with two workers. One worker, three shards, and a render that
-is killed and resumed are tried on a sixth of the scripts each; on all of them with ``FRAMEPIPE_LONG=1``.
+Every other script of ``tests/scripts`` is drawn by two workers. Its movie, one worker, three shards, and a render that is
+killed and resumed are tried on some of the scripts each; on all of them with ``FRAMEPIPE_LONG=1``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import pytest
 from PIL import Image
 
 from tests.e2e.corpus import SCRIPTS, Outcome, Stage, difference, frames_of, main_scene
-from tests.support.sizes import LONG
+from tests.support.sizes import LONG, all_if_long
 
-ALL = LONG
 #: Random on purpose: their frames are compared with each other, never with matplotlib's.
 UNSEEDED = {"unseeded_default_rng", "unseeded_np_random"}
 SEED = ("--seed", 20240229)
@@ -43,6 +42,10 @@ class Case:
         """``framepipe make`` with default options, into a lossless movie."""
         movie, kept = f"{store}.mkv", ("--keep-frames", "--store", store)
         return self.stage.framepipe("make", *self.options, "-o", movie, *kept, "-j", workers)
+
+    def render(self, store: str, workers: int) -> Outcome:
+        """``framepipe render`` with default options: the same frames without a movie, in half the time."""
+        return self.stage.framepipe("render", *self.options, "--store", store, "-j", workers)
 
     def check(self, store: str, end: Outcome) -> None:
         """The frames in the store are those that are due."""
@@ -75,28 +78,34 @@ def due_frames(case: Case) -> list[Path]:
     """Matplotlib's frames; of a script that is random on purpose, framepipe's with one worker."""
     if case.name not in UNSEEDED:
         return main_scene(case.stage.reference())
-    end = case.make("one", 1)
+    end = case.render("one", 1)
     assert end.code == 0, end.text
     return frames_of(case.stage.folder / "one")
 
 
 def some(turn: int) -> list[str]:
-    """Every sixth script, others for each turn, or all of them."""
-    return NAMES if ALL else NAMES[2 * turn :: 6]
+    """Every twelfth script, others for each turn, or all of them."""
+    return NAMES if LONG else NAMES[2 * turn :: 12]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", all_if_long(NAMES, *NAMES[::2]))
 def test_script_drawn_by_two_workers_is_what_matplotlib_draws(name: str, cases: Cases) -> None:
     case = cases(name)
     assert len(case.due) >= 8
-    case.check("two", case.make("two", 2))
-    assert (case.stage.folder / "two.mkv").exists()
+    case.check("two", case.render("two", 2))
+
+
+@pytest.mark.parametrize("name", some(3))
+def test_script_made_into_a_movie_is_what_matplotlib_draws(name: str, cases: Cases) -> None:
+    case = cases(name)
+    case.check("movie", case.make("movie", 2))
+    assert (case.stage.folder / "movie.mkv").exists()
 
 
 @pytest.mark.parametrize("name", some(0))
 def test_script_drawn_by_one_worker_is_what_matplotlib_draws(name: str, cases: Cases) -> None:
     case = cases(name)
-    case.check("alone", case.make("alone", 1))
+    case.check("alone", case.render("alone", 1))
 
 
 @pytest.mark.parametrize("name", some(1))
@@ -150,7 +159,7 @@ def test_script_of_several_animations_is_refused_by_their_names_until_one_is_cho
 def test_second_animation_of_a_script_by_its_name(cases: Cases) -> None:
     case = cases("two_animations")
     due = main_scene(case.stage.reference(animation=2), animation=2)
-    chosen = ("--animation", "ani_energy", "--store", "energy", "-j", 2)
+    chosen = ("--animation", "ani_energy", "--store", "energy", "--engine", "serial")
     end = case.stage.framepipe("render", "two_animations.py", *chosen)
     assert end.code == 0, end.text
     assert not (wrong := difference(due, frames_of(case.stage.folder / "energy"))), wrong
@@ -161,23 +170,31 @@ def test_script_takes_what_stands_after_two_dashes(cases: Cases) -> None:
     due = main_scene(case.stage.reference(*arguments))
     assert len(due) == 10
     assert difference(due, case.due)
-    end = case.stage.framepipe("render", "argparse_defaults.py", "--store", "five", "-j", 2, "--", *arguments)
+    end = case.stage.framepipe("render", "argparse_defaults.py", "--store", "five", "-j", 1, "--", *arguments)
     assert end.code == 0, end.text
     assert not (wrong := difference(due, frames_of(case.stage.folder / "five"))), wrong
 
 
-@pytest.mark.parametrize("name", ["notebook_jshtml", "numbered_savefig", "own_save", "writer_grab_frame"])
+@pytest.mark.parametrize(
+    "name",
+    all_if_long(
+        ["notebook_jshtml", "numbered_savefig", "own_save", "writer_grab_frame"],
+        "numbered_savefig",
+        "own_save",
+    ),
+)
 def test_what_a_script_would_write_itself_is_not_written(name: str, tmp_path: Path) -> None:
     stage = Stage(tmp_path / "stage", SCRIPTS / f"{name}.py")
-    end = stage.framepipe("make", f"{name}.py", "-o", "movie.mkv", "-j", 2)
+    end = stage.framepipe("render", f"{name}.py", "--store", "frames", "--engine", "serial")
     assert end.code == 0, end.text
-    pictures = [path for path in stage.folder.rglob("*") if path.suffix in {".gif", ".mp4", ".png", ".html"}]
-    assert pictures == []
+    kinds = {".gif", ".mp4", ".png", ".html"}
+    pictures = [path for path in stage.folder.rglob("*") if path.suffix in kinds]
+    assert [path for path in pictures if path.parent.name != "frames"] == []
 
 
 def test_rate_of_a_script_s_own_save_is_the_movie_s(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "stage", SCRIPTS / "own_save.py")
-    end = stage.framepipe("make", "own_save.py", "-o", "movie.mkv", "-j", 2, "--json")
+    end = stage.framepipe("make", "own_save.py", "-o", "movie.mkv", "--engine", "serial", "--json")
     assert end.code == 0, end.text
     (movie,) = json.loads(end.out)["movies"]
     assert (movie["frames"], movie["duration_s"]) == (12, pytest.approx(12 / 20))  # PillowWriter(fps=20)
@@ -185,7 +202,9 @@ def test_rate_of_a_script_s_own_save_is_the_movie_s(tmp_path: Path) -> None:
 
 def test_another_seed_is_another_film(cases: Cases) -> None:
     case = cases("unseeded_default_rng")
-    end = case.stage.framepipe("render", f"{case.name}.py", "--seed", 4, "--store", "other", "-j", 1)
+    end = case.stage.framepipe(
+        "render", f"{case.name}.py", "--seed", 4, "--store", "other", "--engine", "serial"
+    )
     assert end.code == 0, end.text
     assert difference(case.due, frames_of(case.stage.folder / "other"))
 

@@ -27,7 +27,7 @@ CHEAP = """
         return figure
 """
 #: One encoder at a time, and a slow one: most kills fall into the segments.
-OPTIONS = {"movie.mp4": ("--preset", "veryslow"), "movie.gif": ("--dither", "sierra2")}
+OPTIONS = {"movie.mp4": ("--preset", "slower"), "movie.gif": ("--dither", "sierra2")}
 
 
 def assemble(name: str) -> tuple[object, ...]:
@@ -68,7 +68,7 @@ def test_a_killed_assembly_is_gone_on_with_to_the_same_bytes(
 ) -> None:
     bench.scene(CHEAP)
     taken = met = 0
-    for turn in range(4 * FAULTS):
+    for turn in range(2 if FAULTS == 1 else 4 * FAULTS):
         shutil.rmtree(bench.store, ignore_errors=True)
         shutil.copytree(undisturbed_films.store, bench.store)
         (bench.folder / name).unlink(missing_ok=True)

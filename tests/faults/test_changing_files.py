@@ -18,6 +18,7 @@ import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.job.frames import file_name
 from tests.faults.conftest import HOLD, Bench, one_line
+from tests.support.sizes import all_if_long
 from tests.support.waiting import PATIENCE_S, wait_for
 
 FRAMES = 8
@@ -109,16 +110,14 @@ CHANGES: dict[str, Callable[[Path, object], None]] = {
 }
 
 
-def in_turn(names: Iterable[str]) -> list[Any]:
-    """Each with one worker or with two, in turn; where there is time for it, with both."""
-    return [
-        pytest.param(name, workers, marks=pytest.mark.long if (at + workers) % 2 else ())
-        for at, name in enumerate(names)
-        for workers in (1, 2)
-    ]
+def with_workers(names: Iterable[str], *usual: tuple[str, int]) -> list[Any]:
+    """Each with one worker and with two, where there is time for it."""
+    return all_if_long([(name, workers) for name in names for workers in (1, 2)], *usual)
 
 
-@pytest.mark.parametrize(("change", "workers"), in_turn(CHANGES))
+@pytest.mark.parametrize(
+    ("change", "workers"), with_workers(CHANGES, ("replaced", 1), ("replaced by an older one", 2))
+)
 def test_a_file_that_changes_while_frames_are_drawn_from_it_ends_in_one_version(
     bench: Bench, change: str, workers: int
 ) -> None:
@@ -135,7 +134,7 @@ def test_a_file_that_changes_while_frames_are_drawn_from_it_ends_in_one_version(
     assert fp.status(bench.store).complete
 
 
-@pytest.mark.parametrize(("how", "workers"), in_turn(["read_once", "read_and_keep"]))
+@pytest.mark.parametrize(("how", "workers"), with_workers(["read_once", "read_and_keep"], ("read_once", 2)))
 def test_a_file_that_is_read_once_and_changes_then_shows_in_no_frame_as_it_was(
     bench: Bench, how: str, workers: int
 ) -> None:
@@ -346,15 +345,16 @@ def test_what_is_undone_is_as_good_as_before(finished: Bench) -> None:
 @pytest.mark.parametrize("edit", ["a helper's function", "a style sheet", "a font", "data"])
 def test_after_an_edit_frames_are_those_of_a_new_render(bench: Bench, edit: str) -> None:
     put_up(bench)
-    bench.run(*JOB, *DRAWING, "--order", "auto", ok=True)
+    job = (*JOB, *DRAWING, "--order", "auto")
+    bench.run(*job, ok=True)
     before = bench.frames()
     CHANGED[edit][1](bench)
-    report = report_of(bench, *JOB, *DRAWING, "--order", "auto")
+    report = report_of(bench, *job)
     assert report["drawn_count"] == 3
     assert list(report["redrawn"].values()) == [3]  # type: ignore[attr-defined]
     shutil.copytree(bench.store, bench.folder / "first")
     shutil.rmtree(bench.store)
-    bench.run(*JOB, *DRAWING, "--order", "auto", ok=True)
+    bench.run(*JOB, *LOOKING, "--order", "auto", ok=True)
     for number in range(3):
         name = file_name(number)
         again = read_png(bench.folder / "first" / name)
@@ -379,7 +379,7 @@ def test_a_file_of_one_frame_makes_only_that_frame_stale(bench: Bench) -> None:
 
 # --- stores: what does not belong together does not meet -----------------------------------------
 
-PLAIN = ("tiny.py:draw", "--frames", 30, "-q")
+PLAIN = ("tiny.py:draw", "--frames", 30, "--engine", "serial", "-q")
 
 
 def test_a_preview_leaves_a_finished_render_as_it_is(bench: Bench) -> None:
@@ -395,7 +395,7 @@ def test_a_preview_leaves_a_finished_render_as_it_is(bench: Bench) -> None:
 def test_drawing_at_another_dpi_over_a_store_that_was_named_is_refused_with_both_ways_out(
     bench: Bench,
 ) -> None:
-    arguments = ("tiny.py:draw", "--frames", 4, "--store", "store", "-q")
+    arguments = ("tiny.py:draw", "--frames", 4, "--store", "store", "--engine", "serial", "-q")
     bench.run("render", *arguments, ok=True)
     before = bench.frames()
     for verb in (("render",), ("make", "-o", "small.gif")):
@@ -411,7 +411,7 @@ def test_drawing_at_another_dpi_over_a_store_that_was_named_is_refused_with_both
 
 
 def test_other_parameters_over_a_store_that_was_named_are_refused(bench: Bench) -> None:
-    arguments = ("render", "tiny.py:draw", "--frames", 4, "--store", "store", "-q")
+    arguments = ("render", "tiny.py:draw", "--frames", 4, "--store", "store", "--engine", "serial", "-q")
     bench.run(*arguments, ok=True)
     before = bench.frames()
     done = bench.run(*arguments, "--param", "amp=5")
@@ -421,14 +421,15 @@ def test_other_parameters_over_a_store_that_was_named_are_refused(bench: Bench) 
 
 
 def test_make_deletes_of_a_store_that_render_began_only_what_it_drew(bench: Bench) -> None:
-    arguments = ("tiny.py:draw", "--store", "store", "-q")
+    arguments = ("tiny.py:draw", "--store", "store", "--engine", "serial", "-q")
     bench.run("render", *arguments, "--frames", 4, ok=True)
     before = bench.frames()
     bench.run("make", *arguments, "--frames", 7, "-o", "movie.gif", ok=True)
     assert bench.frames() == before
     bench.run("make", *arguments, "--frames", 4, "-o", "movie.gif", ok=True)
     assert bench.frames() == before
-    bench.run("make", "tiny.py:draw", "--frames", 4, "--store", "new", "-q", "-o", "movie.gif", ok=True)
+    another = ("tiny.py:draw", "--store", "new", "--engine", "serial", "-q")
+    bench.run("make", *another, "--frames", 4, "-o", "movie.gif", ok=True)
     assert not (bench.folder / "new").exists()
 
 
@@ -438,7 +439,7 @@ def test_two_scripts_of_one_name_do_not_meet(bench: Bench) -> None:
         text = READER.replace("WAYS[how]()", str(level))
         (bench.folder / folder / "film.py").write_text(bench.scene(text).read_text())
     for folder in "ab":
-        bench.run("render", f"{folder}/film.py:draw", "--frames", 2, "-q", ok=True)
+        bench.run("render", f"{folder}/film.py:draw", "--frames", 2, "--engine", "serial", "-q", ok=True)
     stores = sorted((bench.folder / "frames").iterdir())
     assert sorted(shown_in(store)[0] for store in stores) == [OLD, NEW]
     assert [fp.status(store).done for store in stores] == [(0, 1), (0, 1)]

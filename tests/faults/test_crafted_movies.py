@@ -31,7 +31,7 @@ from tests.faults.crafted import (
     verified,
     wrong_order,
 )
-from tests.support.sizes import FAULTS, LONG
+from tests.support.sizes import FAULTS, LONG, all_if_long
 
 ALL = LONG
 VARIANTS = [*FORMATS] if ALL else ["gif", "mp4", "webm"]
@@ -51,10 +51,10 @@ def failed(report):
 
 
 def rows(*lists: Iterable[str]) -> list[tuple[str, ...]]:
-    """All combinations; in CI every second, so that any two values of three lists still meet."""
+    """All combinations; in CI every third, so that each value is still met."""
     every = product(*map(enumerate, lists))
     return [
-        tuple(value for _, value in row) for row in every if ALL or sum(index for index, _ in row) % 2 == 0
+        tuple(value for _, value in row) for row in every if ALL or sum(index for index, _ in row) % 3 == 0
     ]
 
 
@@ -86,7 +86,13 @@ def test_what_a_codec_cannot_tell_apart_is_counted(drawn, tmp_path):
     )
 
 
-@pytest.mark.parametrize("variant", ["gif", "mp4", "webm", "mkv", "mov", "apng", "webp-draft", "avif"])
+@pytest.mark.parametrize(
+    "variant",
+    all_if_long(
+        ["gif", "mp4", "webm", "mkv", "mov", "apng", "webp-draft", "avif"],
+        *("gif", "mp4", "webm", "apng", "webp-draft", "avif"),
+    ),
+)
 def test_two_frames_of_10_ms_more_and_less_are_found(drawn, tmp_path, variant):
     movie = off_delays(drawn, tmp_path, variant)
     assert failed(verified(movie, drawn, "curve", variant))
@@ -111,7 +117,7 @@ def test_colours_that_are_not_what_the_tags_say_are_found(
 def test_a_harmed_entry_of_a_palette_is_found_where_it_shows(drawn, tmp_path, systems_ffmpeg):
     """Of a lossy GIF: in a patch. What is a dozen pixels of an edge may pass: its palette has no nearer one."""
     movie = built(drawn, tmp_path, "field", "gif", RIGHT)
-    places, seen = random.Random(1).sample(table_bytes(movie), 20 * FAULTS), 0
+    places, seen = random.Random(1).sample(table_bytes(movie), 12 * FAULTS), 0
     for at in places:
         wrong = off_entry(movie, at)
         if shown_otherwise(wrong, movie) >= 20:
@@ -131,7 +137,7 @@ def test_every_harmed_entry_of_a_lossless_gif_is_found(tmp_path):
     movie = fp.assemble(store, tmp_path / "m.gif", fps=FPS).path
     assert fp.verify(movie, store).passed
     right, seen = movie.read_bytes(), 0
-    for at in table_bytes(movie):
+    for at in table_bytes(movie)[:: 1 if ALL else 2]:
         wrong = off_entry(movie, at)
         if shown_otherwise(wrong, movie):
             seen += 1

@@ -29,15 +29,17 @@ from tests.integration.read_back import (
     read,
     source,
 )
-from tests.support.sizes import FAULTS
+from tests.support.sizes import FAULTS, all_if_long
 
 SIZE, FRAMES, FPS = (80, 64), 16, 25
 FOR_EVER = 0
-PLACES = 24 if FAULTS == 1 else 40 * FAULTS
+PLACES = 16 if FAULTS == 1 else 40 * FAULTS
 #: What a passed film may be off by, of 255 in the mean of any 8x8 px.
 LIMIT = 30
 #: Formats that keep transparency are damaged with it, one half of them.
 SCENES = {format_: clear if format_ in ("webm", "mov", "webp", "html") else numbered for format_ in FORMATS}
+#: Matroska is read as WebM is, QuickTime's container as MP4's.
+CONTAINERS = all_if_long(FORMATS, *(format_ for format_ in FORMATS if format_ not in ("mkv", "mov")))
 InvalidFile = Callable[[bytes, random.Random], bytes]
 
 
@@ -132,7 +134,7 @@ def wrong_in(path: Path, store: Path, plays: object, alpha: bool) -> str:
     return ""
 
 
-@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("format_", CONTAINERS)
 def test_damage_anywhere_is_found_or_the_film_shows_what_it_should(
     tmp_path: Path, store_of: Callable[..., Path], format_: str, dice: random.Random
 ) -> None:
@@ -158,7 +160,7 @@ def test_damage_anywhere_is_found_or_the_film_shows_what_it_should(
     assert found["removed"] > 0.9 * each
 
 
-@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("format_", CONTAINERS)
 def test_a_film_cut_at_any_byte_is_found(
     tmp_path: Path, store_of: Callable[..., Path], format_: str, dice: random.Random
 ) -> None:
@@ -198,14 +200,14 @@ def test_a_frame_dropped_doubled_or_swapped_anywhere_is_found(
     store = store_of(quiet)
     right = built_by_hand(tmp_path / f"right.{format_}", store, range(FRAMES))
     assert failed_checks(fp.verify(right, store, fps=FPS)) == set()
-    turns = (5 if wrong is swapped else 3) if FAULTS == 1 else (8 if wrong is swapped else 4) * FAULTS
+    turns = (3 if wrong is swapped else 2) if FAULTS == 1 else (8 if wrong is swapped else 4) * FAULTS
     for turn in range(turns):  # anywhere, and in each part of the film
         order = wrong(list(range(FRAMES)), int((turn + dice.random()) * FRAMES / turns), dice)
         movie = built_by_hand(tmp_path / f"{turn}.{format_}", store, order)
         assert failed_checks(fp.verify(movie, store, fps=FPS)), order
 
 
-@pytest.mark.parametrize("format_", ["mp4", "webm", "mov"])
+@pytest.mark.parametrize("format_", all_if_long(["mp4", "webm", "mov"], "mp4"))
 def test_frames_that_differ_in_colour_only_are_told_apart_wherever_they_are(
     tmp_path: Path, store_of: Callable[..., Path], format_: str
 ) -> None:

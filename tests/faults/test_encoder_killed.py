@@ -16,7 +16,7 @@ from tests.support.sizes import FAULTS
 from tests.support.waiting import PATIENCE_S, wait_for
 
 #: Long enough for a kill to fall into the encoding, and short enough for one segment.
-SLOW = ("--hold-last", 8, "--preset", "veryslow", "--crf", 0)
+SLOW = ("--hold-last", 6, "--preset", "slower", "--crf", 0)
 
 
 def encoders(bench: Bench, last: str) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Bench, one_line
+from tests.support.sizes import all_if_long
 from tests.support.waiting import PATIENCE_S
 
 
@@ -37,7 +38,7 @@ def pwn(bench: Bench, name: str = "evil.py") -> Path:
     return trace
 
 
-@pytest.mark.parametrize("seal", ["", "0" * 64, None, 3, "kept"])
+@pytest.mark.parametrize("seal", all_if_long(["", "0" * 64, None, 3, "kept"], "0" * 64, None, "kept"))
 def test_job_from_elsewhere_runs_nothing(foreign: Bench, seal: object) -> None:
     trace = pwn(foreign)
     fields = {} if seal == "kept" else {"seal": seal}
@@ -73,7 +74,7 @@ MODULES = (
 
 
 @pytest.mark.parametrize("scene", [(), ("--scene", "tiny.py:draw")], ids=["bare", "with-scene"])
-@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
+@pytest.mark.parametrize("relative", all_if_long([False, True], True), ids=["absolute", "relative"])
 def test_working_folder_of_a_job_from_elsewhere_lends_no_modules(
     foreign: Bench, scene: tuple[str, ...], relative: bool
 ) -> None:

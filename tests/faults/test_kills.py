@@ -71,7 +71,7 @@ def go_on(bench: Bench, undisturbed: dict[str, bytes], movies: dict[str, str]) -
     assert names_in(bench.store) == sorted([*undisturbed, "job.json", "movies.json"])
 
 
-@pytest.mark.parametrize("whom", ["parent", "parent and workers"] * (2 * FAULTS))
+@pytest.mark.parametrize("whom", ["parent", "parent and workers"] * FAULTS)
 def test_killed_make_resumes_to_identical_frames_and_movie(
     bench: Bench,
     undisturbed: dict[str, bytes],
@@ -92,7 +92,7 @@ def test_killed_make_resumes_to_identical_frames_and_movie(
     go_on(bench, undisturbed, undisturbed_movies)
 
 
-@pytest.mark.parametrize("whom", ["worker", "worker", "stage"] * FAULTS)
+@pytest.mark.parametrize("whom", ["worker", "stage"] * FAULTS)
 def test_killed_worker_or_stage_costs_nothing(
     bench: Bench, undisturbed_movies: dict[str, str], whom: str, dice: random.Random
 ) -> None:

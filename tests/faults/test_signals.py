@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of
+from tests.support.sizes import all_if_long
 from tests.support.waiting import PATIENCE_S, wait_for
 
 MAKE = ("make", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-o", "movie.gif", "-j", 2, "-q")
@@ -33,7 +34,7 @@ def with_frames_in_hand(
 def check_it_goes_on(bench: Bench, undisturbed: dict[str, bytes], movies: dict[str, str]) -> None:
     there, before = bench.frames(), len(bench.draws())
     assert all(undisturbed[name] == data for name, data in there.items())
-    bench.run("resume", "store", "-j", 2, "-q", ok=True)
+    bench.run("resume", "store", "--engine", "serial", "-q", ok=True)
     assert not {int(name[6:12]) for name in there} & set(bench.draws()[before:])
     assert pixels_of(bench.folder / "movie.gif") == movies["gif"]
     assert names_in(bench.folder) == ["movie.gif", "tiny.py"]
@@ -41,7 +42,11 @@ def check_it_goes_on(bench: Bench, undisturbed: dict[str, bytes], movies: dict[s
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGUSR2, 75), (signal.SIGINT, 130)],
+    all_if_long(
+        [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGUSR2, 75), (signal.SIGINT, 130)],
+        (signal.SIGTERM, 75),
+        (signal.SIGINT, 130),
+    ),
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
@@ -70,7 +75,7 @@ def test_signal_while_drawing_finishes_frames_in_hand_and_resume_completes(
     check_it_goes_on(bench, undisturbed, undisturbed_movies)
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["to-parent", "to-terminal-group"])
+@pytest.mark.parametrize("group", all_if_long([False, True], True), ids=["to-parent", "to-terminal-group"])
 def test_ctrl_c_twice_stops_at_once(
     bench: Bench, undisturbed: dict[str, bytes], undisturbed_movies: dict[str, str], group: bool
 ) -> None:
@@ -108,9 +113,18 @@ def test_closed_terminal_leaves_no_process_and_loses_no_frame(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+    ("encoder", "number", "code"),
+    all_if_long(
+        [
+            (encoder, *end)
+            for encoder in ("ffmpeg", "imagemagick")
+            for end in ((signal.SIGTERM, 75), (signal.SIGINT, 130))
+        ],
+        ("ffmpeg", signal.SIGTERM, 75),
+        ("imagemagick", signal.SIGINT, 130),
+    ),
+    ids=lambda value: getattr(value, "name", value),
 )
-@pytest.mark.parametrize("encoder", ["ffmpeg", "imagemagick"])
 def test_signal_while_encoding_leaves_the_old_movie_and_no_process(
     drawn: Bench, number: signal.Signals, code: int, encoder: str
 ) -> None:

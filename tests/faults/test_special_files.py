@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from framepipe.core import png
 from framepipe.store.segment_cache import Key, SegmentCache
 from framepipe.store.store import Store
 from tests.faults.conftest import FRAMES, Bench
+from tests.support.sizes import all_if_long
 from tests.support.waiting import PATIENCE_S, wait_for
 
 GIANT_BYTES = 5_000_000_000
@@ -222,6 +224,7 @@ def other_header(frame: bytes, width: int, height: int) -> bytes:
     return frame[:8] + chunk(b"IHDR", header) + frame[33:]
 
 
+@functools.cache
 def zeros(count: int) -> bytes:
     packer = zlib.compressobj(9)
     return b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(count >> 20)), packer.flush()])
@@ -231,10 +234,10 @@ BOMBS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "60000x60000": (lambda frame: other_header(frame, 60_000, 60_000), "more than 178,956,970 pixels"),
     "few bytes": (lambda frame: other_header(frame, 12_000, 12_000), "too few bytes"),
     "2^31": (lambda frame: other_header(frame, (1 << 31) - 1, (1 << 31) - 1), "pixels"),
-    "zTXt": (lambda frame: with_chunk(frame, chunk(b"zTXt", b"a\0\0" + zeros(1 << 30))), "unpacks to more"),
-    "iCCP": (lambda frame: with_chunk(frame, chunk(b"iCCP", b"a\0\0" + zeros(1 << 30))), "unpacks to more"),
+    "zTXt": (lambda frame: with_chunk(frame, chunk(b"zTXt", b"a\0\0" + zeros(1 << 28))), "unpacks to more"),
+    "iCCP": (lambda frame: with_chunk(frame, chunk(b"iCCP", b"a\0\0" + zeros(1 << 28))), "unpacks to more"),
     "iTXt": (
-        lambda frame: with_chunk(frame, chunk(b"iTXt", b"a\0\1\0en\0b\0" + zeros(1 << 30))),
+        lambda frame: with_chunk(frame, chunk(b"iTXt", b"a\0\1\0en\0b\0" + zeros(1 << 28))),
         "unpacks to more",
     ),
     "many zTXt": (
@@ -283,9 +286,17 @@ def test_memory_stays_flat_for_a_frame_of_5_gb(drawn: Bench) -> None:
 # --- signals where nobody looks at them -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", ["assemble", "verify"])
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+    ("verb", "number", "code"),
+    all_if_long(
+        [
+            (verb, *end)
+            for verb in ("assemble", "verify")
+            for end in ((signal.SIGTERM, 75), (signal.SIGINT, 130))
+        ],
+        ("assemble", signal.SIGTERM, 75),
+        ("verify", signal.SIGINT, 130),
+    ),
 )
 def test_the_first_signal_ends_a_verb_that_waits_for_something_else(
     whole: Bench, verb: str, number: signal.Signals, code: int
@@ -314,8 +325,20 @@ def _call(pid: int) -> str:
     return Path(f"/proc/{pid}/syscall").read_text().split()[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("verb", ["status", "sheet", "clean", "adopt"])
+@pytest.mark.parametrize(
+    ("verb", "number"),
+    all_if_long(
+        [
+            (verb, number)
+            for verb in ("status", "sheet", "clean", "adopt")
+            for number in (signal.SIGTERM, signal.SIGINT)
+        ],
+        ("status", signal.SIGTERM),
+        ("sheet", signal.SIGINT),
+        ("clean", signal.SIGTERM),
+        ("adopt", signal.SIGINT),
+    ),
+)
 def test_the_first_signal_ends_a_verb_that_looks_at_many_frames(
     bench: Bench, verb: str, number: signal.Signals
 ) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.faults.conftest import FRAMES, Bench, names_in, pixels_of
-from tests.support.sizes import FAULTS
+from tests.support.sizes import FAULTS, all_if_long
 from tests.support.waiting import PATIENCE_S
 
 RENDER = ("render", "tiny.py:draw", "--frames", FRAMES, "--store", "store", "-q")
@@ -27,6 +27,7 @@ def test_two_renders_of_one_store_at_once_both_end_well(
     assert bench.orphans() == {}
 
 
+@pytest.mark.long
 def test_two_makes_of_one_movie_at_once_leave_a_right_movie(
     bench: Bench, undisturbed_movies: dict[str, str]
 ) -> None:
@@ -72,7 +73,9 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", all_if_long(WAYS, "serial", "3 workers, replaced all the time", "shards", "frame by frame")
+)
 def test_frames_are_the_same_bytes_however_they_are_drawn(
     bench: Bench, undisturbed: dict[str, bytes], way: str
 ) -> None:

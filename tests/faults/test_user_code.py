@@ -9,6 +9,7 @@ import pytest
 
 from framepipe.core import png
 from tests.faults.conftest import FRAMES, SCENE, Bench, names_in
+from tests.support.sizes import all_if_long
 from tests.support.waiting import PATIENCE_S
 
 BAD = 4
@@ -67,7 +68,19 @@ def check_others_drawn(bench: Bench, *bad: int) -> None:
     assert bench.orphans() == {}
 
 
-@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize(
+    "name",
+    all_if_long(
+        FAULTY,
+        "raises what cannot be pickled",
+        "sys.exit",
+        "os._exit(0)",
+        "segfault",
+        "killed for memory",
+        "closes all files",
+        "other size",
+    ),
+)
 def test_frame_whose_code_misbehaves_is_named_and_all_others_are_drawn(bench: Bench, name: str) -> None:
     code, words, has_traceback = FAULTY[name]
     bench.scene(scene_with(code))
@@ -90,7 +103,9 @@ def test_mended_code_draws_only_what_its_change_asks_for(bench: Bench) -> None:
     assert sorted(bench.draws()) == sorted([*range(FRAMES), BAD])
 
 
-@pytest.mark.parametrize("name", ["raises", "sys.exit", "other size", "returns nothing"])
+@pytest.mark.parametrize(
+    "name", all_if_long(["raises", "sys.exit", "other size", "returns nothing"], "raises", "returns nothing")
+)
 def test_frame_that_misbehaves_in_this_process_is_named_too(bench: Bench, name: str) -> None:
     code, words, _ = FAULTY[name]
     bench.scene(scene_with(code))
@@ -134,12 +149,21 @@ def test_code_with_side_effects_draws_all_frames(bench: Bench) -> None:
     check_all_drawn(bench)
 
 
-@pytest.mark.parametrize("name", STAYING)
+@pytest.mark.parametrize(
+    "name",
+    all_if_long(
+        STAYING,
+        "forks a child that sleeps",
+        "starts an endless thread",
+        "registers an exit handler that hangs",
+    ),
+)
 def test_code_that_starts_something_draws_all_frames_and_leaves_no_process(bench: Bench, name: str) -> None:
     bench.scene(scene_with(STAYING[name]))
     check_all_drawn(bench)
 
 
+@pytest.mark.long
 def test_frame_that_sleeps_for_ever_is_given_up_and_named(bench: Bench) -> None:
     bench.scene(scene_with("time.sleep(600)"))
     done = render(bench, "--frame-timeout", 3)
@@ -153,12 +177,20 @@ def test_frame_that_hangs_outside_python_is_given_up_and_named(bench: Bench) -> 
     bench.scene(scene_with("import ctypes; ctypes.PyDLL(None).sleep(600)"))
     done = render(bench, "--frame-timeout", 3)
     assert done.returncode == 3
-    assert f"frame {BAD}: not drawn within" in done.stderr
+    assert f"frame {BAD}: not drawn within 3 s (--frame-timeout); tried twice" in done.stderr
+    assert bench.draws().count(BAD) == 2
     check_others_drawn(bench, BAD)
 
 
-@pytest.mark.parametrize("bad", [0, BAD], ids=["first-frame", "later-frame"])
-@pytest.mark.parametrize("fault", ["os.kill(os.getpid(), 9)", "time.sleep(600)"], ids=["killed", "hangs"])
+@pytest.mark.parametrize(
+    ("fault", "bad"),
+    all_if_long(
+        [(fault, bad) for fault in ("os.kill(os.getpid(), 9)", "time.sleep(600)") for bad in (0, BAD)],
+        ("os.kill(os.getpid(), 9)", 0),
+        ("time.sleep(600)", BAD),
+    ),
+    ids=["killed-first-frame", "killed-later-frame", "hangs-first-frame", "hangs-later-frame"],
+)
 def test_frame_lost_once_is_drawn_at_the_second_try(
     bench: Bench, undisturbed: dict[str, bytes], bad: int, fault: str
 ) -> None:

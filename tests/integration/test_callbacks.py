@@ -52,7 +52,10 @@ def keras(folder, text, **options):
     return [[int(word) for word in line.split()] for line in out.splitlines()]
 
 
-def test_keras_epochs_become_frames_and_a_killed_training_goes_on_counting(tmp_path):
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory):
+    """Two processes, for Keras takes seconds to load: one that dies; one that goes on, and trains more."""
+    folder = tmp_path_factory.mktemp("keras")
     dies = """
         class Dies(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
@@ -62,8 +65,8 @@ def test_keras_epochs_become_frames_and_a_killed_training_goes_on_counting(tmp_p
         callback_recorder = fp.Recorder("frames")
         fit(fp.keras_callback(draw, callback_recorder), Dies(), epochs=10)
     """
-    keras(tmp_path, dies, code=9)
-    assert levels(tmp_path / "frames") == {0: 10, 1: 11, 2: 12, 3: 13}
+    keras(folder, dies, code=9)
+    before = levels(folder / "frames")
     again = """
         fit(fp.keras_callback(draw, "frames"))                     # counts from 0 again
         with warnings.catch_warnings():
@@ -71,12 +74,7 @@ def test_keras_epochs_become_frames_and_a_killed_training_goes_on_counting(tmp_p
             fit(fp.keras_callback(draw, "frames"), epochs=9, initial_epoch=6)  # keeps its own count
         assert plt.get_fignums() == []
     """
-    assert keras(tmp_path, again) == [[4, 5, 6], [6, 7, 8]]
-    assert levels(tmp_path / "frames") == {number: 10 + number for number in range(9)}
-
-
-def test_keras_draws_every_so_many_epochs_into_one_recorder_or_a_folder(tmp_path):
-    text = """
+    more = """
         fit(fp.keras_callback(draw, "s", every=2), epochs=5)
         with fp.Recorder("t") as recorder:
             callback = fp.keras_callback(draw, recorder)
@@ -91,10 +89,23 @@ def test_keras_draws_every_so_many_epochs_into_one_recorder_or_a_folder(tmp_path
         except KeyboardInterrupt: seen.clear()
         fit(callback, epochs=2)                                    # as in a notebook
     """
-    assert keras(tmp_path, text) == [[0, 2, 4], [0, 1, 2], [3, 4], [2, 3]]
-    assert levels(tmp_path / "s") == {0: 10, 2: 12, 4: 14}
-    assert levels(tmp_path / "t") == {0: 10, 1: 11, 2: 12, 3: 13, 4: 14, 5: 99}
-    assert levels(tmp_path / "u") == {0: 10, 1: 11, 2: 12, 3: 13}
+    lines = keras(folder, again + more)
+    return folder, before, lines[:2], lines[2:]
+
+
+def test_keras_epochs_become_frames_and_a_killed_training_goes_on_counting(trainings):
+    folder, before, again, _ = trainings
+    assert before == {0: 10, 1: 11, 2: 12, 3: 13}
+    assert again == [[4, 5, 6], [6, 7, 8]]
+    assert levels(folder / "frames") == {number: 10 + number for number in range(9)}
+
+
+def test_keras_draws_every_so_many_epochs_into_one_recorder_or_a_folder(trainings):
+    folder, _, _, more = trainings
+    assert more == [[0, 2, 4], [0, 1, 2], [3, 4], [2, 3]]
+    assert levels(folder / "s") == {0: 10, 2: 12, 4: 14}
+    assert levels(folder / "t") == {0: 10, 1: 11, 2: 12, 3: 13, 4: 14, 5: 99}
+    assert levels(folder / "u") == {0: 10, 1: 11, 2: 12, 3: 13}
 
 
 # --- Lightning --------------------------------------------------------------------------------------

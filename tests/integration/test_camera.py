@@ -18,8 +18,8 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 import framepipe as fp
-from framepipe import Camera
 from tests.integration.programs import run, saved, started, stored
+from tests.support.sizes import LONG
 
 X = np.linspace(0, 6, 30)
 SMALL = {"figsize": (1, 0.8), "dpi": 50}
@@ -33,6 +33,11 @@ def own_temporary_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
     plt.close("all")
+
+
+def Camera(figure, **options):
+    """A camera that draws in this process, where the worker is no subject; in the long run as usual."""
+    return fp.Camera(figure, **({} if LONG else {"workers": 0}), **options)
 
 
 def taken(camera):
@@ -155,7 +160,7 @@ def test_no_picture_is_told():
 
 def test_a_picture_is_what_savefig_gives_at_that_moment_with_titles_legend_and_limits():
     fig, ax = plt.subplots(figsize=(2, 1.5), dpi=50)
-    camera, expected = Camera(fig), []
+    camera, expected = fp.Camera(fig), []
     for number in range(4):
         ax.plot(X, np.sin(X + number), color="C0", label=f"shift {number}")
         ax.legend(loc="upper left")
@@ -342,7 +347,7 @@ def test_a_notebook_shows_it(html, wanted):
 
 
 def test_a_camera_that_is_gone_leaves_no_folder_and_no_process(own_temporary_folder):
-    camera = Camera(plt.figure(**SMALL))
+    camera = fp.Camera(plt.figure(**SMALL))
     for _ in range(6):
         plt.plot(X, X)
         camera.snap()
@@ -544,7 +549,7 @@ def test_limits_that_are_set_after_the_last_picture_count_and_pictures_are_drawn
 def test_waiting_pictures_keep_the_style_of_their_time_and_go_with_the_camera(own_temporary_folder):
     with matplotlib.rc_context({"lines.linewidth": 5, "path.simplify": False, "axes.unicode_minus": False}):
         fig, ax = plt.subplots(**SMALL)
-        camera = Camera(fig, limits="last")
+        camera = fp.Camera(fig, limits="last")
         ax.plot([0, 1], [-3, 0])
         wanted = saved(fig)
         camera.snap()

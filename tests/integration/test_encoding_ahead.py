@@ -7,6 +7,7 @@ import hashlib
 import pytest
 
 import framepipe as fp
+from tests.support.sizes import all_if_long
 
 SCENE = """
 import time
@@ -20,7 +21,7 @@ STORE = Path({store!r})
 def draw(i):
     pixels = np.full((48, 64, 3), i % 200, np.uint8)
     pixels[:, i % 64] = 255  # within a block of 8 px nobody sees it move who only looks at means
-    if {waits} and i == 580:  # until a segment of earlier frames is there
+    if {waits} and i == 300:  # until a segment of earlier frames is there
         until = time.monotonic() + 120
         while not [*STORE.glob("segments/*.mp4")]:
             assert time.monotonic() < until, "no segment was encoded while frames were drawn"
@@ -35,11 +36,11 @@ def made(tmp_path, name, waits, **options):
     script = folder / "scene.py"
     script.write_text(SCENE.format(store=str(folder / "frames"), waits=waits))
     movie = folder / "film.mp4"
-    report = fp.make(f"{script}:draw", 600, movie, store=folder / "frames", fps=25, workers=2, **options)
+    report = fp.make(f"{script}:draw", 320, movie, store=folder / "frames", fps=25, workers=2, **options)
     return movie, report
 
 
-@pytest.mark.parametrize("quality", ["good", "lossless"])
+@pytest.mark.parametrize("quality", all_if_long(["good", "lossless"], "good"))
 def test_a_movie_whose_segments_were_encoded_ahead_has_the_bytes_of_one_that_was_not(tmp_path, quality):
     movie, report = made(tmp_path, "ahead", waits=True, quality=quality, keep_frames=True)
     assert report.movies[0].report.passed
@@ -55,14 +56,14 @@ def test_segments_of_frames_that_were_drawn_again_are_not_used(tmp_path):
     folder = tmp_path / "turning"
     folder.mkdir()
     script = folder / "scene.py"
-    # the first 400 frames differ the second time, which the change of a file that they read brings about
+    # the first 300 frames differ the second time, which the change of a file that they read brings about
     (folder / "level.txt").write_text("1")
     script.write_text(
         "from pathlib import Path\nimport time\nimport numpy as np\n"
         f"FOLDER = Path({str(folder)!r})\n"
         "def draw(i):\n"
         "    level = int((FOLDER / 'level.txt').read_text())\n"
-        "    if i == 590 and level == 1:\n"
+        "    if i == 300 and level == 1:\n"
         "        until = time.monotonic() + 120\n"
         "        while not [*FOLDER.glob('frames/segments/*.mp4')] and time.monotonic() < until:\n"
         "            time.sleep(0.05)\n"
@@ -71,6 +72,6 @@ def test_segments_of_frames_that_were_drawn_again_are_not_used(tmp_path):
         "    pixels[:, i % 8 * 8 :][:, :8] = 255\n"
         "    return pixels\n"
     )
-    report = fp.make(f"{script}:draw", 600, folder / "film.mp4", store=folder / "frames", fps=25, workers=2)
+    report = fp.make(f"{script}:draw", 320, folder / "film.mp4", store=folder / "frames", fps=25, workers=2)
     assert report.movies[0].report.passed
     assert any("changed while frames were drawn" in note for note in report.render.notes)

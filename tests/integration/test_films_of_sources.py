@@ -32,7 +32,7 @@ def draw(index):
 
 @pytest.fixture
 def store(tmp_path):
-    return fp.render(draw, 10, store=tmp_path / "store", workers=1).store
+    return fp.render(draw, 10, store=tmp_path / "store", engine="serial").store
 
 
 @pytest.fixture

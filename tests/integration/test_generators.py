@@ -15,6 +15,7 @@ from PIL import Image
 
 import framepipe as fp
 from framepipe.core.images import read_png
+from tests.support.sizes import all_if_long
 from tests.support.waiting import wait_for
 
 SCRIPT = """
@@ -62,7 +63,7 @@ def close_figures():
     plt.close("all")
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", all_if_long([1, 3], 3))
 def test_a_generator_is_run_in_order_whatever_the_number_of_workers(script, workers):
     report = fp.render("scene.py:simulation", store="s", workers=workers)
     assert levels("s") == LEVELS
@@ -73,7 +74,7 @@ def test_a_generator_is_run_in_order_whatever_the_number_of_workers(script, work
 
 
 def test_its_movie_has_all_frames_and_the_store_goes(script, cli_process):
-    cli_process("make", "scene.py:simulation", "-o", "m.gif", "-j", 2, "-q", ok=True)
+    cli_process("make", "scene.py:simulation", "-o", "m.gif", "--engine", "serial", "-q", ok=True)
     with Image.open(script / "m.gif") as movie:
         assert movie.n_frames == 12
     assert not list(script.rglob("*.png"))
@@ -95,8 +96,8 @@ def test_a_killed_run_is_resumed_and_draws_only_what_is_missing(script, cli_proc
 
 
 def test_a_complete_run_draws_nothing_again(script):
-    fp.render("scene.py:simulation", store="s", workers=2)
-    again = fp.render("scene.py:simulation", store="s", workers=2)
+    fp.render("scene.py:simulation", store="s", engine="serial")
+    again = fp.render("scene.py:simulation", store="s", engine="serial")
     assert (again.drawn, again.kept) == ((), 12)
 
 
@@ -104,13 +105,25 @@ def test_a_complete_run_draws_nothing_again(script):
     ("asked", "there"), [(5, range(5)), ("2-8x3", [2, 5, 8]), (range(3, 6), range(3, 6))]
 )
 def test_frames_are_chosen_by_their_place(script, asked, there):
-    fp.render("scene.py:simulation", asked, store="s", workers=2)
+    how = {"workers": 2} if isinstance(asked, str) else {"engine": "serial"}
+    fp.render("scene.py:simulation", asked, store="s", **how)
     assert numbers("s") == list(there)
     assert levels("s") == [LEVELS[number] for number in there]
 
 
 def test_parameters_reach_the_generator(script, cli_process):
-    cli_process("render", "scene.py:simulation", "--param", "count=3", "--store", "s", "-j", 1, "-q", ok=True)
+    cli_process(
+        "render",
+        "scene.py:simulation",
+        "--param",
+        "count=3",
+        "--store",
+        "s",
+        "--engine",
+        "serial",
+        "-q",
+        ok=True,
+    )
     assert levels(script / "s") == LEVELS[:3]
 
 
@@ -154,7 +167,7 @@ def test_pixels_and_what_belongs_to_a_figure_are_frames_too(tmp_path, kind):
                 kind
             ]
 
-    fp.render(scene, store=tmp_path / "s", workers=2)
+    fp.render(scene, store=tmp_path / "s", **({"workers": 2} if kind == "axes" else {"engine": "serial"}))
     assert levels(tmp_path / "s") == [10, 20, 30]
 
 
@@ -163,7 +176,7 @@ def test_figures_that_it_leaves_open_are_closed(tmp_path):
         for level in range(30):
             yield flat(level)
 
-    fp.render(scene, store=tmp_path / "s", workers=2)
+    fp.render(scene, store=tmp_path / "s", engine="serial")
     assert not plt.get_fignums()
 
 
@@ -200,7 +213,7 @@ def test_one_that_ends_early_names_what_there_is_and_how_to_go_on(tmp_path):
     ) as caught:
         fp.render(scene, 5, store=tmp_path / "s", workers=2)
     assert "--frames 2" in str(caught.value)
-    assert fp.render(scene, 2, store=tmp_path / "s", workers=2).kept == 2
+    assert fp.render(scene, 2, store=tmp_path / "s", engine="serial").kept == 2
 
 
 def test_one_that_yields_nothing_is_refused(tmp_path):
@@ -217,7 +230,7 @@ def test_one_that_yields_no_figure_says_what_it_yielded(tmp_path):
         yield 42
 
     with pytest.raises(fp.FramesFailed, match=r"frame 1: scene\(\) returned a int|frame 1: .*int"):
-        fp.render(scene, store=tmp_path / "s", workers=2)
+        fp.render(scene, store=tmp_path / "s", engine="serial")
     assert levels(tmp_path / "s") == [1]
 
 

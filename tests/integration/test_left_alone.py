@@ -15,6 +15,7 @@ from matplotlib import pyplot as plt
 
 import framepipe as fp
 from tests.integration.pictures_of_figures import plain, returns_nothing_of_plt_plot
+from tests.support.sizes import all_if_long
 
 ENGINES = ["serial", "local"]
 
@@ -59,7 +60,7 @@ def test_open_figures_of_the_caller_stay_open_current_and_unchanged(tmp_path, en
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("tight", [False, True])
+@pytest.mark.parametrize("tight", all_if_long([False, True], True))
 def test_a_figure_that_the_scene_hands_out_keeps_its_dpi_and_its_canvas(tmp_path, engine, tight):
     mine, ax = plt.subplots(figsize=(2, 2), dpi=60)
     ax.plot([1, 2, 3])

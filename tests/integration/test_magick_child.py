@@ -12,6 +12,7 @@ import framepipe
 from framepipe.formats.gif import container
 from framepipe.options import LAYERS
 from tests.support.forked import run_python
+from tests.support.sizes import all_if_long
 
 ROOT = Path(framepipe.__file__).parents[1]
 W, H = 60, 40
@@ -121,7 +122,12 @@ def assert_same(seen, expected):
 
 
 @pytest.mark.parametrize(
-    ("palette", "colours"), [("global", 2), ("global", 255), ("global", 256), ("per-frame", 256)]
+    ("palette", "colours"),
+    all_if_long(
+        [("global", 2), ("global", 255), ("global", 256), ("per-frame", 256)],
+        ("global", 255),
+        ("per-frame", 256),
+    ),
 )
 def test_few_colours_are_kept_exactly(tmp_path, palette, colours):
     random = np.random.default_rng(colours)
@@ -273,7 +279,7 @@ def test_alpha_is_laid_over_white_when_not_wanted(tmp_path):
 
 
 @pytest.mark.parametrize("layers", LAYERS)
-@pytest.mark.parametrize("colours", [12, 256])
+@pytest.mark.parametrize("colours", all_if_long([12, 256], 256))
 def test_layers_do_not_change_a_pixel(tmp_path, layers, colours):
     """256 colours leave no place for a transparent one."""
     pictures = few_colours(7, colours=12)
@@ -286,7 +292,7 @@ def test_layers_do_not_change_a_pixel(tmp_path, layers, colours):
 # --- times --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("plays", [0, 1, 3])
+@pytest.mark.parametrize("plays", all_if_long([0, 1, 3], 1, 3))
 def test_delays_and_plays_are_as_asked(tmp_path, plays):
     delays = [2, 3, 4, 100, 65535]
     frames = save(tmp_path, few_colours(5))

@@ -19,6 +19,7 @@ from framepipe.movie.probe import check_tools
 from framepipe.options import CODECS, EncodeOptions
 from tests.conftest import debian_ffmpeg
 from tests.integration.movies import moving
+from tests.support.sizes import all_if_long
 from tests.unit.test_find_ffmpeg import program
 
 HARDWARE = [name for name in CODECS if TABLE[name].hardware]
@@ -85,13 +86,17 @@ def test_on_the_command_line_no_frame_is_drawn(folder, cli_process):
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [
-        ("a.mp4", {"codec": "h264_nvenc"}),
+    all_if_long(
+        [
+            ("a.mp4", {"codec": "h264_nvenc"}),
+            ("a.mkv", {"codec": "h264_vaapi", "quality": "best"}),
+            ("a.mov", {"codec": "hevc_qsv"}),
+            ("a.mp4", {"codec": "hevc_nvenc", "depth": 10}),
+            ("a.webm", {"codec": "av1_nvenc"}),
+        ],
         ("a.mkv", {"codec": "h264_vaapi", "quality": "best"}),
-        ("a.mov", {"codec": "hevc_qsv"}),
         ("a.mp4", {"codec": "hevc_nvenc", "depth": 10}),
-        ("a.webm", {"codec": "av1_nvenc"}),
-    ],
+    ),
 )
 def test_a_movie_of_hardware_is_verified_like_any(stores, tmp_path, monkeypatch, name, options):
     (tmp_path / "stand_in.py").write_text(f"REAL = {debian_ffmpeg()!r}\n{STAND_IN}")

@@ -14,6 +14,7 @@ from framepipe.core.control import Stop
 from framepipe.formats.gif.gifsicle import find_gifsicle
 from tests.conftest import debian_ffmpeg
 from tests.integration.movies import gif_facts, half_see_through, moving, noise, see_through, titled
+from tests.support.sizes import all_if_long
 from tests.support.waiting import wait_for
 from tests.unit.test_find_ffmpeg import program
 from tests.unit.test_gifsicle import without_program
@@ -35,7 +36,9 @@ def as_ffmpeg_sees_it(path):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("scene", [moving, see_through, half_see_through, titled])
+@pytest.mark.parametrize(
+    "scene", all_if_long([moving, see_through, half_see_through, titled], see_through, titled)
+)
 def test_an_optimized_gif_is_smaller_and_the_same_movie(stores, tmp_path, scene, way):
     plain = fp.assemble(stores(scene), tmp_path / "plain.gif", **WAYS[way])
     small = fp.assemble(stores(scene), tmp_path / "small.gif", optimize=True, **WAYS[way])

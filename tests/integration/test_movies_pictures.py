@@ -15,6 +15,7 @@ from framepipe.errors import UsageError
 from framepipe.formats.animated.container import inspect
 from framepipe.job.frames import file_name
 from tests.integration.movies import gradient, half_see_through, moving, noise, see_through, sized
+from tests.support.sizes import all_if_long
 
 each_format = pytest.mark.parametrize("format_", ("webp", "apng", "avif"))
 
@@ -50,7 +51,7 @@ def plays_of(path):
 
 
 @each_format
-@pytest.mark.parametrize("fps", [24, "30000/1001", 12.345])
+@pytest.mark.parametrize("fps", all_if_long([24, "30000/1001", 12.345], "30000/1001"))
 def test_each_frame_has_its_time_at_any_rate(stores, tmp_path, each_ffmpeg, format_, fps):
     movie = fp.assemble(stores(moving), tmp_path / f"m.{format_}", fps=fps)
     assert movie.encoder.path == each_ffmpeg
@@ -65,7 +66,7 @@ def test_each_frame_has_its_time_at_any_rate(stores, tmp_path, each_ffmpeg, form
 
 
 @each_format
-@pytest.mark.parametrize("loop", [0, 1, 3])
+@pytest.mark.parametrize("loop", all_if_long([0, 1, 3], 0, 3))
 def test_it_plays_as_often_as_asked(stores, tmp_path, each_ffmpeg, format_, loop):
     movie = fp.assemble(stores(moving), tmp_path / f"m.{format_}", loop=loop)
     assert inspect(movie.path, format_).plays == loop
@@ -77,7 +78,7 @@ def test_it_plays_as_often_as_asked(stores, tmp_path, each_ffmpeg, format_, loop
 
 
 @each_format
-@pytest.mark.parametrize("scene", [see_through, half_see_through])
+@pytest.mark.parametrize("scene", all_if_long([see_through, half_see_through], half_see_through))
 def test_transparency_is_kept_in_all_its_levels(stores, tmp_path, each_ffmpeg, format_, scene):
     store = stores(scene, 4)
     fp.assemble(store, tmp_path / f"m.{format_}")
@@ -93,7 +94,7 @@ def test_transparency_is_kept_in_all_its_levels(stores, tmp_path, each_ffmpeg, f
 
 
 @each_format
-@pytest.mark.parametrize("scene", [moving, half_see_through, noise])
+@pytest.mark.parametrize("scene", all_if_long([moving, half_see_through, noise], half_see_through, noise))
 def test_lossless_is_equal_in_every_pixel(stores, tmp_path, each_ffmpeg, format_, scene):
     store = stores(scene, 4)
     movie = fp.assemble(store, tmp_path / f"m.{format_}", quality="lossless")
@@ -103,7 +104,7 @@ def test_lossless_is_equal_in_every_pixel(stores, tmp_path, each_ffmpeg, format_
 
 
 @each_format
-@pytest.mark.parametrize("quality", ["draft", "best"])
+@pytest.mark.parametrize("quality", all_if_long(["draft", "best"], "draft"))
 @pytest.mark.parametrize("scene", [gradient, noise])
 def test_every_quality_passes_on_the_best_and_the_worst_of_pictures(
     stores, tmp_path, each_ffmpeg, format_, quality, scene

@@ -18,6 +18,7 @@ import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.scenes.matplotlib_private import mark_as_drawn
 from tests.integration.animations import assert_same, drawn
+from tests.support.sizes import all_if_long
 from tests.support.waiting import wait_for
 
 FRAMES = 16
@@ -168,10 +169,15 @@ def kill_held(process, folder, frames):
 
 @pytest.mark.parametrize(
     ("name", "workers"),
-    [
-        *((name, 2) for name in EXPECTED),
-        *((name, each) for name in ("replay_anim", "draw_late") for each in (1, 3)),
-    ],
+    all_if_long(
+        [
+            *((name, 2) for name in EXPECTED),
+            *((name, each) for name in ("replay_anim", "draw_late") for each in (1, 3)),
+        ],
+        ("free_anim", 2),
+        ("replay_anim", 3),
+        ("draw_late", 1),
+    ),
 )
 def test_each_scene_gets_its_order_and_the_pixels_of_a_serial_run(script, name, workers):
     expected, order = EXPECTED[name]
@@ -182,7 +188,7 @@ def test_each_scene_gets_its_order_and_the_pixels_of_a_serial_run(script, name, 
     assert bool(report.notes) == name.startswith("draw"), "that updates run in order is no news"
 
 
-@pytest.mark.parametrize("name", ["replay_anim", "draw_late"])
+@pytest.mark.parametrize("name", all_if_long(["replay_anim", "draw_late"], "replay_anim"))
 def test_a_killed_run_is_resumed_to_the_pixels_of_a_serial_run(script, cli_process, name):
     expected, _ = EXPECTED[name]
     half = len(expected) // 2
@@ -201,7 +207,12 @@ def test_a_run_of_one_worker_that_was_killed_past_a_late_state_is_resumed_to_the
     assert values(script / "s") == LATE_VALUES
 
 
-@pytest.mark.parametrize(("name", "workers"), [("chancy_anim", 1), ("chancy_anim", 3), ("clock_anim", 2)])
+@pytest.mark.parametrize(
+    ("name", "workers"),
+    all_if_long(
+        [("chancy_anim", 1), ("chancy_anim", 3), ("clock_anim", 2)], ("chancy_anim", 3), ("clock_anim", 2)
+    ),
+)
 def test_chance_and_the_time_of_day_are_drawn_in_one_process_and_told_with_the_remedy(script, name, workers):
     report = fp.render(f"scene.py:{name}", store="s", workers=workers)
     assert report.order == "serial"
@@ -256,7 +267,7 @@ def test_two_shards_of_a_scene_with_state_make_the_whole(script):
     assert fp.status("s").complete
 
 
-@pytest.mark.parametrize("order", ["free", "replay", "serial"])
+@pytest.mark.parametrize("order", all_if_long(["free", "replay", "serial"], "free", "serial"))
 def test_an_order_that_is_named_is_used_and_not_checked(tmp_path, order):
     report = fp.render(counting(), store=tmp_path / "s", workers=2, order=order)
     assert (report.order, report.notes) == (order, ())
@@ -270,7 +281,8 @@ def test_an_unknown_order_is_refused_with_the_ones_there_are(tmp_path):
         fp.render(animation, store=tmp_path / "s", order="fast")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.long
+@pytest.mark.parametrize("workers", all_if_long([1, 2], 2))
 def test_workers_that_are_replaced_lose_no_late_state(tmp_path, workers):
     scene = drawing(counter(LATE))
     report = fp.render(scene, 16, store=tmp_path / "s", workers=workers, max_frames_per_worker=5)
@@ -278,7 +290,7 @@ def test_workers_that_are_replaced_lose_no_late_state(tmp_path, workers):
     assert report.order == "replay"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", all_if_long([1, 2], 2))
 def test_late_state_of_an_animation_is_there_because_all_updates_run_in_order(tmp_path, workers):
     report = fp.render(counting(FAR_FRAMES, FAR), store=tmp_path / "s", workers=workers)
     assert values(tmp_path / "s") == counted(FAR_FRAMES, FAR)
@@ -286,7 +298,7 @@ def test_late_state_of_an_animation_is_there_because_all_updates_run_in_order(tm
     assert report.trials <= 0.06 * FAR_FRAMES
 
 
-@pytest.mark.parametrize("max_frames_per_worker", [1, 3])
+@pytest.mark.parametrize("max_frames_per_worker", all_if_long([1, 3], 1))
 def test_workers_that_are_replaced_often_draw_the_same(tmp_path, max_frames_per_worker):
     free = drawing(lambda k: 9 * k)
     assert (
@@ -332,12 +344,16 @@ def flagged(path):
 
 @pytest.mark.parametrize(
     ("since", "order", "workers", "death"),
-    [
-        (0, "replay", 2, "kill"),
-        (LATE, "replay", 1, "exit"),
+    all_if_long(
+        [
+            (0, "replay", 2, "kill"),
+            (LATE, "replay", 1, "exit"),
+            (LATE, "replay", 2, "kill"),
+            (99, "free", 2, "exit"),
+        ],
         (LATE, "replay", 2, "kill"),
         (99, "free", 2, "exit"),
-    ],
+    ),
 )
 def test_a_worker_that_dies_once_costs_no_state(tmp_path, since, order, death, workers):
     flag, count = tmp_path / "died", counter(since)
@@ -369,12 +385,16 @@ def test_a_frame_that_hangs_once_is_drawn_by_another_worker(tmp_path):
 
 @pytest.mark.parametrize(
     ("since", "workers", "error"),
-    [
-        (0, 1, ZeroDivisionError),
-        (0, 3, ZeroDivisionError),
+    all_if_long(
+        [
+            (0, 1, ZeroDivisionError),
+            (0, 3, ZeroDivisionError),
+            (0, 3, SystemExit),
+            (99, 2, ZeroDivisionError),
+        ],
         (0, 3, SystemExit),
         (99, 2, ZeroDivisionError),
-    ],
+    ),
 )
 def test_an_update_that_raises_fails_its_own_frame_and_no_other(tmp_path, workers, since, error):
     count = counter(since)

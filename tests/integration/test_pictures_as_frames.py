@@ -81,7 +81,7 @@ RETURNED = {
 
 @pytest.mark.parametrize("draw", RETURNED, ids=lambda draw: draw.__name__)
 def test_every_pixel_of_a_picture_stays_as_it_is(tmp_path, draw):
-    fp.render(lambda k: draw(k), 3, store=tmp_path / "s", workers=1)
+    fp.render(lambda k: draw(k), 3, store=tmp_path / "s", engine="serial")
     for number in range(3):
         np.testing.assert_array_equal(stored(tmp_path / "s", number), RETURNED[draw](number))
 
@@ -137,13 +137,13 @@ def test_tables_and_collections_reach_the_workers_and_are_done_the_second_time(
     first = fp.render(draw, frames, store=tmp_path / "s", workers=2)
     assert len(first.drawn) == len(shades)
     assert [stored(tmp_path / "s", number)[0, 0, 0] for number in range(len(shades))] == shades
-    assert fp.render(draw, frames, store=tmp_path / "s", workers=2).drawn == ()
+    assert fp.render(draw, frames, store=tmp_path / "s", engine="serial").drawn == ()
 
 
 def test_a_changed_row_is_drawn_again_and_no_other(tmp_path):
     def draw(row):
         return paint(row.x)
 
-    fp.render(draw, TABLE, store=tmp_path / "s", workers=1)
+    fp.render(draw, TABLE, store=tmp_path / "s", engine="serial")
     changed = TABLE.assign(x=[15, 26, 35])
-    assert fp.render(draw, changed, store=tmp_path / "s", workers=1).drawn == (1,)
+    assert fp.render(draw, changed, store=tmp_path / "s", engine="serial").drawn == (1,)

@@ -26,9 +26,13 @@ from tests.integration.pictures_of_figures import (
     transparent,
 )
 from tests.integration.programs import levels, run, saved, start, started, stored, times, workers
+from tests.support.sizes import all_if_long
 from tests.support.waiting import PATIENCE_S, wait_for
 
+#: In the program, and in a worker.
 WHERE = [0, 1]
+#: In the program; in a worker only in the long run: what comes out is decided before a frame is sent there.
+HERE = all_if_long(WHERE, 0)
 
 
 def level(value):
@@ -99,7 +103,7 @@ def test_the_program_may_change_the_figure_at_once(tmp_path, where):
         np.testing.assert_array_equal(stored(tmp_path / "s", number), expected[number])
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", all_if_long(WHERE, 1))
 def test_rc_parameters_are_those_of_the_moment_before_during_and_after_a_style(tmp_path, where):
     def savefigs_own():
         return plt.figure(figsize=(0.4, 0.4), dpi=50)
@@ -128,7 +132,7 @@ def test_options_of_drawing_are_those_of_savefig(tmp_path, where, options):
     np.testing.assert_array_equal(stored(tmp_path / "s", 0), saved(plain(1), **options))
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", HERE)
 def test_the_callers_figures_rc_parameters_and_current_figure_are_left_alone(tmp_path, where):
     fig, other = plain(1), plain(2)
     plt.figure(fig.number)
@@ -172,7 +176,7 @@ def test_what_belongs_to_a_figure_stands_for_it(tmp_path, where, kind):
 
 
 def test_nothing_given_takes_pyplots_current_figure_and_says_if_there_is_none(tmp_path):
-    with fp.Recorder(tmp_path / "s") as recorder:
+    with fp.Recorder(tmp_path / "s", workers=0) as recorder:
         with pytest.raises(fp.FramepipeError, match="there is no figure to record"):
             recorder.snap()
         level(9)
@@ -221,7 +225,7 @@ def test_what_is_no_picture_is_refused_and_counts_for_nothing(tmp_path, thing):
 # --- numbers ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", [0, 2])
+@pytest.mark.parametrize("where", all_if_long([0, 2], 0))
 def test_numbers_may_have_holes_and_any_order_and_be_numpys(tmp_path, where):
     with fp.Recorder(tmp_path / "s", workers=where) as recorder:
         for number in (7, np.int64(3), np.uint8(5)):
@@ -241,7 +245,7 @@ def test_what_is_no_number_of_a_frame_is_refused(tmp_path, number):
 
 
 def test_a_number_that_is_given_twice_keeps_its_first_frame_and_the_end_says_so(tmp_path):
-    recorder = fp.Recorder(tmp_path / "s", existing="replace")
+    recorder = fp.Recorder(tmp_path / "s", existing="replace", workers=0)
     for value in (10, 20):
         recorder.snap(level(value), number=4)
     with pytest.warns(UserWarning, match="frames 4 were snapped more than once"):
@@ -252,7 +256,7 @@ def test_a_number_that_is_given_twice_keeps_its_first_frame_and_the_end_says_so(
 # --- restarts --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", HERE)
 def test_a_restarted_program_goes_on_and_draws_nothing_again(tmp_path, where):
     record(tmp_path / "s", [10, 11, 12], workers=where)
     before = times(tmp_path / "s")
@@ -266,7 +270,7 @@ def test_a_restarted_program_goes_on_and_draws_nothing_again(tmp_path, where):
 def test_a_program_that_begins_at_0_again_keeps_its_frames_and_the_end_says_so(tmp_path):
     record(tmp_path / "s", [10, 11, 12], workers=0)
     with pytest.warns(UserWarning, match=r"frames 0-2 were in .* already.*existing='replace'"):
-        with fp.Recorder(tmp_path / "s") as recorder:
+        with fp.Recorder(tmp_path / "s", workers=0) as recorder:
             for number in range(5):
                 recorder.snap(level(50 + number), number=number)
     assert list(levels(tmp_path / "s").values()) == [10, 11, 12, 53, 54]
@@ -274,12 +278,12 @@ def test_a_program_that_begins_at_0_again_keeps_its_frames_and_the_end_says_so(t
 
 def test_a_new_run_takes_no_frame_of_the_old_one(tmp_path):
     record(tmp_path / "s", [10, 11, 12], workers=0)
-    with fp.Recorder(tmp_path / "s", existing="replace") as recorder:
+    with fp.Recorder(tmp_path / "s", existing="replace", workers=0) as recorder:
         assert recorder.next_number == 0
         recorder.snap(level(20))
     found = fp.status(tmp_path / "s")
     assert (found.done, found.extra) == ((0,), (1, 2))
-    with fp.Recorder(tmp_path / "s") as recorder:
+    with fp.Recorder(tmp_path / "s", workers=0) as recorder:
         assert recorder.next_number == 1
 
 
@@ -287,7 +291,7 @@ def test_a_damaged_frame_is_taken_again(tmp_path):
     record(tmp_path / "s", [10, 11, 12], workers=0)
     path = tmp_path / "s" / "frame_000002.png"
     path.write_bytes(path.read_bytes()[:-20])
-    with fp.Recorder(tmp_path / "s") as recorder:
+    with fp.Recorder(tmp_path / "s", workers=0) as recorder:
         assert recorder.next_number == 2
         recorder.snap(level(13))
     assert levels(tmp_path / "s")[2] == 13
@@ -300,7 +304,7 @@ def test_frames_that_another_matplotlib_drew_stay(tmp_path, monkeypatch):
     )
     record(tmp_path / "s", [10, 11, 12], workers=0)
     monkeypatch.undo()
-    with fp.Recorder(tmp_path / "s") as recorder:
+    with fp.Recorder(tmp_path / "s", workers=0) as recorder:
         assert recorder.next_number == 3
         recorder.snap(level(13))
     assert fp.status(tmp_path / "s").done == (0, 1, 2, 3)
@@ -313,7 +317,7 @@ def test_a_recording_goes_on_with_another_numpy(tmp_path, monkeypatch):
         assert recorder.next_number == 2
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", HERE)
 def test_a_restart_fits_its_frames_to_those_that_are_there(tmp_path, where):
     record(tmp_path / "s", [10], workers=where)
     with pytest.raises(fp.FramesFailed, match=r"frame 1: .*50x50 px, the first frame 20x20"):
@@ -321,7 +325,7 @@ def test_a_restart_fits_its_frames_to_those_that_are_there(tmp_path, where):
             recorder.snap(plt.figure(figsize=(1, 1), dpi=50), number=recorder.next_number)
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", all_if_long(WHERE, 1))
 def test_a_tight_box_is_that_of_the_first_frame_also_after_a_restart(tmp_path, where):
     def titled(text):
         fig, ax = plt.subplots(figsize=(1, 1), dpi=50)
@@ -408,7 +412,7 @@ def test_a_frame_that_fails_is_named_at_the_next_snap_and_may_be_taken_again(tmp
     assert levels(tmp_path / "s") == {0: 10, 1: 11, 2: 12}
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", HERE)
 def test_a_failure_surfaces_in_a_program_that_only_snaps(tmp_path, where):
     with pytest.raises(fp.FramesFailed, match="frame 3: "):
         with fp.Recorder(tmp_path / "s", workers=where) as recorder:
@@ -418,7 +422,7 @@ def test_a_failure_surfaces_in_a_program_that_only_snaps(tmp_path, where):
     assert 3 not in levels(tmp_path / "s")
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", HERE)
 def test_a_figure_of_another_size_is_told_with_its_number(tmp_path, where):
     with pytest.raises(fp.FramesFailed, match=r"frame 5: .*50x50 px, the first frame 20x20"):
         with fp.Recorder(tmp_path / "s", workers=where) as recorder:
@@ -428,7 +432,7 @@ def test_a_figure_of_another_size_is_told_with_its_number(tmp_path, where):
 
 
 @pytest.mark.parametrize(
-    ("error", "where"), [(ZeroDivisionError, 0), (KeyboardInterrupt, 1), (SystemExit, 1)]
+    ("error", "where"), [(ZeroDivisionError, 0), (KeyboardInterrupt, 0), (SystemExit, 1)]
 )
 def test_the_programs_own_error_is_the_one_that_is_seen_and_its_frames_are_stored(tmp_path, where, error):
     with pytest.raises(error):
@@ -441,7 +445,7 @@ def test_the_programs_own_error_is_the_one_that_is_seen_and_its_frames_are_store
     assert started() == []
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", all_if_long(WHERE, 1))
 def test_a_folder_that_is_removed_meanwhile_is_told(tmp_path, where):
     recorder = fp.Recorder(tmp_path / "s", workers=where)
     recorder.snap(level(10))
@@ -452,7 +456,7 @@ def test_a_folder_that_is_removed_meanwhile_is_told(tmp_path, where):
         recorder.close()
 
 
-@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("where", all_if_long(WHERE, 1))
 def test_a_full_disk_is_told(tmp_path, where):
     _, err = run(
         tmp_path,
@@ -484,7 +488,7 @@ class Deadly(plt.Artist):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("deaths", [1, 2])
+@pytest.mark.parametrize("deaths", all_if_long([1, 2], 2))
 def test_a_frame_whose_worker_is_killed_is_drawn_once_more_while_the_program_goes_on(tmp_path, deaths):
     lives = tmp_path / "lives"
     lives.write_text("x" * deaths)
@@ -549,7 +553,7 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", all_if_long(ENDS, "an error", "deleted"))
 def test_a_program_that_never_closes_its_recorder_has_all_frames(tmp_path, end):
     text, code = ENDS[end]
     run(
@@ -584,7 +588,7 @@ def test_a_killed_program_leaves_a_store_with_which_it_goes_on_and_no_process(tm
     found = 0
     for _ in range(2):
         with start(tmp_path, text) as process:
-            wait_for(lambda: len(list((tmp_path / "s").glob("frame_*.png"))) > found + 20)
+            wait_for(lambda: len(list((tmp_path / "s").glob("frame_*.png"))) > found + 8)
             below = started(process.pid)
             assert len(below) == 2
             process.kill()
@@ -616,7 +620,7 @@ def test_the_movie_so_far_is_built_while_the_program_still_runs(tmp_path, cli):
         process.communicate()
 
 
-@pytest.mark.parametrize("how", ["exit", "_exit", "snap", "with", "own"])
+@pytest.mark.parametrize("how", all_if_long(["exit", "_exit", "snap", "with", "own"], "exit", "own"))
 def test_a_forked_child_neither_draws_nor_ends_what_is_its_parents(tmp_path, how):
     text = {
         "exit": "sys.exit(0)",

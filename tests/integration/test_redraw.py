@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.store.store import Store
+from tests.support.sizes import all_if_long
 
 SCRIPT = """
 import numpy as np
@@ -70,10 +71,10 @@ def assert_same(one, other):
         assert np.array_equal(picture, other[number]), number
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", all_if_long([1, 2], 2))
 def test_frames_are_those_of_full_drawing_and_some_are_compared(tmp_path, workers):
     address = f"{script(tmp_path)}:animation"
-    full = fp.render(address, store=tmp_path / "full", redraw="full")
+    full = fp.render(address, store=tmp_path / "full", redraw="full", engine="serial")
     report = fp.render(address, store=tmp_path / "auto", workers=workers)
     assert_same(pixels(tmp_path / "auto"), pixels(tmp_path / "full"))
     assert full.compared == 0
@@ -120,6 +121,6 @@ def test_function_that_gives_back_the_same_figure_is_compared(tmp_path):
         "def draw(i):\n    line.set_ydata([0, i / 10, 1])\n    return figure\n"
     )
     report = fp.render(f"{path}:draw", 30, store=tmp_path / "auto")
-    fp.render(f"{path}:draw", 30, store=tmp_path / "full", redraw="full")
+    fp.render(f"{path}:draw", 30, store=tmp_path / "full", redraw="full", engine="serial")
     assert_same(pixels(tmp_path / "auto"), pixels(tmp_path / "full"))
     assert report.compared

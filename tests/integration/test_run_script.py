@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.support.forked import run_python
+from tests.support.sizes import all_if_long
 
 RUNNING = Path(__file__).with_name("running.py")
 HEAD = """
@@ -132,7 +133,12 @@ def test_guarded_code_of_an_imported_script_does_not_run(run):
 # How scripts end
 
 
-@pytest.mark.parametrize("end", ["raise SystemExit", "sys.exit()", "sys.exit(0)", "exit(False)"])
+@pytest.mark.parametrize(
+    "end",
+    all_if_long(
+        ["raise SystemExit", "sys.exit()", "sys.exit(0)", "exit(False)"], "raise SystemExit", "exit(False)"
+    ),
+)
 def test_an_exit_with_code_0_is_no_failure(run, end):
     result = run(f"import sys\nanim = FuncAnimation(fig, shade, 3)\n{end}\nraise RuntimeError")
     assert result.names == ["anim"]
@@ -291,7 +297,9 @@ def test_a_script_that_reads_its_own_movie_ends_there(run):
 # There is no screen
 
 
-@pytest.mark.parametrize("backend", ["TkAgg", "Qt5Agg", "module://none.of.ours"])
+@pytest.mark.parametrize(
+    "backend", all_if_long(["TkAgg", "Qt5Agg", "module://none.of.ours"], "Qt5Agg", "module://none.of.ours")
+)
 def test_toolkits_are_not_needed(run, backend):
     result = run(
         f"""
@@ -426,7 +434,10 @@ def test_what_drawing_would_leave_behind_is_there_though_nothing_was_drawn(run):
     assert len(shown["levels"]["plt.pause"]) == 4
 
 
-@pytest.mark.parametrize("writer", ["ffmpeg", "imagemagick", "pillow", "html", "ffmpeg_file"])
+@pytest.mark.parametrize(
+    "writer",
+    all_if_long(["ffmpeg", "imagemagick", "pillow", "html", "ffmpeg_file"], "imagemagick", "pillow", "html"),
+)
 def test_what_a_writer_grabs_is_a_frame_whatever_is_installed(tmp_path, run, writer):
     suffix = {"html": "html", "pillow": "gif"}.get(writer, "mp4")
     result = run(
@@ -687,7 +698,7 @@ def test_a_few_pictures_beside_a_long_loop_are_asked_about(run):
 
 
 @pytest.mark.parametrize("sink", [(), ("--sink", "fork")], ids=["drawn at once", "drawn in forks"])
-@pytest.mark.parametrize("show", ["plt.savefig", "fig.savefig"])
+@pytest.mark.parametrize("show", all_if_long(["plt.savefig", "fig.savefig"], "plt.savefig"))
 def test_frames_are_the_pictures_that_the_script_itself_would_have_written(tmp_path, run, sink, show):
     text = """
         import numpy as np

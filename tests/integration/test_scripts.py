@@ -36,7 +36,8 @@ def levels(folder, store="out"):
 
 
 def rendered(cli_process, *arguments, **keywords):
-    return cli_process("render", *arguments, "--store", "out", "-j", 2, "-q", ok=True, **keywords)
+    how = () if "--engine" in arguments else ("-j", 2)
+    return cli_process("render", *arguments, "--store", "out", *how, "-q", ok=True, **keywords)
 
 
 def test_unpicklable_globals_of_a_script_are_no_trouble(cli_process, folder, script):
@@ -67,11 +68,11 @@ def test_a_named_sequence_of_the_script_gives_the_values(cli_process, folder, sc
         grid = np.array([[5, 6], [7, 8]])
         def draw(value): return flat(value.max())
     """)
-    rendered(cli_process, "s.py:draw", "--frames", "history")
+    rendered(cli_process, "s.py:draw", "--frames", "history", "--engine", "serial")
     assert levels(folder) == [30, 40, 50]
     cli_process("render", "s.py:draw", "--frames", "grid", "--store", "g", "--engine", "serial", ok=True)
     assert levels(folder, "g") == [6, 8]
-    resumed = cli_process("resume", "out", "--json", "-q", ok=True)
+    resumed = cli_process("resume", "out", "--engine", "serial", "--json", "-q", ok=True)
     assert json.loads(resumed.stdout)["kept"] == 3
 
 
@@ -84,7 +85,13 @@ def test_parameters_are_json_where_they_parse_and_text_where_not(cli_process, fo
     """)
     params = ["a=1.5", 'b=[1, {"c": null}]', "d=two words", "e=x=y", "f=true", "g="]
     rendered(
-        cli_process, "s.py:draw", "--frames", 1, *(part for each in params for part in ("--param", each))
+        cli_process,
+        "s.py:draw",
+        "--frames",
+        1,
+        "--engine",
+        "serial",
+        *(part for each in params for part in ("--param", each)),
     )
     assert levels(folder) == [0]
 
@@ -114,7 +121,7 @@ def test_a_scene_of_a_package_in_the_working_folder_is_found(cli_process, folder
     (folder / "pkg").mkdir()
     (folder / "pkg" / "__init__.py").write_text("")
     script("def draw(k): return flat(k)", "pkg/mod.py")
-    rendered(cli_process, "pkg.mod:draw", "--frames", 2)
+    rendered(cli_process, "pkg.mod:draw", "--frames", 2, "--engine", "serial")
     assert levels(folder) == [0, 1]
 
 
@@ -172,9 +179,14 @@ def test_a_script_and_the_command_line_agree_about_what_is_done(cli_process, fol
             print(len(fp.render(draw, 3, store="out", workers=2).drawn))
     """)
     assert run_script(folder).stdout == "3\n"
-    done = cli_process("render", "s.py:draw", "--frames", 3, "--store", "out", "--json", "-q", ok=True)
+    done = cli_process(
+        "render", "s.py:draw", "--frames", 3, "--engine", "serial", "--store", "out", "--json", "-q", ok=True
+    )
     assert json.loads(done.stdout)["kept"] == 3
-    assert json.loads(cli_process("resume", "out", "--json", "-q", ok=True).stdout)["kept"] == 3
+    assert (
+        json.loads(cli_process("resume", "out", "--engine", "serial", "--json", "-q", ok=True).stdout)["kept"]
+        == 3
+    )
 
 
 def test_a_script_with_an_open_figure_at_its_top_leaves_it_out_of_the_frames(cli_process, folder, script):

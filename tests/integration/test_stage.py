@@ -16,6 +16,7 @@ import pytest
 import framepipe as fp
 from framepipe.core.images import read_png
 from tests.support.forked import run_python
+from tests.support.sizes import all_if_long
 from tests.support.waiting import PATIENCE_S, wait_for
 
 FRAMES = 10
@@ -141,11 +142,12 @@ def draw(folder, cli_process, way, code, workers):
 
 
 def in_turn(kinds):
-    """Each out of a program, which sends it, and in one of the other ways, which load it; in the long run in all."""
+    """Every other in one of the ways: a program sends it, the others load it. In the long run each in all of them."""
     for at, kind in enumerate(kinds):
         for way in WAYS:
-            is_its_turn = way in ("program", WAYS[at % 3])
-            yield pytest.param(kind, way, marks=() if is_its_turn else pytest.mark.long)
+            yield pytest.param(
+                kind, way, marks=() if way == WAYS[-1 - at // 2 % 4] and at % 2 == 0 else pytest.mark.long
+            )
 
 
 @pytest.mark.parametrize(("held", "way"), [*in_turn(HELD)])
@@ -191,6 +193,7 @@ def test_numbers_without_a_seed_are_one_film_in_all_runs_of_a_job(folder, cli_pr
     assert numbers_in("s") == first
 
 
+@pytest.mark.long
 def test_shards_with_the_seed_of_a_job_are_its_film_and_another_seed_is_another(folder, cli_process):
     code = """
         rng = np.random.default_rng()
@@ -205,7 +208,7 @@ def test_shards_with_the_seed_of_a_job_are_its_film_and_another_seed_is_another(
             "render", "film.py", "--store", "t", "--shard", shard, "-j", 1, "-q", "--seed", seed, ok=True
         )
     assert numbers_in("t") == first
-    cli_process("render", "film.py", "--store", "u", "-q", "--seed", seed + 1, ok=True)
+    cli_process("render", "film.py", "--store", "u", "-q", "--engine", "serial", "--seed", seed + 1, ok=True)
     assert numbers_in("u") != first
 
 
@@ -242,7 +245,7 @@ def test_an_open_file_is_read_on_where_one_process_would(folder, cli_process):
     assert numbers_in("s") == [7 * k for k in range(FRAMES)]
 
 
-@pytest.mark.parametrize("way", ["script", "program"])
+@pytest.mark.parametrize("way", all_if_long(["script", "program"], "script"))
 def test_a_pool_of_processes_in_an_update_neither_hangs_nor_stays(folder, cli_process, way):
     code = """
         import multiprocessing
@@ -305,8 +308,14 @@ def children_of(pid):
     return found
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("engine", ["local", "serial"])
+@pytest.mark.parametrize(
+    ("engine", "name"),
+    all_if_long(
+        [(engine, name) for engine in ("local", "serial") for name in ("SIGINT", "SIGTERM")],
+        ("local", "SIGTERM"),
+        ("serial", "SIGINT"),
+    ),
+)
 def test_the_first_signal_ends_the_loading_of_a_script_that_hangs(folder, name, engine):
     write(folder, 'open("begun", "w"); time.sleep(600)\ndef update(k): pass', ANIMATION)
     command = [
@@ -388,15 +397,15 @@ def private_bytes(pid):
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", all_if_long([1, 2], 2))
 def test_slow_frames_in_short_slices_get_on(folder, workers):
-    """Frames of 1 s, slices in which some 6 could be drawn: hardly any time goes into finding out the order."""
+    """Slices in which some 6 slow frames could be drawn: hardly any time goes into finding out the order."""
     (folder / "slow.py").write_text(
         textwrap.dedent("""
             import time
             from matplotlib import pyplot as plt
             def draw(k):
-                time.sleep(1.0)
+                time.sleep(0.5)
                 return plt.figure(figsize=(0.4, 0.4), dpi=50, facecolor=str(k / 20))
         """)
     )
@@ -453,7 +462,7 @@ def marked(mark):
     return found
 
 
-@pytest.mark.parametrize("frames", [2, 3, 12])
+@pytest.mark.parametrize("frames", all_if_long([2, 3, 12], 3))
 def test_no_worker_is_left_when_a_render_is_over(tmp_path, monkeypatch, frames):
     mark = f"stage-test-{os.getpid()}-{frames}"
     monkeypatch.setenv("FRAMEPIPE_TEST_MARK", mark)

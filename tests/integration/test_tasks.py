@@ -43,12 +43,13 @@ def write(folder, code):
 
 @pytest.fixture
 def render(folder, cli_process):
-    """Render ``tiny.py`` into ``s`` with one worker."""
+    """Render ``tiny.py`` into ``s``, with one worker or in one process."""
     write(folder, TINY)
 
-    def run(*args, scene="draw", frames=12, **keywords):
+    def run(*args, scene="draw", frames=12, worker=False, **keywords):
+        how = ("-j", 1) if worker else ("--engine", "serial")
         return cli_process(
-            "render", f"tiny.py:{scene}", "--frames", frames, "--store", "s", "-j", 1, *args, **keywords
+            "render", f"tiny.py:{scene}", "--frames", frames, "--store", "s", *how, *args, **keywords
         )
 
     return run
@@ -80,17 +81,17 @@ def wait_for_frames(store, count, process=None):
 
 
 def test_a_scene_whose_frames_differ_each_time_is_not_shared(render):
-    refused = render("--shard", "1/3", scene="chancy")
+    refused = render("--shard", "1/3", scene="chancy", worker=True)
     assert refused.returncode == 2
     assert "cannot be shared among tasks" in refused.stderr and "default_rng(0)" in refused.stderr
     assert fp.Store("s").numbers() == []
 
 
 def test_a_task_joins_no_store_in_which_another_found_that_frames_differ_each_time(render):
-    render("--shard", "1/3", scene="chancy")
-    again = render("--shard", "2/3", scene="chancy")
+    render("--shard", "1/3", scene="chancy", worker=True)
+    again = render("--shard", "2/3", scene="chancy", worker=True)
     assert again.returncode == 2 and "cannot be shared among tasks" in again.stderr
-    alone = render(scene="chancy", frames=6)
+    alone = render(scene="chancy", frames=6, worker=True)
     assert alone.returncode == 0, alone.stderr
     assert "order serial" in alone.stdout
 
@@ -101,8 +102,8 @@ def test_order_serial_of_a_shard_is_refused(render):
 
 
 def test_tasks_check_the_beginning_once_and_tell_each_other(render):
-    first = json.loads(render("--shard", "1/3", "-q", "--json", ok=True).stdout)
-    second = json.loads(render("--shard", "2/3", "-q", "--json", ok=True).stdout)
+    first = json.loads(render("--shard", "1/3", "-q", "--json", worker=True, ok=True).stdout)
+    second = json.loads(render("--shard", "2/3", "-q", "--json", worker=True, ok=True).stdout)
     assert first["trials"] >= 2
     assert second["trials"] < first["trials"]
     third = json.loads(render("--shard", "3/3", "-q", "--json", ok=True).stdout)
@@ -111,7 +112,7 @@ def test_tasks_check_the_beginning_once_and_tell_each_other(render):
     assert fp.status("s").complete
 
 
-@pytest.mark.parametrize("more", [(), ("--stale", "draw")])
+@pytest.mark.parametrize("more", [pytest.param((), marks=pytest.mark.long), ("--stale", "draw")])
 def test_a_task_with_another_global_stops_at_once_and_names_it(folder, render, more):
     (folder / "s").mkdir()
     one = start(folder, "--frames", 40, "--shard", "1/2", RUN="/scratch/1", SLEEP_S="0.5")
@@ -205,14 +206,14 @@ def test_a_rank_with_a_shard_of_its_own_and_a_batch_script_are_not_refused(rende
 
 def test_a_task_that_is_through_helps_one_that_is_slow(folder, render):
     (folder / "s").mkdir()
-    slow = start(folder, "--frames", 40, "--shard", "1/2", "--json", SLEEP_S="1.0")
+    slow = start(folder, "--frames", 24, "--shard", "1/2", "--json", SLEEP_S="1.0")
     wait_for_frames("s", 1, slow)
-    quick = json.loads(render("--shard", "2/2", "--json", frames=40, SLEEP_S="0.1", ok=True).stdout)
+    quick = json.loads(render("--shard", "2/2", "--json", frames=24, SLEEP_S="0.1", ok=True).stdout)
     out, err = slow.communicate(timeout=120)
     assert slow.returncode == 0, err
     theirs = json.loads(out)
-    assert quick["drawn_count"] == 20 and quick["helped"]
-    assert theirs["drawn_count"] < 20 and theirs["drawn_count"] + theirs["kept"] == 20
+    assert quick["drawn_count"] == 12 and quick["helped"]
+    assert theirs["drawn_count"] < 12 and theirs["drawn_count"] + theirs["kept"] == 12
     assert fp.status("s").complete
 
 
@@ -222,7 +223,7 @@ def test_what_a_killed_task_has_left_is_drawn_by_another(folder, render):
     wait_for_frames("s", 1, one)
     kill(one)
     assert [beat.is_alive for beat in Heartbeats(folder / "s").all()] == [False]
-    render("--shard", "2/2", frames=20, ok=True)
+    render("--shard", "2/2", frames=20, worker=True, ok=True)
     assert fp.status("s").complete
 
 
@@ -236,7 +237,7 @@ def test_a_task_that_is_to_draw_only_its_own_does_not_help(folder, render):
     one = start(folder, "--frames", 20, "--shard", "1/2", SLEEP_S="0.5")
     wait_for_frames("s", 1, one)
     kill(one)
-    render("--shard", "2/2", "--own-only", frames=20, ok=True)
+    render("--shard", "2/2", "--own-only", frames=20, worker=True, ok=True)
     assert not fp.status("s").complete
 
 

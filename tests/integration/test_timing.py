@@ -11,6 +11,7 @@ import framepipe as fp
 from framepipe.cli import run
 from framepipe.formats.gif import container
 from tests.integration.movies import failed_checks
+from tests.support.sizes import all_if_long
 
 
 @pytest.fixture
@@ -21,13 +22,18 @@ def store(folder: Path) -> str:
 
 @pytest.mark.parametrize(
     ("timing", "frames", "seconds"),
-    [
+    all_if_long(
+        [
+            ({"bounce": True, "pause_s": 0.5}, 10, 1.5),
+            ({"reverse": True, "hold_first_s": 1}, 6, 1.5),
+            ({"every": 2, "speed": 0.5}, 3, 0.6),
+            ({"part": "1-4"}, 4, 0.4),
+            ({"durations_s": [0.1, 0.2, 0.3, 0.4, 0.1, 0.1]}, 6, 1.2),
+        ],
         ({"bounce": True, "pause_s": 0.5}, 10, 1.5),
-        ({"reverse": True, "hold_first_s": 1}, 6, 1.5),
         ({"every": 2, "speed": 0.5}, 3, 0.6),
-        ({"part": "1-4"}, 4, 0.4),
         ({"durations_s": [0.1, 0.2, 0.3, 0.4, 0.1, 0.1]}, 6, 1.2),
-    ],
+    ),
     ids=str,
 )
 def test_a_timing_is_kept_by_gif_and_mp4(store, timing, frames, seconds):

@@ -85,6 +85,7 @@ def everything_shown(path):
     return shown
 
 
+@pytest.mark.long
 @each_format
 def test_damage_anywhere_is_found_or_changes_nothing_that_is_shown(stores, tmp_path, right, format_):
     data, path, dice = right(format_), tmp_path / f"m.{format_}", random.Random(2)
@@ -99,6 +100,7 @@ def test_damage_anywhere_is_found_or_changes_nothing_that_is_shown(stores, tmp_p
     assert found >= 0.75 * PLACES
 
 
+@pytest.mark.long
 @each_format
 @pytest.mark.parametrize("order", WRONG_COUNT.values(), ids=WRONG_COUNT.keys())
 def test_a_film_of_too_few_or_too_many_frames_is_found(stores, tmp_path, format_, order):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framepipe.core.images import worst_patch, worst_patch_in_palette, yuv
+from tests.support.sizes import examples
 
 
 @st.composite
@@ -23,7 +24,7 @@ def pairs(draw):
 
 
 @given(pairs())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_equal_pictures_are_not_apart(pair):
     one, _ = pair
     assert worst_patch(one, [one[0].copy()]) == 0
@@ -31,7 +32,7 @@ def test_equal_pictures_are_not_apart(pair):
 
 
 @given(pairs())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_distance_is_the_same_both_ways_and_within_its_scale(pair):
     one, other = pair
     assert worst_patch(one, other) == pytest.approx(worst_patch(other, one))
@@ -42,7 +43,7 @@ def test_the_distance_is_the_same_both_ways_and_within_its_scale(pair):
 
 
 @given(st.integers(8, 60), st.integers(8, 60), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_changed_patch_is_found_wherever_it_is(height, width, data):
     source = np.random.default_rng(data.draw(st.integers(0, 999))).integers(100, 156, (height, width, 3))
     seen = source.copy()
@@ -55,7 +56,7 @@ def test_a_changed_patch_is_found_wherever_it_is(height, width, data):
 
 
 @given(st.integers(0, 6), st.integers(0, 6), st.sampled_from([-80, 80]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_a_changed_patch_of_the_grid_is_measured_exactly(row, column, by):
     source = np.full((56, 56, 3), 120, np.float32)
     seen = source.copy()
@@ -64,7 +65,7 @@ def test_a_changed_patch_of_the_grid_is_measured_exactly(row, column, by):
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**32), st.tuples(*[st.integers(0, 255)] * 3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_planes_of_video_are_even_and_within_the_limited_range(height, width, seed, ground):
     rgba = np.random.default_rng(seed).integers(0, 256, (height, width, 4), np.uint8)
     luma, blue, red = yuv(rgba, ground)

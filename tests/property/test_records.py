@@ -13,6 +13,7 @@ from framepipe.errors import StoreError
 from framepipe.job.fingerprint import digest_value
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import read_stamp, stamp
+from tests.support.sizes import examples
 from tests.unit.test_job import FULL, record
 
 JSON = st.recursive(
@@ -34,19 +35,19 @@ def taken(data: bytes):
 
 
 @given(JSON)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_json_is_a_record_or_a_store_error(data):
     taken(json.dumps(data).encode())
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_bytes_are_a_record_or_a_store_error(data):
     taken(data)
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_record_with_foreign_fields_can_be_used_or_is_a_store_error(data):
     fields = json.loads(record(**FULL).to_json())
     for name in data.draw(st.lists(st.sampled_from(sorted(fields)), min_size=1, max_size=3)):
@@ -62,7 +63,7 @@ WHOLE = record(**FULL).to_json()
 
 
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_record_with_changed_bytes_is_refused_or_not_taken_for_ours(changes):
     text = bytearray(WHOLE)
     for at, value in changes:
@@ -75,7 +76,7 @@ def test_a_record_with_changed_bytes_is_refused_or_not_taken_for_ours(changes):
 
 
 @given(st.integers(0, len(WHOLE) - 2))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_truncated_record_is_a_store_error(length):
     assert taken(WHOLE[:length]) is None
 
@@ -89,7 +90,7 @@ def test_a_passport_comes_back(number, parts):
 
 
 @given(st.text(max_size=200) | JSON.map(json.dumps))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_rubbish_is_no_passport(text):
     assert read_stamp(text) is None
 
@@ -98,7 +99,7 @@ PASSPORT = stamp(7, record().frame_parts(7))
 
 
 @given(st.integers(0, len(PASSPORT) - 1), st.characters(max_codepoint=255))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_passport_with_a_changed_letter_is_none_or_says_the_same(at, letter):
     edited = PASSPORT[:at] + letter + PASSPORT[at + 1 :]
     found = read_stamp(edited)
@@ -125,7 +126,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_copy_of_any_value_has_the_same_digest(value):
     assert digest_value(pickle.loads(pickle.dumps(value))) == digest_value(value)
 
@@ -136,14 +137,14 @@ def test_a_copy_of_any_value_has_the_same_digest(value):
     ),
     st.data(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_lists_have_equal_digests_if_and_only_if_they_are_equal(one, data):
     other = data.draw(st.permutations(one) | st.just([*one, 0]) | st.just(one[:-1]))
     assert (digest_value(one) == digest_value(list(other))) == (one == list(other))
 
 
 @given(st.integers(1, 2500), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_one_changed_element_of_an_array_changes_its_digest(count, data):
     dtype = data.draw(st.sampled_from(["f8", "i2", "u1", ">f4", "c16", "?", "U3"]))
     array = np.zeros(count, dtype)

@@ -23,7 +23,7 @@ _STEPS = st.lists(st.tuples(st.integers(0, 10), st.integers(0, 100)), min_size=1
 
 @pytest.mark.filterwarnings("ignore")
 @given(name=st.sampled_from(_FIGURES), frames=st.lists(_STEPS, min_size=2, max_size=5))
-@settings(max_examples=300 if LONG else 12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300 if LONG else 6, deadline=None, suppress_health_check=list(HealthCheck))
 @patch.object(tapes, "_PATIENCE", 10**6)  # look at what changes each time, each time
 def test_any_sequence_of_changes_shows_as_in_full_drawing(name, frames):
     (figure, artists), (other, others) = FIGURES[name](), FIGURES[name]()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from framepipe.rendering.engines.base import Task
 from framepipe.rendering.schedule import Chunks, ContiguousChunks, FixedSequences, InOrder
+from tests.support.sizes import examples
 from tests.unit.test_schedule import compared, frames, kept, pool
 
 DICE = st.integers(0, 2**32).map(random.Random)
@@ -19,7 +20,7 @@ DEATH = st.sampled_from([0.0, 0.1, 0.4])
 
 
 @given(st.integers(0, 70), HANDS, DICE, DEATH, RECYCLE, st.booleans(), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_in_order_hands_out_every_frame_once(count, hands, dice, death, max_frames_per_worker, replay, forks):
     source = InOrder(frames(count, replay=replay))
     handed, _ = pool(
@@ -30,14 +31,14 @@ def test_in_order_hands_out_every_frame_once(count, hands, dice, death, max_fram
 
 
 @given(st.integers(1, 70), HANDS, DICE, DEATH, st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_frames_to_be_replayed_come_to_nobody_who_is_beyond_them(count, hands, dice, death, forks):
     handed, _ = pool(InOrder(frames(count, replay=True)), hands, dice, death=death, forks=forks)
     assert all(each.position <= each.task.index for each in handed)
 
 
 @given(SIZES, SIZES, HANDS, DICE, DEATH, RECYCLE, st.booleans(), st.integers(0, 9), st.integers(1, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_chunks_hand_out_every_frame_once(
     count, size, hands, dice, death, max_frames_per_worker, forks, most, step
 ):
@@ -50,7 +51,7 @@ def test_chunks_hand_out_every_frame_once(
 
 
 @given(SIZES, SIZES, HANDS, DICE, DEATH, RECYCLE, st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_chunk_is_begun_by_who_stands_there_or_is_fresh_and_before(
     count, size, hands, dice, death, max_frames_per_worker, forks
 ):
@@ -67,7 +68,7 @@ def test_a_chunk_is_begun_by_who_stands_there_or_is_fresh_and_before(
 
 
 @given(SIZES, SIZES, HANDS, DICE, DEATH, RECYCLE, st.booleans(), st.integers(0, 9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_what_is_compared_is_what_another_worker_has_begun_with(
     count, size, hands, dice, death, max_frames_per_worker, forks, most
 ):
@@ -82,7 +83,7 @@ def test_what_is_compared_is_what_another_worker_has_begun_with(
 
 
 @given(SIZES, SIZES, HANDS, DICE, DEATH, st.integers(0, 120))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_of_chunks_that_end_early_all_frames_before_the_end_are_handed_out(
     count, size, hands, dice, death, last
 ):
@@ -100,7 +101,7 @@ def test_of_chunks_that_end_early_all_frames_before_the_end_are_handed_out(
 
 
 @given(st.integers(1, 120), st.integers(1, 30), HANDS, DICE, st.booleans(), st.integers(0, 120))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_state_that_drawing_changes_is_seen_where_chunks_meet_or_has_done_no_harm(
     count, size, hands, dice, forks, since
 ):
@@ -116,7 +117,7 @@ def test_state_that_drawing_changes_is_seen_where_chunks_meet_or_has_done_no_har
 
 
 @given(st.integers(0, 120), HANDS, HANDS, DICE, DEATH, RECYCLE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_runs_hand_out_every_frame_once(count, runs, hands, dice, death, max_frames_per_worker):
     handed, _ = pool(
         ContiguousChunks(frames(count), runs),
@@ -129,7 +130,7 @@ def test_runs_hand_out_every_frame_once(count, runs, hands, dice, death, max_fra
 
 
 @given(st.integers(1, 120), HANDS, DICE, RECYCLE, st.integers(0, 120))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_state_that_begins_anywhere_is_seen_in_a_comparison_or_has_done_no_harm(
     count, hands, dice, max_frames_per_worker, since
 ):
@@ -149,7 +150,7 @@ def test_state_that_begins_anywhere_is_seen_in_a_comparison_or_has_done_no_harm(
 
 
 @given(st.lists(st.integers(0, 6), max_size=6), HANDS, DICE, RECYCLE)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_scripts_are_played_whole_and_each_by_one_worker(lengths, hands, dice, max_frames_per_worker):
     scripts = [frames(length) for length in lengths]
     source = FixedSequences(scripts)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framepipe.timeline import Timeline, parse_fps
+from tests.support.sizes import examples
 
 RATES = st.fractions(Fraction(1, 100), 50, max_denominator=2000) | st.sampled_from(
     [Fraction(n, 1001) for n in (12000, 24000, 30000)]
@@ -16,7 +17,7 @@ HOLDS = st.just(0) | st.decimals(0, 600, places=3)
 
 
 @given(RATES, st.integers(1, 400), HOLDS, HOLDS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_the_running_time_of_a_gif_is_never_off_by_more_than_half_a_centisecond(fps, count, first_s, last_s):
     line = Timeline.of(range(count), fps=fps, hold_first_s=first_s, hold_last_s=last_s)
     shown_cs, due_cs = 0, Fraction(0)
@@ -31,14 +32,14 @@ def test_the_running_time_of_a_gif_is_never_off_by_more_than_half_a_centisecond(
 
 
 @given(RATES, st.integers(2, 300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_constant_rate_needs_at_most_two_delays_that_are_neighbours(fps, count):
     delays = set(Timeline.of(range(count), fps=fps).gif_delays_cs())
     assert max(delays) - min(delays) <= 1
 
 
 @given(st.fractions(Fraction(1, 100), 1000, max_denominator=2000), st.integers(1, 50), HOLDS, HOLDS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_video_shows_each_frame_at_least_once_and_holds_to_half_a_tick(fps, count, first_s, last_s):
     line = Timeline.of(range(count), fps=fps, hold_first_s=first_s, hold_last_s=last_s)
     rate, shown_s, due_s = line.video_fps, Fraction(0), Fraction(0)
