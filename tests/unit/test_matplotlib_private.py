@@ -11,6 +11,7 @@ import matplotlib.image
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.animation import ArtistAnimation, FuncAnimation
+from matplotlib.figure import Figure
 
 import framepipe
 from framepipe.scenes import matplotlib_private
