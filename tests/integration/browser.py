@@ -18,6 +18,7 @@ import numpy as np
 import websocket
 from PIL import Image
 
+from tests.support.processes import ending_with_us
 from tests.support.waiting import PATIENCE_S
 
 #: Of the player's page: the frame that is shown.
@@ -43,7 +44,7 @@ def chromium(profile, *more):
     command += ["--disable-background-networking", "--disable-dev-shm-usage", "--force-device-scale-factor=1"]
     command += ["--remote-debugging-port=0", "--remote-allow-origins=*", "--hide-scrollbars"]
     child = subprocess.Popen(
-        [*command, f"--user-data-dir={profile}", *more, "about:blank"],
+        ending_with_us([*command, f"--user-data-dir={profile}", *more, "about:blank"]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

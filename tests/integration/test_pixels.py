@@ -11,6 +11,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 import framepipe as fp
+from framepipe.scenes.matplotlib_private import root_figure
 from tests.integration.pictures_of_figures import (
     KINDS,
     RETURNS,
@@ -36,7 +37,7 @@ def saved(scene, k, **options):
     """The picture that savefig writes of the figure that a scene draws or leaves as pyplot's current one."""
     returned = scene(k)
     fig = returned[0] if isinstance(returned, tuple) else returned
-    fig = plt.gcf() if fig is None else fig.get_figure(root=True) if hasattr(fig, "get_figure") else fig
+    fig = plt.gcf() if fig is None else root_figure(fig) if hasattr(fig, "get_figure") else fig
     buffer = io.BytesIO()
     (fig or returned).savefig(buffer, format="png", **options)
     plt.close("all")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 #: In the environment of all that a test starts.
@@ -29,6 +30,12 @@ def start_with_default_signals() -> None:
 
 def _do_nothing(*_: object) -> None:
     pass
+
+
+def ending_with_us(command: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    """Return a command for a service that is killed when this process dies, however it dies (Linux)."""
+    setpriv = shutil.which("setpriv")
+    return [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), *command]
 
 
 def living(mark: str) -> dict[int, str]:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.processes import ending_with_us
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 _PATIENCE_S = 60
 
@@ -112,7 +114,7 @@ def _start(run: Path, env: dict[str, str], program: str, *arguments: str) -> sub
     assert path, program
     with (run / f"{program}.out").open("wb") as output:
         return subprocess.Popen(
-            [path, *arguments],
+            ending_with_us([path, *arguments]),
             env={**os.environ, **env},
             stdin=subprocess.DEVNULL,
             stdout=output,
