@@ -136,8 +136,9 @@ class TappedCanvas(FigureCanvasAgg):
     """The canvas of one figure that `Figure.savefig` is given to draw on."""
 
     def __init__(self, figure: Any, tapes: Tapes) -> None:
-        before = figure.canvas
+        before, own_dpi = figure.canvas, getattr(figure, matplotlib_private.ORIGINAL_DPI)
         super().__init__(figure)
+        setattr(figure, matplotlib_private.ORIGINAL_DPI, own_dpi)  # a new canvas resets it before 3.10
         figure.set_canvas(before)
         self._tapes = tapes
 
