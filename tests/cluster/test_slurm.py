@@ -244,3 +244,32 @@ def test_the_script_to_write_by_hand_goes_on_and_its_movie_is_built(
     output = (cwd / f"slurm-{job}_1.out").read_text()
     assert "stopped by SIGUSR1" in output and "frames drawn" in output
     assert len(decoded(cwd / "run1.mp4")) == 12
+
+
+def test_a_long_movie_is_encoded_by_tasks_and_is_the_one_of_one_process(slurm, tmp_path):
+    """Drawn by an array, its segments encoded and verified by another, joined by the last job."""
+    (tmp_path / "scene.py").write_text(
+        "import numpy as np\n\n\ndef draw(k):\n    return np.full((16, 16, 3), (k % 256, k // 256, 90), np.uint8)\n"
+    )
+    frames = "0-1019"
+    submit(tmp_path, "--seed", 1, frames=frames, tasks=2, output="a.mp4")
+    assert result(tmp_path)["state"] == "done", logs(tmp_path)
+    text = (tmp_path / "s/jobs/1/encode.sh").read_text()
+    assert "--array=1-2" in text
+    encoded = "".join(path.read_text() for path in (tmp_path / "s/jobs/1").rglob("encode*.log"))
+    assert len(re.findall(r"segments encoded", encoded)) == 2, encoded
+    options = [
+        "--engine",
+        "serial",
+        "--order",
+        "free",
+        "--store",
+        "one",
+        "-o",
+        "one.mp4",
+        "--seed",
+        "1",
+        "-q",
+    ]
+    framepipe(tmp_path, "make", "scene.py:draw", "--frames", frames, *options)
+    assert decoded(tmp_path / "a.mp4") == decoded(tmp_path / "one.mp4")
