@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -185,55 +186,65 @@ def sweep(
         raise UsageError(f"{', '.join(twice)}: given both as a parameter and as values of the sweep")
     done: list[SweepPoint] = []
     for point, paths in zip(points, movies):
-        where, began = folder / _folder_name(point), time.perf_counter()
-        movie_report, error = None, None
         options["params"] = {**base, **point}
+        where, began = folder / _folder_name(point), time.perf_counter()
+        report, error = None, None
         try:
-            movie_report = make(
-                scene,
-                frames,
-                paths,
-                store=where,
-                keep_frames=True,
-                progress=progress,
-                stop=stop,
-                **options,
-            )
-        except Interrupted as interruption:
-            raise Interrupted(
-                f"{name_of(point)}, {len(done) + 1} of {len(points)} points: {interruption}",
-                signal_name=interruption.signal_name,
-            ) from None
+            with _saying_which(point, len(done) + 1, len(points)):
+                report = make(
+                    *(scene, frames, paths),
+                    store=where,
+                    keep_frames=True,
+                    progress=progress,
+                    stop=stop,
+                    **options,
+                )
+        except Interrupted:
+            raise
         except FramepipeError as failure:
             if isinstance(failure, UsageError) and not done:  # it is the same for all
                 raise
             error = failure
-        done.append(SweepPoint(point, where, movie_report, error, time.perf_counter() - began))
+        done.append(SweepPoint(point, where, report, error, time.perf_counter() - began))
     if errors := [each.error for each in done if each.error]:
-        report = SweepReport(tuple(done))
-        raise SweepFailed(_failure_message(done), report=report, exit_code=errors[0].exit_code)
+        message = _failure_message(done)
+        raise SweepFailed(message, report=SweepReport(tuple(done)), exit_code=errors[0].exit_code)
     side_by_side = None
     if grid is not None:
-        side_by_side = make_grid(
-            [each.store for each in done],
-            grid,
-            columns=len(list(values.values())[-1]) if len(values) > 1 else None,
-            titles=[each.name.replace(",", ", ") for each in done],
-            store=folder / "grid",
-            workers=options.get("workers"),
-            progress=progress,
-            stop=stop,
-            **_for_a_grid(options),
-        )
+        columns = len(list(values.values())[-1]) if len(values) > 1 else None
+        grid_options = {**_for_a_grid(options), "progress": progress, "stop": stop}
+        side_by_side = _side_by_side(done, grid, columns, folder / "grid", grid_options)
     cleanups = () if keep_frames else tuple(clean(each.store) for each in done)
     if not keep_frames:
         _remove_if_empty(folder)
     return SweepReport(tuple(done), cleanups, side_by_side)
 
 
+@contextlib.contextmanager
+def _saying_which(point: Mapping[str, Any], position: int, total: int) -> Iterator[None]:
+    """Say in the message of an interruption at which point of the sweep it was."""
+    try:
+        yield
+    except Interrupted as interruption:
+        raise Interrupted(
+            f"{name_of(point)}, {position} of {total} points: {interruption}",
+            signal_name=interruption.signal_name,
+        ) from None
+
+
+def _side_by_side(
+    points: Sequence[SweepPoint], output: PathLike, columns: int | None, store: Path, options: dict[str, Any]
+) -> MakeReport:
+    """Make the movie of all points, with their values above."""
+    titles = [each.name.replace(",", ", ") for each in points]
+    return make_grid(
+        [each.store for each in points], output, columns=columns, titles=titles, store=store, **options
+    )
+
+
 def _for_a_grid(options: MakeKeywords) -> dict[str, Any]:
-    """Return the options that say how movies are encoded, and their rate."""
-    names = {"fps", "loop", *EncodeOptions.__dataclass_fields__} - {"labels", "title", "metadata"}
+    """Return the options that say how movies are encoded, their rate, and how many workers draw."""
+    names = {"fps", "loop", "workers", *EncodeOptions.__dataclass_fields__} - {"labels", "title", "metadata"}
     return {name: value for name, value in options.items() if name in names}
 
 
@@ -324,10 +335,10 @@ def _named(path: PathLike, point: Mapping[str, Any]) -> str:
 
 
 def _check_distinct(movies: Sequence[Sequence[str]], points: Sequence[Mapping[str, Any]]) -> None:
-    seen: dict[str, Mapping[str, Any]] = {}
+    point_of: dict[str, Mapping[str, Any]] = {}
     for paths, point in zip(movies, points):
         for path in paths:
-            if (other := seen.setdefault(path, point)) is not point:
+            if (other := point_of.setdefault(path, point)) is not point:
                 names = [name for name in point if text_of(point[name]) != text_of(other[name])]
                 placeholder = f"{{{names[0]}}}" if names else "a name for each point"
                 raise UsageError(

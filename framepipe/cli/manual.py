@@ -99,8 +99,8 @@ def _shared(pages: list[VerbPage]) -> dict[str, dict[str, Entry]]:
 
 def _long(entry: Entry) -> str:
     """``--workers`` of ``-j, --workers INTEGER``."""
-    found = re.search(r"--[a-z0-9-]+", entry.flags)
-    return found[0] if found else entry.flags
+    long_flag = re.search(r"--[a-z0-9-]+", entry.flags)
+    return long_flag[0] if long_flag else entry.flags
 
 
 def as_markdown() -> str:

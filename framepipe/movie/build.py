@@ -51,7 +51,7 @@ def segments_of(
 ) -> Encoding:
     """Prepare the encoding of a plan's segments; those of a movie so far are not kept."""
     recipe = plan.recipe
-    cache = SegmentCache(plan.store) if recipe.cache_segments and not plan.is_partial else None
+    cache = SegmentCache(plan.store) if recipe.cache_segments and plan.so_far is None else None
     cache_keys = keys(recipe, tool, folder, plan.frame_states)
     return Encoding(
         recipe, tool, folder, cache, cache_keys, jobs, plan.expected.options.idle_timeout_s, on_frame
@@ -97,7 +97,7 @@ def carry_out(
         movie = replace(movie, encode_s=encoded - began, verify_s=time.perf_counter() - encoded)
         digest = digest_file(movie_path)
         plan.format.publish(movie_path, plan.output)
-    if plan.is_partial:
+    if plan.so_far is not None:
         return movie
     stems = [key.stem for key in encoding.keys.values()] if encoding and encoding.cache else []
     with contextlib.suppress(StoreError):  # a convenience: the movie exists without it
@@ -258,7 +258,7 @@ def _movie(plan: Assembly, tool: Tool, report: VerifyReport, movie_path: Path, n
         size_bytes=plan.format.size_bytes(movie_path),
         report=report,
         notes=(*plan.notes, *tool.notes, *notes),
-        so_far=(plan.drawn, plan.requested) if plan.is_partial else None,
+        so_far=plan.so_far,
     )
 
 

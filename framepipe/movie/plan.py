@@ -50,10 +50,9 @@ class Assembly:
         The options of the timeline.
     record : JobRecord or None
         The job as it was when its frames were looked at.
-    drawn, requested : int
-        Number of frames that are there, and that the movie is to have in the end.
-    is_partial : bool
-        The movie so far, of which nothing is kept for later.
+    so_far : tuple of int, or None
+        Of a movie so far, of which nothing is kept for later: the number of frames that are drawn, and of
+        those that it is to have.
     """
 
     store: Store
@@ -64,9 +63,7 @@ class Assembly:
     frame_states: Mapping[int, FrameState]
     timing: Timing
     record: JobRecord | None = None
-    drawn: int = 0
-    requested: int = 0
-    is_partial: bool = False
+    so_far: tuple[int, int] | None = None
 
     @property
     def format(self) -> Format:
@@ -162,13 +159,9 @@ def plan_assembly(
     expected = format_.expected(timeline, sources, shape, background, options, exact)
     digests = {where.frame_path(number): state.sha256 for number, state in frame_states.items()}
     expected = replace(expected, digests={path: each for path, each in digests.items() if each})
-    drawn = sum(number == shown for number, shown in substitutes.items())
-    return Assembly(
-        *(where, path, recipe, expected, tuple(notes), frame_states, timing, record),
-        drawn=drawn,
-        requested=len(substitutes),
-        is_partial=use.so_far and drawn < len(substitutes),
-    )
+    drawn, total = sum(number == shown for number, shown in substitutes.items()), len(substitutes)
+    so_far = (drawn, total) if use.so_far and drawn < total else None
+    return Assembly(where, path, recipe, expected, tuple(notes), frame_states, timing, record, so_far)
 
 
 def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobRecord, StoreStatus]:

@@ -129,8 +129,8 @@ def application(page: Page, address: Address) -> Callable[[Message, Receive, Sen
 
     async def state(request: Request) -> Response:
         """Return the state once it is newer than ``?since=``."""
-        given = request.query_params.get("since", "")
-        version, about = await page.after(int(given) if given.isdecimal() and len(given) < 16 else -1)
+        since = request.query_params.get("since", "")
+        version, about = await page.after(int(since) if since.isdecimal() and len(since) < 16 else -1)
         return JSONResponse({"version": version, "now_s": time.time(), "over": page.is_over, **about})
 
     def frame(request: Request) -> Response:

@@ -68,14 +68,9 @@ class LocalEngine:
         stage = scene_stage or StageProcess.of_work(work)
         common = work_without_scene(work) if scene_stage else None
         try:
-            with workers_of(
-                stage,
-                common,
-                stop,
-                min(self.workers, count),
-                self.frame_timeout_s,
-                self.max_frames_per_worker,
-            ) as workers:
+            count = min(self.workers, count)
+            limits = self.frame_timeout_s, self.max_frames_per_worker
+            with Workers(stage, common, stop, count, *limits).running() as workers:
                 yield workers
         finally:
             if scene_stage is None:
@@ -85,41 +80,6 @@ class LocalEngine:
 def work_without_scene(work: Work) -> Work:
     """Return what a stage that has loaded the scene itself needs of it."""
     return replace(work, scene=None, earlier=())  # type: ignore[arg-type]
-
-
-@contextlib.contextmanager
-def workers_of(
-    stage: StageProcess,
-    work: Work | None,
-    stop: Stop,
-    count: int,
-    timeout_s: float | None,
-    max_frames_per_worker: int,
-    store: Path | None = None,
-) -> Iterator[Workers]:
-    """Provide workers that are forked from a stage; the stage stays.
-
-    Parameters
-    ----------
-    stage : StageProcess
-    work : Work or None
-        Without a scene; None if it was in the stage's payload.
-    stop : Stop
-    count : int
-    timeout_s : float or None
-    max_frames_per_worker : int
-        See `LocalEngine`.
-    store : Path, optional
-        Where frames are stored, instead of the folder in ``work``.
-    """
-    workers = Workers(stage, work, stop, count, timeout_s, max_frames_per_worker, store)
-    try:
-        stage.load(stop)
-        workers.begin()
-        yield workers
-        workers.end()
-    finally:
-        workers.kill()
 
 
 class _Process:
@@ -202,7 +162,22 @@ class _Request:
 
 
 class Workers:
-    """The worker pool: hands out tasks, gathers outcomes, replaces dead workers."""
+    """The worker pool: hands out tasks, gathers outcomes, replaces dead workers.
+
+    Parameters
+    ----------
+    stage : StageProcess
+        What workers are forked from; it stays.
+    work : Work or None
+        Without a scene; None if it was in the stage's payload.
+    stop : Stop
+    count : int
+    timeout_s : float or None
+    max_frames_per_worker : int
+        See `LocalEngine`.
+    store : Path, optional
+        Where frames are stored, instead of the folder in ``work``.
+    """
 
     def __init__(
         self,
@@ -228,6 +203,17 @@ class Workers:
         self._deaths_at_start = 0
         self._is_unforkable = False  # a worker, since drawing
         self._is_alone = False  # one frame at a time
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Workers]:
+        """Load the scene and provide these workers; all have ended when the context ends."""
+        try:
+            self._stage.load(self._stop)
+            self.begin()
+            yield self
+            self.end()
+        finally:
+            self.kill()
 
     @property
     def checkpoints(self) -> bool:

@@ -27,7 +27,7 @@ from typing import Any
 from framepipe.core.control import Stop
 from framepipe.errors import EngineError, FramepipeError, StoreError
 from framepipe.rendering.engines.base import Drawn, Outcome, Replace, Task, Worker
-from framepipe.rendering.engines.local import workers_of
+from framepipe.rendering.engines.local import Workers
 from framepipe.rendering.engines.parcel import Commission, Unit, packages_here, read, versions_here, write
 from framepipe.rendering.engines.payload import Payload
 from framepipe.rendering.engines.process import StageProcess
@@ -126,9 +126,9 @@ class _Site:
         description = stage.load(stop)
         _refuse_other_pictures(commission, description)
         self.forks = stage.forks
-        self._workers = self._stack.enter_context(
-            workers_of(stage, commission.work, stop, 1, commission.frame_timeout_s, _NEVER, self._folder)
-        )
+        timeout_s = commission.frame_timeout_s
+        workers = Workers(stage, commission.work, stop, 1, timeout_s, _NEVER, self._folder)
+        self._workers = self._stack.enter_context(workers.running())
 
     def draw(self, unit: Unit) -> dict[str, Any]:
         """Draw a unit; return what `draw_unit` does."""

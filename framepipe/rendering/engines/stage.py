@@ -202,7 +202,8 @@ class Stage:
 
     def on_fork(self, at: int) -> None:
         """Run all updates before frame ``at``, then fork; the child serves on a socket of its own."""
-        assert at >= self._position, "what has run cannot be undone"
+        if at < self._position:
+            raise RuntimeError(f"asked to go back from update {self._position} to {at}")
         self._storing.wait()
         if self._has_drawn and self._is_bound_here():
             self._link.send(("unforkable",))
