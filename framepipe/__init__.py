@@ -49,7 +49,8 @@ if typing.TYPE_CHECKING:
     from framepipe.store.contact_sheet import Sheet, sheet
     from framepipe.store.status import StoreStatus
     from framepipe.store.store import Store, status
-    from framepipe.sweeps import SweepReport, sweep
+    from framepipe.sweeps.api import sweep
+    from framepipe.sweeps.report import SweepReport
     from framepipe.timeline import Timeline, Timing
     from framepipe.verification import VerifyReport
 
@@ -151,7 +152,8 @@ _MODULES = {
     "rendering.engines.base": ("Engine",),
     "rendering.recorder": ("Recorder",),
     "rendering.report": ("RenderReport",),
-    "sweeps": ("SweepReport", "sweep"),
+    "sweeps.api": ("sweep",),
+    "sweeps.report": ("SweepReport",),
     "store.adopt": ("AdoptReport", "adopt"),
     "store.contact_sheet": ("Sheet", "sheet"),
     "store.status": ("StoreStatus",),

@@ -14,7 +14,7 @@ from framepipe.options import DrawOptions, EncodeOptions
 from framepipe.timeline import Timing
 
 if TYPE_CHECKING:
-    from framepipe.sweeps import SweepReport
+    from framepipe.sweeps.report import SweepReport
 
 
 @click.command("make", cls=options.Verb)
@@ -59,7 +59,7 @@ def command(
     reports: list[fp.MakeReport] | list[SweepReport]
     with progress_and_stop(quiet, watch) as callbacks:
         if values:
-            from framepipe.sweeps import sweep
+            from framepipe.sweeps.api import sweep
 
             reports = [sweep(grid=grid, **_of_a_sweep(keywords, values, all_films), **callbacks)]
         elif grid is not None:
@@ -84,7 +84,7 @@ def command(
 
 def _of_a_sweep(keywords: dict[str, Any], values: tuple[str, ...], all_films: bool) -> dict[str, Any]:
     """Return the keywords of `framepipe.sweep` for those of `framepipe.make`."""
-    from framepipe.sweeps import parse_values
+    from framepipe.sweeps.points import parse_values
 
     if all_films or keywords.pop("preview"):
         raise UsageError("--sweep makes one film, in full, for each value: leave --all and --preview out")
