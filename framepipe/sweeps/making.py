@@ -7,6 +7,7 @@ other processes, so that these only wait, hand out frames, and measure movies.
 from __future__ import annotations
 
 import contextvars
+import functools
 import queue
 import threading
 import time
@@ -44,7 +45,7 @@ def make_in_a_row(
     for at in range(len(points)):
         began = time.perf_counter()
         progress.begin(at)
-        outcome = _outcome(make, at, lambda step, at=at: progress.note(at, step), control.stop)
+        outcome = _outcome(make, at, functools.partial(progress.note, at), control.stop)
         result = _result(points, at, outcome, began)
         progress.end(at, _news(at, result, len(points)))
         done.append(result)
@@ -72,7 +73,7 @@ def _result(
         if is_same_for_all or not isinstance(outcome, FramepipeError):
             raise outcome
     report, error = (None, outcome) if isinstance(outcome, FramepipeError) else (outcome, None)
-    return SweepPoint(point.values, point.store, report, error, time.perf_counter() - began)  # type: ignore[arg-type]
+    return SweepPoint(point.values, point.store, report, error, time.perf_counter() - began)
 
 
 def _news(at: int, result: SweepPoint, count: int) -> str:
