@@ -17,6 +17,7 @@ if typing.TYPE_CHECKING:
     from framepipe.cluster.finish import FinishReport, finish
     from framepipe.cluster.oversight import CancelReport, LogReport, cancel, logs
     from framepipe.cluster.submit import SubmitReport, submit
+    from framepipe.cluster.sweep import SubmitSweepReport, submit_sweep
     from framepipe.core.control import Progress, Stop
     from framepipe.core.progress_bar import ProgressBar
     from framepipe.errors import (
@@ -87,6 +88,7 @@ __all__ = [
     "StoreStatus",
     "SubmitOptions",
     "SubmitReport",
+    "SubmitSweepReport",
     "SweepFailed",
     "SweepReport",
     "Timeline",
@@ -114,6 +116,7 @@ __all__ = [
     "sheet",
     "status",
     "submit",
+    "submit_sweep",
     "sweep",
     "verify",
 ]
@@ -124,6 +127,7 @@ _MODULES = {
     "cluster.finish": ("FinishReport", "finish"),
     "cluster.oversight": ("CancelReport", "LogReport", "cancel", "logs"),
     "cluster.submit": ("SubmitReport", "submit"),
+    "cluster.sweep": ("SubmitSweepReport", "submit_sweep"),
     "core.control": ("Progress", "Stop"),
     "core.progress_bar": ("ProgressBar",),
     "errors": (

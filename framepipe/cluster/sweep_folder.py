@@ -1,7 +1,8 @@
-"""The folder of a submitted sweep: ``sweep.json`` names its points, whose stores are the folders beside it."""
+"""The folder of a submitted sweep: ``sweep.json`` names its points, whose stores are folders beside it."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class SweepFolder:
             ``sweep.json`` is damaged, or was not written by this account: frames would be deleted by it.
         """
         file = path / _NAME
-        if files.kind_of(file) == "" and not file.exists():
+        if not file.exists():
             return None
         try:
             data = json.loads(files.read_file(file, _MAX_BYTES))
@@ -119,6 +120,14 @@ class SweepFolder:
             files.write_atomic(self.path / _NAME, json.dumps(data, indent=1).encode() + b"\n")
         except OSError as error:
             raise StoreError(f"{self.path / _NAME} cannot be written: {error.strerror}") from None
+
+    def remove_unused(self) -> None:
+        """Remove ``sweep.json``, and the folder if nothing else is in it, unless a point was submitted."""
+        if any(folders_of(point.store) for point in self.points):
+            return
+        with contextlib.suppress(OSError):
+            (self.path / _NAME).unlink(missing_ok=True)
+            self.path.rmdir()
 
     def unfinished(self) -> Sequence[SubmittedPoint]:
         """Return the points that have no movies yet."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from framepipe.core.summary import Summary, short_path
+from framepipe.core.summary import Summary, short_path, table
 from framepipe.errors import FramepipeError
 from framepipe.movie.cleanup import CleanupReport
 from framepipe.pipeline import MakeReport
@@ -87,8 +87,7 @@ class SweepReport(Summary):
             frames = "" if report is None else str(report.render.kept + len(report.render.drawn))
             movies = "" if report is None else ", ".join(short_path(each.path) for each in report.movies)
             rows.append((*values, frames, f"{point.seconds:.1f}", movies or f"failed: {failed}"))
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
+        lines = table(rows)
         lines += [movie.summary() for movie in self.grid.movies] if self.grid else []
         deleted = sum(each.deleted for each in self.cleanups)
         return "\n".join([*lines, *([f"{deleted} frames deleted"] if self.cleanups else [])])
