@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
-from framepipe.rendering.engines.base import Replace, Task, Worker
+from framepipe.rendering.engines.base import Replace, Task, Tasks, Worker
 
 
 class InOrder:
@@ -343,6 +343,57 @@ class ContiguousChunks:
                 last_good = range_.start - 2  # it died while drawing the one after that
                 range_.owner, range_.repeat = None, last_good if last_good >= range_.first else None
         self._ranges = [range_ for range_ in self._ranges if range_.length or range_.repeat is not None]
+
+
+class WithChecks:
+    """Hands out what another source does, and some frames to fresh workers, which draw them to compare.
+
+    Parameters
+    ----------
+    tasks : Tasks
+    checks : iterable of Task
+        Frames to draw again.
+    decide : callable
+        Returns a task of the other source as it is handed out.
+    """
+
+    def __init__(self, tasks: Tasks, checks: Iterable[Task], decide: Callable[[Task], Task]) -> None:
+        self._tasks, self._checks, self._decide = tasks, deque(checks), decide
+        self._promised = 0  # checks for workers that are being started
+        self._has_room = True  # for a further worker; known once an idle worker asks again
+
+    @property
+    def more(self) -> bool:
+        """See `Tasks`."""
+        return bool(self._checks) or self._tasks.more
+
+    def start(self) -> int | None:
+        """See `Tasks`."""
+        if self._promised < len(self._checks):
+            self._promised += 1
+            return 0
+        return self._tasks.start()
+
+    def next(self, worker: Worker) -> Task | Replace | None:
+        """See `Tasks`."""
+        if self._checks and worker.frame_count == 0 and worker.position == 0:
+            self._promised = max(0, self._promised - 1)
+            return self._checks.popleft()
+        task = self._tasks.next(worker)
+        if isinstance(task, Task):
+            return self._decide(task)
+        if task is None and self._promised < len(self._checks):
+            if not self._has_room:
+                self._promised += 1
+                return Replace()
+            self._has_room = False
+        return task
+
+    def on_worker_exit(self, worker: Worker) -> None:
+        """See `Tasks`."""
+        if worker.frame_count == 0 and worker.position == 0:
+            self._promised = max(0, self._promised - 1)
+        self._tasks.on_worker_exit(worker)
 
 
 class Live:
