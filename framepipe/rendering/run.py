@@ -24,6 +24,7 @@ _RETRIED_KINDS = ("lost", "timeout")
 _MAX_PILOTS = 3
 _CHUNKS_PER_WORKER = 8  # with fewer, workers idle at the end; more cost a fork each
 _MIN_CHUNKS_PER_WORKER, _MIN_CHUNK_S = 3, 0.5  # frames that take milliseconds are not worth so many forks
+_FORK_S = 0.01  # in which a worker is forked and has its own copies of what it changes
 _OPEN_CHUNK = 8  # if the number of frames is unknown
 _MAX_CHUNK = 64
 _SLOW_S = 0.3  # a frame that takes longer is not drawn while other workers wait
@@ -212,7 +213,12 @@ class Run:
         if checked and not self._plan.streams:
             compared = max(1, int(len(number_list) * _MAX_MEETING_SHARE))
         tasks = self._tasks(number_list if is_listed else numbers, geometry)
-        return Chunks(tasks, size, compared, forks=pool.checkpoints)
+        reach = 0 if self._plan.streams or not pool.checkpoints else self._reach()
+        return Chunks(tasks, size, compared, forks=pool.checkpoints, reach=reach)
+
+    def _reach(self) -> int:
+        """Return how many updates a worker runs in the time in which a fresh one is forked."""
+        return int(_FORK_S / max(1e-5, min((update for update, _ in self._costs), default=_FORK_S * 2)))
 
     def _chunk_size(self, count: int, workers: int) -> int:
         """Return the frames of a chunk: so few that no worker idles at the end, so many that forks pay."""

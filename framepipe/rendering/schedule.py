@@ -73,9 +73,9 @@ class Chunks:
     """Hands out frames that need all updates before them, in chunks of neighbours.
 
     Each chunk begins with a worker that was forked where all updates before it have run; a worker that has
-    finished its chunk goes on with the next one if that is free. Where two chunks meet, the worker of the
-    first also draws the first frame of the second, only to compare: if drawing itself changes later frames,
-    the two pictures differ.
+    finished its chunk goes on with the next one if that is free and near. Where two chunks meet, the worker of
+    the first also draws the first frame of the second, only to compare: if drawing itself changes later
+    frames, the two pictures differ.
 
     Parameters
     ----------
@@ -89,6 +89,8 @@ class Chunks:
         True if one worker draws all chunks and is never replaced by a fresh one.
     forks : bool
         True if workers can begin anywhere; else a fresh one runs the updates before its chunk itself.
+    reach : int
+        Updates that a worker runs to come to its next chunk; with more of them a fresh one is there sooner.
     """
 
     def __init__(
@@ -99,9 +101,10 @@ class Chunks:
         *,
         one_worker: bool = False,
         forks: bool = True,
+        reach: int = 0,
     ) -> None:
         self._tasks, self._size, self._to_compare = iter(tasks), size, compared
-        self._one_worker, self._forks = one_worker, forks
+        self._one_worker, self._forks, self._reach = one_worker, forks, reach
         self._waiting: deque[_Chunk] = deque()
         self._promised: list[_Chunk] = []  # to workers that are being forked
         self._active: list[_Chunk] = []
@@ -152,14 +155,14 @@ class Chunks:
         return True
 
     def _chunk_for(self, worker: Worker) -> _Chunk | None:
-        """Return a chunk that this worker can begin where it is."""
+        """Return a chunk that this worker can begin where it is, or soon."""
         if worker.position is None:
             return None
         for chunk in self._promised:
             if self._is_for(chunk, worker):
                 self._promised.remove(chunk)
                 return chunk
-        if (self._waiting or self._cut()) and self._waiting[0].start == worker.position:
+        if (self._waiting or self._cut()) and 0 <= self._waiting[0].start - worker.position <= self._reach:
             return self._waiting.popleft()
         return None
 
