@@ -73,8 +73,8 @@ class Chunks:
     """Hands out frames that need all updates before them, in chunks of neighbours.
 
     Each chunk begins with a worker that was forked where all updates before it have run; a worker that has
-    finished its chunk goes on with the next one if that is free and near. Where two chunks meet, the worker of
-    the first also draws the first frame of the second, only to compare: if drawing itself changes later
+    finished its chunk goes on with the next one if that is free and near. Where two chunks meet, the worker
+    of the first also draws the first frame of the second, only to compare: if drawing itself changes later
     frames, the two pictures differ.
 
     Parameters
