@@ -253,18 +253,24 @@ class Workers:
         return [each for each in self._workers if each.task or (each.storing and self._is_alone)]
 
     def _hand_out(self, tasks: Tasks, limit: int) -> None:
-        """Send tasks to idle workers, and request missing workers."""
+        """Send tasks to idle workers, and request missing workers.
+
+        Workers are requested first: one that is to be forked from an idle worker need not wait for its frame.
+        """
+        assigned: list[tuple[_Process, Task]] = []
         for worker in [each for each in self._workers if not each.task]:
-            if len(self._busy()) >= limit:
+            if len(self._busy()) + len(assigned) >= limit:
                 break
             task = tasks.next(worker)
             if isinstance(task, Task):
-                self._send(worker, task)
+                assigned.append((worker, task))
             elif task is not None:
                 self._dismiss(worker)
                 self._request_worker(task.at)
         while len(self._workers) + self._expected_workers() < limit and (at := tasks.start()) is not None:
             self._request_worker(at)
+        for worker, task in assigned:
+            self._send(worker, task)
 
     def _expected_workers(self) -> int:
         """Return the number of workers that are requested but not there yet."""
