@@ -19,10 +19,10 @@ from framepipe.core.images import PERFECT_DB, Pixels
 from framepipe.formats.html import assets
 from framepipe.formats.html.page import is_page, policy
 from framepipe.verification.blocks import BlockComparison
+from framepipe.verification.check import Check, failure, plays, requirement, same, same_size
 from framepipe.verification.expected import Expected
 from framepipe.verification.judge import picture_checks
 from framepipe.verification.likeness import AtPictures, find_foreign_frame, frame_scores
-from framepipe.verification.report import Check, plays, same
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,18 +65,17 @@ def checks(movie: Path, expected: Expected, control: Control) -> Iterator[Check]
         page = Page(movie.read_text(encoding="ascii"), movie.parent)
     # html.parser asserts that "<![" is followed by one of a few words
     except (OSError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
-        yield Check("structure", False, "a whole page", f"{type(error).__name__}: {error}"[:200])
+        yield failure("structure", "a whole page", error)
         return
     facts, count = page.facts, len(expected.timeline.numbers)
     yield Check("structure", True, "a whole page", f"{movie.stat().st_size:,} bytes")
-    requirement = "only its own pictures are loaded" if page.folder else "nothing is loaded"
-    yield Check("network", not page.loads, requirement, "; ".join(page.loads)[:200] or requirement)
-    template = "as framepipe writes it"
-    yield Check(
-        "page", page.is_ours, template, template if page.is_ours else "damaged, or of another version"
+    network = "only its own pictures are loaded" if page.folder else "nothing is loaded"
+    yield requirement("network", network, "; ".join(page.loads)[:200])
+    yield requirement(
+        "page", "as framepipe writes it", "" if page.is_ours else "damaged, or of another version"
     )
     yield same("frames", count, len(facts["pictures"]))
-    yield same("size", "{}x{}".format(*expected.size), f"{facts['width']}x{facts['height']}")
+    yield same_size(expected.size, (facts["width"], facts["height"]))
     yield _times(expected, facts["ends_s"])
     yield same("plays", plays(expected.timeline.loop), plays(facts["plays"]))
     yield _labels(expected, facts)
@@ -86,9 +85,9 @@ def checks(movie: Path, expected: Expected, control: Control) -> Iterator[Check]
     try:
         picture_results = _compare(page, expected, control)
     except (OSError, ValueError, LookupError, TypeError, SyntaxError) as error:
-        yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}"[:200])
+        yield failure("decodes", "every frame", error)
         return
-    yield Check("decodes", True, "every frame", "every frame")
+    yield requirement("decodes", "every frame")
     yield from picture_results
 
 
@@ -211,8 +210,9 @@ def _files(page: Page) -> Check:
     ]
     if not any(problems) and not assets.is_intact(page.folder):
         problems.append("other bytes than when they were written")
-    text = f"{len(required)} pictures as they were written"
-    return Check("files", not any(problems), text, "; ".join(filter(None, problems)) or text)
+    return requirement(
+        "files", f"{len(required)} pictures as they were written", "; ".join(filter(None, problems))
+    )
 
 
 def _counted(what: str, names: Iterable[str]) -> str:
@@ -261,8 +261,8 @@ def _compare(page: Page, expected: Expected, control: Control) -> list[Check]:
         shows = find_foreign_frame(comparison, look)
         return list(picture_checks(scores, expected, shows, comparison.alike_mse))
     other = [position for position, frame in enumerate(scores) if frame.own_db < PERFECT_DB]
-    text = f"other pixels in {len(other)} frames, first {other[0]}" if other else "every pixel of every frame"
-    return [Check("pixels", not other, "every pixel of every frame", text)]
+    problem = f"other pixels in {len(other)} frames, first {other[0]}" if other else ""
+    return [requirement("pixels", "every pixel of every frame", problem)]
 
 
 def _pictures(page: Page, base_image: Pixels, positions: Sequence[int], control: Control) -> Iterator[Image]:
