@@ -366,7 +366,7 @@ class Rendering:
                     self._is_agreed = True
                     if self._presence.findings:
                         self._presence.findings.add(record.order, "")
-            elif is_alone and not self._is_agreed and not self._scene.streams:
+            elif is_alone and self._presence.findings and not self._scene.streams:
                 geometry = self._compare_first_frame(run, pool, record) or geometry
             run.draw(watched, numbers, geometry, checked, resume_points, at_once)
             self._skipped |= set(watched.skipped)
