@@ -18,12 +18,14 @@ from framepipe.errors import (
     StoreError,
     UsageError,
 )
+from framepipe.job.fingerprint import digest_value
 from framepipe.job.frames import format_range_briefly
 from framepipe.job.job import Job, ValueDigests
 from framepipe.job.record import JobRecord, Order
 from framepipe.job.shards import parse_shard
 from framepipe.options import ShardOptions
-from framepipe.rendering.engines import CannotSend, Engine, Failed, Original, SerialEngine, Work
+from framepipe.rendering.engines import CannotSend, Drawn, Engine, Failed, Original, SerialEngine, Work
+from framepipe.rendering.engines.base import WorkerPool
 from framepipe.rendering.frame_plan import Endless, FramePlan
 from framepipe.rendering.helping import shards_in_need, share_of
 from framepipe.rendering.order import DiffersElsewhere, OrderMatters, RedrawDiffers
@@ -41,6 +43,7 @@ from framepipe.rendering.pending import (
 from framepipe.rendering.presence import Presence, is_stricter
 from framepipe.rendering.report import RenderReport, check_report
 from framepipe.rendering.run import Run
+from framepipe.rendering.schedule import InOrder
 from framepipe.rendering.siblings import differences_between
 from framepipe.rendering.watched import WatchedPool
 from framepipe.scenes.base import Scene
@@ -274,6 +277,8 @@ class Rendering:
                 ) from None
             return record
         assert isinstance(finding, OrderMatters)
+        if finding.order == "serial":
+            self._refuse_sharing(record.in_order("serial"))
         if is_spoilt:
             raise EngineError(
                 f"{finding.text}. Engine serial cannot do that in this process: use --engine local"
@@ -345,7 +350,8 @@ class Rendering:
     ) -> JobRecord:
         """Let the engine draw; return the record with what was found out meanwhile."""
         engine = self._engine
-        checked = checked and self._scene.keeps_state and engine.is_parallel
+        checked = checked and self._scene.keeps_state
+        checked, is_alone = checked and engine.is_parallel, checked and not engine.is_parallel
         numbers = Endless(endless(set(pending.done))) if self._growing else pending.numbers
         at_once = self._at_once(pending)
         resume_points = self._resume_points(checked, pending)
@@ -362,6 +368,8 @@ class Rendering:
                     self._is_agreed = True
                     if self._presence.findings:
                         self._presence.findings.add(record.order, "")
+            elif is_alone and self._presence.findings and not self._scene.streams:
+                geometry = self._compare_first_frame(run, pool, record) or geometry
             run.draw(watched, numbers, geometry, checked, resume_points, at_once)
             self._skipped |= set(watched.skipped)
         if checked and not self._stop.requested:
@@ -372,6 +380,33 @@ class Rendering:
         record = self._record_end(run, record)
         files.sync_folder(self._store.path)
         return record
+
+    def _compare_first_frame(self, run: Run, pool: WorkerPool, record: JobRecord) -> FrameGeometry | None:
+        """Compare the first frame with that of the other tasks that draw in one process each, as this one.
+
+        Returns
+        -------
+        FrameGeometry or None
+            That of the frame; None if it could not be drawn.
+
+        Raises
+        ------
+        UsageError
+            It comes out different in each process.
+        """
+        findings = self._presence.findings
+        assert findings is not None
+        for _, outcome in pool.draw(InOrder(run.first_tasks(1))):
+            run.comparison.trials += 1
+            if not isinstance(outcome, Drawn):
+                continue
+            files = digest_value(sorted(outcome.reads))
+            if findings.first_frame(outcome.digest, files) != outcome.digest:
+                name = self._job.scene.name
+                why = f"the first frame of {name} came out different in the processes of two tasks"
+                self._in_stricter_order(record, "serial", why)
+            return outcome.geometry
+        return None
 
     def _looker(self, record: JobRecord) -> Callable[[int], bool] | None:
         """Return a function that looks whether another task has drawn a frame meanwhile."""
