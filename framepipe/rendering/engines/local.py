@@ -266,19 +266,25 @@ class Workers:
         return [each for each in self._workers if each.task or (each.storing and self._is_alone)]
 
     def _hand_out(self, tasks: Tasks, limit: int) -> None:
-        """Send tasks to idle workers, and request missing workers."""
+        """Send tasks to idle workers, and request missing workers.
+
+        Workers are requested first: one that is to be forked from an idle worker need not wait for its frame.
+        """
         limit = self._share.take(limit)
+        assigned: list[tuple[_Process, Task]] = []
         for worker in [each for each in self._workers if not each.task]:
-            if len(self._busy()) + self._expected_workers() >= limit:
+            if len(self._busy()) + len(assigned) + self._expected_workers() >= limit:
                 break
             task = tasks.next(worker)
             if isinstance(task, Task):
-                self._send(worker, task)
+                assigned.append((worker, task))
             elif task is not None:
                 self._dismiss(worker)
                 self._request_worker(task.at)
         while len(self._workers) + self._expected_workers() < limit and (at := tasks.start()) is not None:
             self._request_worker(at)
+        for worker, task in assigned:
+            self._send(worker, task)
         self._share.keep(len(self._busy()) + self._expected_workers(), lambda: tasks.more)
 
     def _expected_workers(self) -> int:
