@@ -235,7 +235,7 @@ def submit(
             return report
         report = replace(report, jobs=begin(submission, folder))
         Store(look.store).remember_files(look.digests)  # before a task has started, and reads a large input
-        return replace(report, text=_wait(look.store, control)) if wait else report
+        return replace(report, text=wait_for_result(look.store, control)) if wait else report
 
 
 def begin(submission: Submission, folder: JobFolder) -> dict[str, str]:
@@ -435,7 +435,7 @@ def _new_folder(store: Path) -> JobFolder:
     return new
 
 
-def _wait(store: Path, control: Control) -> str:
+def wait_for_result(store: Path, control: Control) -> str:
     """Wait until the newest submission of a store, and what it submits again, has ended; return the result.
 
     Raises

@@ -26,7 +26,9 @@ from framepipe.job.shards import parse_shard
 from framepipe.options import ShardOptions
 from framepipe.rendering.engines import CannotSend, Drawn, Engine, Failed, Original, SerialEngine, Work
 from framepipe.rendering.engines.base import WorkerPool
+from framepipe.rendering.frame_plan import Endless, FramePlan
 from framepipe.rendering.helping import shards_in_need, share_of
+from framepipe.rendering.order import DiffersElsewhere, OrderMatters, RedrawDiffers
 from framepipe.rendering.pending import (
     Pending,
     continue_record,
@@ -40,7 +42,7 @@ from framepipe.rendering.pending import (
 )
 from framepipe.rendering.presence import Presence, is_stricter
 from framepipe.rendering.report import RenderReport, check_report
-from framepipe.rendering.run import DiffersElsewhere, Endless, FramePlan, OrderMatters, RedrawDiffers, Run
+from framepipe.rendering.run import Run
 from framepipe.rendering.schedule import InOrder
 from framepipe.rendering.siblings import differences_between
 from framepipe.rendering.watched import WatchedPool
@@ -261,7 +263,7 @@ class Rendering:
             self._engine = SerialEngine()
             return self._in_stricter_order(record, "serial", str(finding))
         self._drawn_numbers |= set(self._run.drawn_numbers)
-        self._compared += self._run.compared
+        self._compared += self._run.comparison.compared
         is_spoilt = self._has_drawn and not self._engine.is_parallel and not scene.runs_updates
         if isinstance(finding, RedrawDiffers):
             self._notes.append(str(finding))
@@ -395,7 +397,7 @@ class Rendering:
         findings = self._presence.findings
         assert findings is not None
         for _, outcome in pool.draw(InOrder(run.first_tasks(1))):
-            run.trials += 1
+            run.comparison.trials += 1
             if not isinstance(outcome, Drawn):
                 continue
             files = digest_value(sorted(outcome.reads))
@@ -494,8 +496,8 @@ class Rendering:
             workers=self._at_once(pending),
             resumable=record.resumable,
             order=record.order,
-            trials=self._trials + run.trials,
-            compared=self._compared + run.compared,
+            trials=self._trials + run.comparison.trials,
+            compared=self._compared + run.comparison.compared,
             notes=tuple(self._notes),
             warnings=tuple(warning_lines(merged(run.warnings))),
             costs=run.costs,
@@ -510,11 +512,11 @@ class Rendering:
         if not is_comparable or self._growing or self._scene.streams:
             yield
             return
-        run.original = Original(work, run.first_tasks(_COMPARED))
+        run.comparison.original = Original(work, run.first_tasks(_COMPARED))
         try:
             yield
         finally:
-            run.original.close()
+            run.comparison.original.close()
 
     def _note_uses(self, run: Run) -> None:
         if run.uses:
