@@ -98,6 +98,9 @@ class ReadLog:
         self._last: dict[Site, list[_Event]] = {}  # of each site, in the last frame that read there
         self._earlier: dict[_Event, None] = {}  # of all earlier frames
         self._open_before: set[tuple[str, str]] = set()
+        self._open_at_pause: set[tuple[str, str]] = set()
+        self._shares_process = False
+        self._own_paths: set[str] = set()  # opened by framepipe itself in the process of a program
         self._stacks = Stacks()
         self._states: dict[str, _State | None] = {}  # of each file when it was last opened
         self._noted_paths: set[str] = set()  # since the last call of `take`
@@ -118,11 +121,14 @@ class ReadLog:
         c_readers.unwatch()
 
     def pause(self) -> None:
-        """Record nothing until `resume`."""
+        """Record nothing until `resume`: what else this process does decides no frame."""
         read_hook.detach(self)
+        self._open_at_pause = set(_open_files())
 
     def resume(self) -> None:
-        """Record again."""
+        """Record again; files that were opened meanwhile, or are opened by framepipe itself, do not count."""
+        self._shares_process = True
+        self._open_before |= set(_open_files()) - self._open_at_pause
         read_hook.attach(self)
 
     def loaded(self) -> Reads:
@@ -175,6 +181,8 @@ class ReadLog:
             if place not in self._noted_paths:
                 self._noted_paths.add(place)
                 self._states[place] = _state_of(place, time.time_ns())
+        elif self._shares_process:
+            self._own_paths.add(place)
 
     def begin(self) -> None:
         """Mark the start of a frame: it is later than the end of the last one."""
@@ -248,6 +256,7 @@ class ReadLog:
             for number, path in _open_files()
             if (number, path) not in self._open_before
             and path not in self._written_paths
+            and path not in self._own_paths
             and self._kind(path) == "file"
         }
         for kind in ("files", "modules"):

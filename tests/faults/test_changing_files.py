@@ -394,8 +394,10 @@ def test_a_program_that_draws_by_itself_reads_for_itself_too(bench: Bench) -> No
             figure.set_facecolor((int(Path("data.txt").read_text()) / 255, 0, 0))
             return figure
 
+        log = []
+
         def tell(progress):
-            Path("own.txt").read_text()
+            log.append(open("own.txt"))
 
         fp.render(draw, 3, store="store", engine="serial", progress=tell)
         """,
