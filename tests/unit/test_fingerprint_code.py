@@ -12,7 +12,9 @@ import textwrap
 import numpy as np
 import pytest
 
-from framepipe.job.fingerprint import digest_code, digest_function, digest_source, digest_value, local_sources
+from framepipe.job.fingerprint import digest_function, digest_value
+from framepipe.job.reach import digest_code
+from framepipe.job.source_code import digest_source, local_sources
 
 PLAIN = """
 def draw(k):
