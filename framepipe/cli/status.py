@@ -28,7 +28,7 @@ def command(store: str, deep: bool, watch: bool, every: float, as_json: bool) ->
 
     Exit code 0 when every frame is done, 3 when not. The folder of a submitted sweep: how far each point is.
     """
-    from framepipe.cluster.sweep import sweep_status
+    from framepipe.cluster.sweep_status import sweep_status
 
     if (sweep := sweep_status(store)) is not None:
         options.print_json(sweep.to_dict()) if as_json else print(sweep.details())

@@ -1,4 +1,4 @@
-"""`submit_sweep`: a submission for each point of a sweep, in one folder; and what became of them."""
+"""`submit_sweep`: a submission for each point of a sweep, in one folder."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from framepipe.cluster.sweep_folder import SubmittedPoint, SweepFolder
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.progress_bar import controlled
 from framepipe.core.summary import Summary, short_path, table
-from framepipe.errors import FramepipeError, Interrupted, StoreError, SweepFailed, ToolMissing, UsageError
+from framepipe.errors import FramepipeError, Interrupted, SweepFailed, ToolMissing, UsageError
 from framepipe.options import takes
 from framepipe.pipeline import check_outputs
 from framepipe.scenes.loading import refuse_while_loading
-from framepipe.store.store import Store, status
 from framepipe.sweeps.points import PathLike, Point, folder_of, name_of, points_of, text_of
 
 if TYPE_CHECKING:
@@ -265,81 +264,3 @@ def _checked(report: SubmitSweepReport) -> SubmitSweepReport:
     lines += [f"The first one, in full: {first.name}", str(first.error)]
     assert first.error is not None
     raise SweepFailed("\n".join(lines), report=report, exit_code=first.error.exit_code)
-
-
-@dataclass(frozen=True, repr=False)
-class SweepStatus(Summary):
-    """How far the points of a submitted sweep are.
-
-    Attributes
-    ----------
-    folder : Path
-    points : tuple of SubmittedPoint
-    frames : tuple of (int, int) or None
-        Of each point those that are done, and all; None if they cannot be counted, or are deleted.
-    """
-
-    folder: Path
-    points: tuple[SubmittedPoint, ...]
-    frames: tuple[tuple[int, int] | None, ...]
-
-    @property
-    def complete(self) -> bool:
-        """True if all points have their movies."""
-        return all(point.is_done for point in self.points)
-
-    def summary(self) -> str:
-        """See `Summary`: a table, a line for each point."""
-        names = dict.fromkeys(name for point in self.points for name in point.values)
-        rows = [(*names, "frames", "state")]
-        for point, count in zip(self.points, self.frames):
-            values = (text_of(point.values.get(name, "")) for name in names)
-            rows.append((*values, f"{count[0]} of {count[1]}" if count else "", _STATES[point.state]))
-        done = sum(point.is_done for point in self.points)
-        return "\n".join([*table(rows), f"{done} of {len(self.points)} points have their movies"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert for JSON."""
-        points = [
-            {
-                "values": dict(point.values),
-                "store": str(point.store),
-                "state": point.state,
-                "frames": count,
-                "is_done": point.is_done,
-            }
-            for point, count in zip(self.points, self.frames)
-        ]
-        return {"folder": str(self.folder), "points": points}
-
-
-#: The states of `JobFolder.result`, for people.
-_STATES = {
-    "": "waits, or is drawn",
-    "again": "submitted again",
-    "built": "its movies are built",
-    "done": "done",
-    "failed": "failed",
-    "cancelled": "cancelled",
-}
-
-
-def sweep_status(folder: PathLike) -> SweepStatus | None:
-    """Return how far the points of a submitted sweep are; None if the folder is not that of one.
-
-    Raises
-    ------
-    StoreError
-    """
-    sweep = SweepFolder.read(Store(folder).path)
-    if sweep is None:
-        return None
-    return SweepStatus(sweep.path, sweep.points, tuple(_frames_of(point) for point in sweep.points))
-
-
-def _frames_of(point: SubmittedPoint) -> tuple[int, int] | None:
-    try:
-        found = status(point.store)
-    except StoreError:  # no task has begun, or they are deleted
-        return None
-    return len(found.done), found.total

@@ -379,12 +379,15 @@ class WithChecks:
 
     def next(self, worker: Worker) -> Task | Replace | None:
         """See `Tasks`."""
-        if self._checks and worker.frame_count == 0 and worker.position == 0:
-            self._promised = max(0, self._promised - 1)
+        is_fresh = worker.frame_count == 0 and worker.position == 0
+        if self._checks and is_fresh and self._promised:
+            self._promised -= 1
             return self._checks.popleft()
         task = self._tasks.next(worker)
         if isinstance(task, Task):
             return self._decide(task)
+        if self._checks and is_fresh:
+            return self._checks.popleft()
         if task is None and self._promised < len(self._checks):
             if not self._has_room:
                 self._promised += 1

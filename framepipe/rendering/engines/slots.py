@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 
@@ -20,21 +21,27 @@ class Slots:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._lock = threading.Lock()
-        self._shares: list[Share] = []
+        self.lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._drawing: dict[int, Share] = {}
 
     def share(self) -> Share:
         """Return the share of one more render, which comes after those before it."""
-        with self._lock:
-            share = Share(self)
-            self._shares.append(share)
-            return share
+        with self.lock:
+            return Share(self, next(self._numbers))
 
-    def _free_for(self, share: Share) -> int:
+    def free_for(self, share: Share) -> int:
         """Return how many slots a share may have: those that no other has, or an earlier one waits for."""
-        at = self._shares.index(share)
-        held = sum(each.held for each in self._shares if each is not share)
-        return max(0, self.count - held - sum(each.short for each in self._shares[:at]))
+        others = [each for each in self._drawing.values() if each is not share]
+        earlier = [each for each in others if each.number < share.number]
+        return max(0, self.count - sum(each.held for each in others) - sum(each.short for each in earlier))
+
+    def note(self, share: Share) -> None:
+        """Note what a share has now."""
+        if share.held or share.short:
+            self._drawing[share.number] = share
+        else:
+            self._drawing.pop(share.number, None)
 
 
 class Share:
@@ -42,21 +49,24 @@ class Share:
 
     Attributes
     ----------
+    number : int
+        Shares of lower numbers come first.
     held : int
         Slots of workers that draw, or are about to.
     short : int
         Slots that it waits for.
     """
 
-    def __init__(self, slots: Slots) -> None:
-        self._slots = slots
+    def __init__(self, slots: Slots, number: int) -> None:
+        self._slots, self.number = slots, number
         self.held = self.short = self._granted = self._wanted = 0
 
     def take(self, wanted: int) -> int:
         """Take up to so many slots, with those that it holds; return how many workers may draw now."""
-        with self._slots._lock:
-            self._wanted, self._granted = wanted, min(wanted, self._slots._free_for(self))
+        with self._slots.lock:
+            self._wanted, self._granted = wanted, min(wanted, self._slots.free_for(self))
             self.held = max(self.held, self._granted)
+            self._slots.note(self)
             return self._granted
 
     def keep(self, used: int, has_more: Callable[[], bool]) -> None:
@@ -71,8 +81,9 @@ class Share:
         short = self._wanted - self._granted
         if short and (used < self._granted or not has_more()):
             short = 0
-        with self._slots._lock:
+        with self._slots.lock:
             self.held, self.short = used, short
+            self._slots.note(self)
 
     def end(self) -> None:
         """Give all slots back."""
