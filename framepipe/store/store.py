@@ -109,9 +109,14 @@ class Store:
         with contextlib.suppress(OSError):
             self._seed_file.unlink()
             if not os.path.lexists(self.job_file):
-                self.path.rmdir()
-                if self.path.parent == Path("frames").absolute():  # the default place, created for this store
-                    self.path.parent.rmdir()
+                self.remove_empty()
+
+    def remove_empty(self) -> None:
+        """Remove the folder, and the default place of stores, if nothing is in them."""
+        with contextlib.suppress(OSError):  # something of the user's is in it
+            self.path.rmdir()
+            if self.path.parent == Path("frames").absolute():  # created for this store
+                self.path.parent.rmdir()
 
     @property
     def _seed_file(self) -> Path:
