@@ -93,6 +93,7 @@ def the_tab_key_completes(argv: list[str], home: Path, env: dict[str, str]) -> N
         argv[0], argv[1:], env=env, cwd=str(home), timeout=PATIENCE_S, encoding="utf-8", dimensions=(50, 150)
     )
     try:
+        shell.expect_exact("> ")
         for typed, expected in (
             ("framepipe ass", "framepipe assemble "),
             ("framepipe make --quality be", "--quality best "),
@@ -100,10 +101,9 @@ def the_tab_key_completes(argv: list[str], home: Path, env: dict[str, str]) -> N
             ("framepipe make sc", "make scene.py "),
             ("framepipe make --hold-", "--hold-last"),
         ):
-            shell.expect_exact("> ")
             shell.send(f"{typed}\t")
             shell.expect_exact(expected)
-            shell.sendintr()
+            shell.send("\x15")  # Ctrl-U: an empty line
     finally:
         shell.close(force=True)
 
