@@ -119,8 +119,9 @@ class ProgressBar:
                 unit=_UNITS[progress.stage].removesuffix("s"),
                 dynamic_ncols=True,
             )
-        if progress.failed:
-            self._bar.set_postfix_str(f"{progress.failed} failed", refresh=False)
+        failed = f"{progress.failed} failed" if progress.failed else ""
+        if postfix := ", ".join(filter(None, [failed, progress.part])):
+            self._bar.set_postfix_str(postfix, refresh=False)
         self._bar.update(progress.done - self._bar.n)
         if progress.total is not None and progress.done >= progress.total:
             self.close()
@@ -151,6 +152,8 @@ class ProgressBar:
                 text += f", {_text_bar().format_interval(remaining_s)} left"
         if progress.failed:
             text += f", {progress.failed} failed"
+        if progress.part:
+            text += f": {progress.part}"
         print(text, file=self._file, flush=True)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from framepipe.core.shape import Shape
 from framepipe.core.summary import short_path, size_text
 from framepipe.rendering.engines.base import Failed
 from framepipe.store.status import FrameState
-from framepipe.verification.report import Check
+from framepipe.verification.check import Check
 
 NUMBERS = tuple(range(300))
 STORE, PATH = Path("frames/run1"), Path("run1.mp4")
