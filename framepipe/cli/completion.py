@@ -56,8 +56,8 @@ def script(shell: str) -> str:
     completion = kind(framepipe, {}, "framepipe", _VARIABLE)
     # not its source(), which starts the shell to ask for its version
     text = (completion.source_template % completion.source_vars()).lstrip("\n")
-    # zsh loads the installed file at the first Tab. click's then completes that once, and only registers
-    # itself at the second Tab, which offers nothing: this registers itself at the first.
+    # zsh loads the installed file at the first Tab. click's then completes once, and only registers itself at
+    # the second Tab, which offers nothing: it registers itself at the first.
     call = f'    {completion.func_name} "$@"\n'
     return text.replace(call, f"    compdef {completion.func_name} framepipe\n{call}")
 
