@@ -29,6 +29,7 @@ from framepipe.rendering.large_inputs import read_large
 from framepipe.scenes.address import split_address
 from framepipe.scenes.base import Scene
 from framepipe.scenes.command import CommandScene
+from framepipe.scenes.loading import forget_script
 from framepipe.scenes.seeding import MAX_SEED, seeded
 from framepipe.scenes.staged import Description, StagedScene, describe
 from framepipe.store.store import NO_SEED, Store
@@ -441,6 +442,7 @@ def opened_job(
 def _of_script(request: Request, engine: Engine, stop: Stop) -> Job:
     if engine.is_parallel or request.script is not None:
         return request.staged(stop)
+    forget_script(str(request.scene))
     with stop.raising("the scene was loaded"):
         return request.traced()
 

@@ -148,9 +148,7 @@ def _defined(module: ModuleType) -> str:
 
 def load_script(script: Path) -> ModuleType:
     """Import a script, by its absolute path, under a module name with a digest of its contents."""
-    text = script.read_bytes()
-    version = hashlib.sha256(os.fsencode(script) + b"\0" + text).hexdigest()[:8]
-    name = f"{script.stem}_{version}"  # an edited script is another module
+    name = _module_name(script)
     if name in sys.modules:
         apply_rcparams(_styles.get(name, {}))
         return sys.modules[name]
@@ -174,6 +172,18 @@ def load_script(script: Path) -> ModuleType:
         if is_animation(thing):
             matplotlib_private.mark_as_drawn(thing)
     return module
+
+
+def _module_name(script: Path) -> str:
+    version = hashlib.sha256(os.fsencode(script) + b"\0" + script.read_bytes()).hexdigest()[:8]
+    return f"{script.stem}_{version}"  # an edited script is another module
+
+
+def forget_script(ref: str) -> None:
+    """Have the script of an address loaded afresh: what was drawn with it here may have changed its state."""
+    script = Path(os.path.abspath(split_address(ref)[0]))
+    if script.is_file() and _styles.pop(name := _module_name(script), None) is not None:
+        del sys.modules[name]
 
 
 def _execute(loader: Any, module: ModuleType) -> None:

@@ -79,6 +79,16 @@ def test_a_sweep_that_cannot_be_right_is_refused_before_anything_is_drawn(folder
     assert not [*folder.rglob("*.png"), *folder.glob("*.gif")]
 
 
+def test_a_scene_that_keeps_state_begins_anew_for_each_point_in_one_process_too(folder):
+    (folder / "s.py").write_text(
+        "import numpy as np\nstate = [0]\n"
+        "def draw(k, a=1):\n    state[0] += a\n    return np.full((8, 8, 3), state[0], 'u1')\n"
+    )
+    fp.sweep("s.py:draw", 3, "{a}.gif", values={"a": [1, 5]}, keep_frames=True, **{**FAST, "order": "replay"})
+    shades = [read_png(path)[0, 0, 0] for path in sorted(folder.glob("frames/s-draw-sweep/*/*.png"))]
+    assert [*map(int, shades)] == [1, 2, 3, 5, 10, 15]
+
+
 def test_a_value_and_a_parameter_of_one_name_are_refused():
     with pytest.raises(UsageError, match="both as a parameter and as values"):
         swept({"red": [1]}, params={"red": 2})
