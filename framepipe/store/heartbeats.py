@@ -258,7 +258,7 @@ class Heartbeats:
         with contextlib.suppress(OSError):
             for path in [*self.folder.glob("order-*"), *files.leftover_temporaries(self.folder)]:
                 path.unlink(missing_ok=True)
-            self.folder.rmdir()
+            files.remove_folder(self.folder)
 
 
 def _shard_key(shard: str) -> tuple[int, ...]:

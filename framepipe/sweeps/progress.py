@@ -7,6 +7,9 @@ from dataclasses import replace
 
 from framepipe.core.control import Progress, ProgressCallback
 
+#: Characters of the names of points beside a bar.
+_NAMES_WIDTH = 40
+
 
 class SweepProgress:
     """Tells the caller how far all points are.
@@ -71,10 +74,11 @@ class SweepProgress:
         )
 
     def _part(self) -> str:
-        """Say which points are under way: "amplitude=0.5, amplitude=1 (2-3 of 6 points)"."""
+        """Say which points are under way: "2-3 of 6 points: amplitude=0.5, amplitude=1"."""
         if not self._under_way:
             return ""
         first, last = min(self._under_way) + 1, max(self._under_way) + 1
         which = f"{first}" if first == last else f"{first}-{last}"
         names = ", ".join(self._names[at] for at in self._under_way)
-        return f"{names} ({which} of {len(self._names)} points)"
+        names = names if len(names) <= _NAMES_WIDTH else f"{self._names[first - 1]} …"
+        return f"{which} of {len(self._names)} points: {names}"

@@ -15,11 +15,11 @@ def test_frames_of_all_points_are_counted_together_and_encoding_shows_when_nothi
     sweep.begin(0)
     sweep.note(0, Progress("draw", 1, 4, store="s/a=0"))
     assert (steps[-1].done, steps[-1].total, steps[-1].store) == (1, 12, "s/a=0"), "the others are as long"
-    assert steps[-1].part == "a=0 (1 of 3 points)"
+    assert steps[-1].part == "1 of 3 points: a=0"
     sweep.begin(1)
     sweep.note(1, Progress("draw", 2, 6, failed=1, news="oh"))
     assert (steps[-1].done, steps[-1].total, steps[-1].failed, steps[-1].news) == (3, 16, 1, "oh")
-    assert steps[-1].part == "a=0, a=1 (1-2 of 3 points)"
+    assert steps[-1].part == "1-2 of 3 points: a=0, a=1"
     sweep.note(0, Progress("encode", 1, 4))
     assert len(steps) == 2, "the bar stays that of drawing"
     sweep.end(0, "done")
@@ -41,6 +41,6 @@ def test_a_sweep_of_an_unknown_number_of_frames_has_no_total():
 def test_the_line_in_a_log_says_which_points_are_under_way():
     log = io.StringIO()
     bar = ProgressBar(log)
-    bar(Progress("draw", 0, 8, label="s", part="a=0 (1 of 2 points)"))
-    bar(Progress("draw", 8, 8, label="s", part="a=1 (2 of 2 points)"))
-    assert log.getvalue().rstrip().endswith("frames/s: a=1 (2 of 2 points)")
+    bar(Progress("draw", 0, 8, label="s", part="1 of 2 points: a=0"))
+    bar(Progress("draw", 8, 8, label="s", part="2 of 2 points: a=1"))
+    assert log.getvalue().rstrip().endswith("frames/s; 2 of 2 points: a=1")
