@@ -13,6 +13,7 @@ import contextlib
 import inspect
 import json
 import os
+import platform
 import resource
 import signal
 import socket
@@ -45,6 +46,8 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 STAGE = "from framepipe.rendering.engines.stage import main"
 #: Characters that the process which forks has for the arguments and the environment of a fork.
 ROOM = {"arguments": 8_000, "environment": 24_000}
+#: The number of the system call by which the server forks, by machine.
+SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 ROOMS_NAME = "FRAMEPIPE_TEST_ROOM"
 _OPTIONS = ("-m", "-c", "-W")
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
@@ -95,6 +98,8 @@ _Popen.__module__, _Popen.__qualname__ = "subprocess", "Popen"
 
 def _order(given: Mapping[str, Any], contains: str) -> dict[str, Any] | None:
     """What is to be run and how; None if it must be started."""
+    if sys.platform != "linux" or platform.machine() not in SYS_CLONE:
+        return None
     command = given["args"]
     if (
         isinstance(command, (str, bytes, os.PathLike))

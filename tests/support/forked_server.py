@@ -29,10 +29,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forked import ONE_THREAD, ROOM, ROOMS_NAME, STAGE, Server, begin_to_fork
+from forked import ONE_THREAD, ROOM, ROOMS_NAME, STAGE, SYS_CLONE, Server, begin_to_fork
 
 _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
-_SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 _PR_SET_PDEATHSIG, _PR_GET_TID_ADDRESS = 1, 40
 _HIGH = 500  # above all descriptors that a fork is to have
 _C = ctypes.PyDLL(None, use_errno=True)
@@ -110,7 +109,7 @@ def _fork_for_parent() -> int:
     if _C.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(address)) == 0:  # the C library keeps its thread's id there
         flags |= _CLONE_CHILD_CLEARTID | _CLONE_CHILD_SETTID
     child_tid = (address, None) if platform.machine() == "x86_64" else (None, address)
-    arguments = [ctypes.c_long(_SYS_CLONE[platform.machine()]), ctypes.c_long(flags), None, None, *child_tid]
+    arguments = [ctypes.c_long(SYS_CLONE[platform.machine()]), ctypes.c_long(flags), None, None, *child_tid]
     ctypes.pythonapi.PyOS_BeforeFork()
     if (pid := _C.syscall(*arguments)) == 0:
         ctypes.pythonapi.PyOS_AfterFork_Child()

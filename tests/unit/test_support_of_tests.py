@@ -119,6 +119,7 @@ def test_a_forked_program_is_one_of_its_own(tmp_path: Path):
     assert one["is_forked"] == other["is_forked"] == (not LONG)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere none is forked")
 def test_what_is_read_while_python_is_loaded_is_read_anew(tmp_path: Path):
     (tmp_path / "tell.py").write_text(TELL.replace("os.getpid() == os.getsid(0)", "True"))
     assert not told(tmp_path, PYTHONHASHSEED="3")["is_forked"]
