@@ -47,6 +47,7 @@ def main() -> None:
     import framepipe.rendering.engines.stage
     import framepipe.scenes.rasterize  # noqa: F401
 
+    del sys.modules["forked"]  # no module of the programs'
     gc.collect()
     gc.freeze()
     own = {*ONE_THREAD, ROOMS_NAME}
