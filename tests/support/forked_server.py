@@ -87,12 +87,16 @@ def _serve(link: socket.socket, memory: Memory, environment: Mapping[str, str], 
         size, descriptors = head
         order = json.loads(link.recv(size, socket.MSG_WAITALL))
         holds = memory.holds(order)
-        if (pid := _fork_for_parent() if holds else 0) == 0 and holds:
+        if (pid := _fork_for_parent() if holds else -1) == 0:
+            if order["leads"]:
+                os.setsid()
+            link.sendall(struct.pack("q", os.getpid()))  # not before: its group may be killed from then on
             link.close()
             _run(order, descriptors, memory, environment, has_forks)
         for each in descriptors:
             os.close(each)
-        link.sendall(struct.pack("q", pid))
+        if pid == -1:
+            link.sendall(struct.pack("q", 0))
 
 
 def _head(link: socket.socket) -> tuple[int, list[int]] | None:
@@ -131,8 +135,6 @@ def _run(
 
     code = 1
     try:
-        if order["leads"]:
-            os.setsid()
         _take(order["descriptors"], descriptors)
         if has_forks and not any(STAGE in each for each in order["command"]):
             _begin_own_server(memory, environment)
