@@ -72,7 +72,7 @@ def test_what_is_long_runs_when_it_is_asked_for(tmp_path: Path, env, arguments, 
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, tmp_path],
         cwd=tmp_path,
-        env={**clean, "PYTHONPATH": str(root), **env},
+        env={**clean, "PYTHONPATH": str(root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **env},
         capture_output=True,
         text=True,
     )
