@@ -17,6 +17,7 @@ if typing.TYPE_CHECKING:
     from framepipe.cluster.finish import FinishReport, finish
     from framepipe.cluster.oversight import CancelReport, LogReport, cancel, logs
     from framepipe.cluster.submit import SubmitReport, submit
+    from framepipe.cluster.sweep import SubmitSweepReport, submit_sweep
     from framepipe.core.control import Progress, Stop
     from framepipe.core.progress_bar import ProgressBar
     from framepipe.errors import (
@@ -49,7 +50,8 @@ if typing.TYPE_CHECKING:
     from framepipe.store.contact_sheet import Sheet, sheet
     from framepipe.store.status import StoreStatus
     from framepipe.store.store import Store, status
-    from framepipe.sweeps import SweepReport, sweep
+    from framepipe.sweeps.api import sweep
+    from framepipe.sweeps.report import SweepReport
     from framepipe.timeline import Timeline, Timing
     from framepipe.verification import VerifyReport
 
@@ -86,6 +88,7 @@ __all__ = [
     "StoreStatus",
     "SubmitOptions",
     "SubmitReport",
+    "SubmitSweepReport",
     "SweepFailed",
     "SweepReport",
     "Timeline",
@@ -113,6 +116,7 @@ __all__ = [
     "sheet",
     "status",
     "submit",
+    "submit_sweep",
     "sweep",
     "verify",
 ]
@@ -123,6 +127,7 @@ _MODULES = {
     "cluster.finish": ("FinishReport", "finish"),
     "cluster.oversight": ("CancelReport", "LogReport", "cancel", "logs"),
     "cluster.submit": ("SubmitReport", "submit"),
+    "cluster.sweep": ("SubmitSweepReport", "submit_sweep"),
     "core.control": ("Progress", "Stop"),
     "core.progress_bar": ("ProgressBar",),
     "errors": (
@@ -151,7 +156,8 @@ _MODULES = {
     "rendering.engines.base": ("Engine",),
     "rendering.recorder": ("Recorder",),
     "rendering.report": ("RenderReport",),
-    "sweeps": ("SweepReport", "sweep"),
+    "sweeps.api": ("sweep",),
+    "sweeps.report": ("SweepReport",),
     "store.adopt": ("AdoptReport", "adopt"),
     "store.contact_sheet": ("Sheet", "sheet"),
     "store.status": ("StoreStatus",),

@@ -24,7 +24,7 @@ from framepipe.job.record import JobRecord
 from framepipe.movie.ahead import encoding_ahead
 from framepipe.movie.build import carry_out, jobs_of
 from framepipe.movie.cleanup import CleanupReport, delete_frames
-from framepipe.movie.plan import format_of_output, open_store, plan_assembly
+from framepipe.movie.plan import Assembly, format_of_output, open_store, plan_assembly
 from framepipe.movie.probe import check_tools
 from framepipe.movie.result import Movie
 from framepipe.options import (
@@ -267,34 +267,41 @@ def _make_job(
         _saying_how_to_see_it(store, goal),
         encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control) as drawing,
     ):
-        render_report = render_job(
-            job,
-            store,
-            engine,
-            draw,
-            ShardOptions(),
-            control=drawing,
-            record=job.record(goal.for_json()),
-            owner="make",
-        )
-    record = render_report.record  # the script may have been edited while its frames were drawn
-    assert record is not None
+        record = job.record(goal.for_json())
+        part = ShardOptions()
+        report = render_job(job, store, engine, draw, part, control=drawing, record=record, owner="make")
+    assert report.record is not None
+    plans = _plans_of(store, report.record, replace(goal, encode=encode), draw, jobs)
+    movies = tuple(carry_out(plan, workers=jobs, control=control) for plan in plans)
+    is_only_ours = report.record.owner == "make"  # frames that another verb drew here before stay
+    done_with = _fingerprints(plans, None if is_only_ours else report.drawn)
+    cleanup = None if goal.keep_frames else delete_frames(store, done_with)
+    return MakeReport(report, movies, cleanup, job.films)
+
+
+def _plans_of(
+    store: Store, record: JobRecord, goal: MakeGoal, draw: DrawOptions, jobs: int
+) -> list[Assembly]:
+    """Plan the movies, all of them from one look at the frames.
+
+    The record is that of the render's end: the script may have been edited while its frames were drawn.
+    """
     use = UseOptions(stale="keep" if draw.stale == "keep" else "error")
     status = store.scan(record, deep=True, digests=store.file_digests())
-    plans = [
-        plan_assembly(store, path, goal.timing, encode, use, record=record, status=status, jobs=jobs)
+    return [
+        plan_assembly(store, path, goal.timing, goal.encode, use, record=record, status=status, jobs=jobs)
         for path in goal.outputs
     ]
-    movies = tuple(carry_out(plan, workers=jobs, control=control) for plan in plans)
+
+
+def _fingerprints(plans: Sequence[Assembly], numbers: Sequence[int] | None) -> dict[int, str]:
+    """Return the fingerprints of the frames that the movies show, or of those among ``numbers``."""
     fingerprints = {
         number: state.fingerprint for plan in plans for number, state in plan.frame_states.items()
     }
-    if record.owner != "make":  # frames that another verb drew here before stay
-        fingerprints = {
-            number: fingerprints[number] for number in render_report.drawn if number in fingerprints
-        }
-    cleanup = None if goal.keep_frames else delete_frames(store, fingerprints)
-    return MakeReport(render_report, movies, cleanup, job.films)
+    if numbers is None:
+        return fingerprints
+    return {number: fingerprints[number] for number in numbers if number in fingerprints}
 
 
 @contextlib.contextmanager

@@ -55,7 +55,11 @@ def script(shell: str) -> str:
     assert kind is not None
     completion = kind(framepipe, {}, "framepipe", _VARIABLE)
     # not its source(), which starts the shell to ask for its version
-    return (completion.source_template % completion.source_vars()).lstrip("\n")
+    text = (completion.source_template % completion.source_vars()).lstrip("\n")
+    # zsh loads the installed file at the first Tab. click's then completes once, and only registers itself at
+    # the second Tab, which offers nothing: it registers itself at the first.
+    call = f'    {completion.func_name} "$@"\n'
+    return text.replace(call, f"    compdef {completion.func_name} framepipe\n{call}")
 
 
 def place(shell: str) -> Path:

@@ -14,7 +14,7 @@ from framepipe.options import DrawOptions, EncodeOptions
 from framepipe.timeline import Timing
 
 if TYPE_CHECKING:
-    from framepipe.sweeps import SweepReport
+    from framepipe.sweeps.report import SweepReport
 
 
 @click.command("make", cls=options.Verb)
@@ -23,14 +23,7 @@ if TYPE_CHECKING:
 @options.flags(DrawOptions, Timing, EncodeOptions)
 @click.option("--keep-frames", is_flag=True, help="Do not delete the frames afterwards.")
 @click.option("--preview", is_flag=True, help="A quick look: few frames, small, in a store of their own.")
-@click.option(
-    "--sweep",
-    "values",
-    metavar="NAME=VALUES",
-    multiple=True,
-    help="A movie for each value of a parameter: amplitude=0.5,1,2 or phase=0:3 (0, 1, 2). Repeatable: all "
-    "combinations; -o takes {NAME}, as '{amplitude}_{phase}.mp4'.",
-)
+@options.SWEEP
 @click.option("--grid", metavar="FILE", help="With --sweep: one more movie, of all side by side.")
 @click.option("--all", "all_films", is_flag=True, help="Each film of a script; {name} in -o is its name.")
 @options.WATCH
@@ -59,7 +52,7 @@ def command(
     reports: list[fp.MakeReport] | list[SweepReport]
     with progress_and_stop(quiet, watch) as callbacks:
         if values:
-            from framepipe.sweeps import sweep
+            from framepipe.sweeps.api import sweep
 
             reports = [sweep(grid=grid, **_of_a_sweep(keywords, values, all_films), **callbacks)]
         elif grid is not None:
@@ -84,11 +77,6 @@ def command(
 
 def _of_a_sweep(keywords: dict[str, Any], values: tuple[str, ...], all_films: bool) -> dict[str, Any]:
     """Return the keywords of `framepipe.sweep` for those of `framepipe.make`."""
-    from framepipe.sweeps import parse_values
-
     if all_films or keywords.pop("preview"):
         raise UsageError("--sweep makes one film, in full, for each value: leave --all and --preview out")
-    if keywords["scene"] is None:
-        raise UsageError("--sweep needs a SCRIPT.py:NAME, whose parameters it sets")
-    texts = options.texts(values)
-    return {**keywords, "values": {name: parse_values(text) for name, text in texts.items()}}
+    return {**keywords, "values": options.values_of(values, keywords["scene"])}

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from framepipe.errors import UsageError
 from framepipe.options import (
     DrawOptions,
     EncodeOptions,
@@ -118,6 +119,20 @@ def texts(pairs: Sequence[str]) -> dict[str, str]:
     return values
 
 
+def values_of(values: Sequence[str], scene: str | None) -> dict[str, list[Any]]:
+    """Parse ``--sweep``.
+
+    Raises
+    ------
+    UsageError
+    """
+    from framepipe.sweeps.points import parse_values
+
+    if scene is None:
+        raise UsageError("--sweep needs a SCRIPT.py:NAME, whose parameters it sets")
+    return {name: parse_values(text) for name, text in texts(values).items()}
+
+
 def _dimension(_: click.Context, __: click.Parameter, text: str | None) -> str | int | None:
     return int(text) if text and text.lstrip("-").isdigit() else text
 
@@ -137,6 +152,14 @@ WATCH = click.option(
     "--watch",
     is_flag=True,
     help="Also show the render in a browser, see framepipe watch; prints the address.",
+)
+SWEEP = click.option(
+    "--sweep",
+    "values",
+    metavar="NAME=VALUES",
+    multiple=True,
+    help="A movie for each value of a parameter: amplitude=0.5,1,2 or phase=0:3 (0, 1, 2). Repeatable: all "
+    "combinations; -o takes {NAME}, as '{amplitude}_{phase}.mp4'.",
 )
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 OUTPUT = click.option(

@@ -26,8 +26,13 @@ _CLEAR = "\x1b[2J\x1b[H"
 def command(store: str, deep: bool, watch: bool, every: float, as_json: bool) -> None:
     """Show which frames of a store are done, failed, missing, broken or stale, and why; and who draws.
 
-    Exit code 0 when every frame is done, 3 when not.
+    Exit code 0 when every frame is done, 3 when not. The folder of a submitted sweep: how far each point is.
     """
+    from framepipe.cluster.sweep_status import sweep_status
+
+    if (sweep := sweep_status(store)) is not None:
+        options.print_json(sweep.to_dict()) if as_json else print(sweep.details())
+        click.get_current_context().exit(0 if sweep.complete else 3)
     while True:
         store_status = fp.status(store, deep=deep)
         if watch and sys.stdout.isatty() and not as_json:

@@ -20,6 +20,7 @@ from framepipe.watching.beside import check_libraries
 @click.argument("scheduler", type=click.Choice(SCHEDULERS))
 @options.scene
 @options.OUTPUT
+@options.SWEEP
 @options.flags(SubmitOptions, DrawOptions, Timing, EncodeOptions)
 @click.option("--keep-frames", is_flag=True, help="Do not delete the frames afterwards.")
 @click.option("--dry-run", is_flag=True, help="Print the scripts and submit nothing.")
@@ -27,19 +28,27 @@ from framepipe.watching.beside import check_libraries
 @click.option("--watch", is_flag=True, help="Then show it in a browser until Ctrl-C, see framepipe watch.")
 @options.QUIET
 @options.AS_JSON
-def command(watch: bool, quiet: bool, as_json: bool, **keywords: Any) -> None:
+def command(watch: bool, quiet: bool, as_json: bool, values: tuple[str, ...], **keywords: Any) -> None:
     """Submit a movie to a cluster: draw in an array of tasks, build, verify, then delete the frames.
 
     Scripts and logs are in STORE/jobs/. A task whose time is over is queued again and goes on; what dead
-    tasks left is submitted again. The same command submits what is missing.
+    tasks left is submitted again. The same command submits what is missing. With --sweep each combination is
+    submitted, and STORE is the folder of all; status and cancel take it.
     """
     if watch and (keywords["wait"] or keywords["dry_run"]):
         raise fp.UsageError("--watch goes on until Ctrl-C: give it without --wait and --dry-run")
+    if watch and values:
+        raise fp.UsageError("--watch shows one store: leave it out with --sweep, and see framepipe status")
     if watch:
         check_libraries()
     options.import_from_here()
     with progress_and_stop(quiet) as callbacks:
-        report = fp.submit(**keywords, **callbacks)
+        report: fp.SubmitReport | fp.SubmitSweepReport
+        if values:
+            points = options.values_of(values, keywords["scene"])
+            report = fp.submit_sweep(values=points, **keywords, **callbacks)
+        else:
+            report = fp.submit(**keywords, **callbacks)
     options.print_json(report.to_dict()) if as_json else print(report.details(), flush=True)
-    if watch:
+    if watch and isinstance(report, fp.SubmitReport):
         serve(fp.Store(report.store), out=sys.stderr)

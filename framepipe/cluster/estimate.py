@@ -22,6 +22,7 @@ from framepipe.core.control import Control, Progress, ProgressCallback, Stop
 from framepipe.core.memory import watched_memory
 from framepipe.core.progress_bar import controlled
 from framepipe.core.summary import Summary, short_path, size_text
+from framepipe.errors import UsageError
 from framepipe.job.frames import format_range
 from framepipe.job.job import Job
 from framepipe.movie.api import assemble
@@ -34,6 +35,7 @@ from framepipe.scenes.base import Scene
 from framepipe.scenes.loading import refuse_while_loading
 from framepipe.scenes.rcparams import leave_rcparams
 from framepipe.store.store import Store, status
+from framepipe.sweeps.points import folder_of, points_of, text_of
 from framepipe.verification.judge import spread
 
 if TYPE_CHECKING:
@@ -109,6 +111,8 @@ class PlanReport(Summary):
         The walltime.
     command : tuple of str
         The arguments that submit it.
+    points : int
+        Of a sweep, of which the first was tried; 1 for one movie. ``tasks`` are those of a point.
     """
 
     trial: Trial
@@ -119,30 +123,41 @@ class PlanReport(Summary):
     mem_mb: int | None
     time_s: int
     command: tuple[str, ...]
+    points: int = 1
+
+    @property
+    def frames(self) -> int:
+        """The frames of all points."""
+        return self.trial.frames * self.points
+
+    @property
+    def store_bytes(self) -> int:
+        """What the frames of all points will take."""
+        return self.trial.store_bytes * self.points
 
     def problems(self) -> list[str]:
         """List what will not work."""
         lines = []
         if self.trial.order == "serial":
             lines.append("frames depend on those before them (order serial): tasks cannot share them")
-        if self.trial.store_bytes > self.free_bytes:
+        if self.store_bytes > self.free_bytes:
             lines.append("the frames will not fit where the store is to be")
-        if self.free_files is not None and self.trial.frames > self.free_files:
+        if self.free_files is not None and self.frames > self.free_files:
             lines.append("the file system cannot take so many files")
         return lines
 
     def summary(self) -> str:
         """See `Summary`."""
         trial = self.trial
-        alone_s = trial.frames * trial.frame_s
-        shared = f"{_text(alone_s / (self.tasks * self.cpus))} by {self.tasks} tasks x {self.cpus}"
+        alone_s, tasks = self.frames * trial.frame_s, self.tasks * self.points
+        shared = f"{_text(alone_s / (tasks * self.cpus))} by {tasks} tasks x {self.cpus}"
         rows = [
             ("a frame", f"{trial.frame_s:.3g} s, at most {trial.slowest_s:.3g} s, order {trial.order}"),
             ("all frames", f"{_text(alone_s)} by one worker, {shared}"),
-            ("disk", f"{size_text(trial.store_bytes)}; {size_text(self.free_bytes)} free"),
+            ("disk", f"{size_text(self.store_bytes)}; {size_text(self.free_bytes)} free"),
             (
                 "files",
-                f"{trial.frames}" + ("" if self.free_files is None else f"; {self.free_files} more fit"),
+                f"{self.frames}" + ("" if self.free_files is None else f"; {self.free_files} more fit"),
             ),
         ]
         if trial.worker_mb and trial.main_mb:
@@ -150,7 +165,11 @@ class PlanReport(Summary):
             rows.insert(2, ("memory", f"{memory}; at most {trial.task_mb(self.cpus)} MB a task"))
         rows += [(name, f"{_text(seconds)} to build") for name, seconds in trial.building_s.items()]
         width = max(len(name) for name, _ in rows)
-        lines = [f"{trial.frames} frames; {format_range(trial.sample)} were drawn now, by one worker"]
+        sample = format_range(trial.sample)
+        lines = [f"{trial.frames} frames; {sample} were drawn now, by one worker"]
+        if self.points > 1:
+            what = f"{self.frames} frames of {self.points} points"
+            lines = [f"{what}; {sample} of the first were drawn now, by one worker"]
         lines += [f"  {name:<{width}}  {text}" for name, text in rows]
         lines += [f"  problem: {text}" for text in self.problems()]
         return "\n".join([*lines, "Submit:", f"  {shlex.join(self.command)}"])
@@ -173,6 +192,7 @@ def plan(
     *,
     store: PathLike | None = None,
     scheduler: str | None = None,
+    values: Mapping[str, Sequence[Any]] | None = None,
     progress: bool | ProgressCallback | None = None,
     stop: Stop | None = None,
     **options: Unpack[SubmittingKeywords],
@@ -185,6 +205,8 @@ def plan(
         As for `submit`; ``output`` may be left out.
     scheduler : {"slurm", "pbs", "lsf", "sge"}, optional
         For the command. Default: the one whose programs are here, else Slurm.
+    values : mapping of str to sequence, optional
+        As for `submit_sweep`: frames of its first point are drawn, and the others are taken to be like it.
     progress, stop
         As for `render`.
 
@@ -203,17 +225,25 @@ def plan(
     keywords = given_options(with_profile(options, Path.cwd()))
     *_, cluster = split(keywords, *GROUPS, verb="plan")
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
-    if outputs:
-        check_outputs([Path(os.path.abspath(path)) for path in outputs])
-    request = request_of(scene, frames, keywords)
+    if values is not None and scene is None:
+        raise UsageError("a sweep needs a SCRIPT.py:NAME, whose parameters it sets")
+    folder = folder_of(scene or "", store)
+    points = points_of(values, output, folder, keywords.get("params") or {}) if values is not None else []
+    first = dict(points[0].values) if points else {}
+    tried = [*points[0].outputs] if points else outputs
+    if tried:
+        check_outputs([Path(os.path.abspath(path)) for path in tried])
+    request = request_of(scene, frames, {**keywords, "params": {**(keywords.get("params") or {}), **first}})
     where = None if scene is None and store is None else Store(store_of(request, store)).path
+    where = Path(os.path.abspath(folder)) if points else where
     with controlled(progress, stop) as control:
-        trial = _try(request, outputs, keywords, control)
-    proposal = _proposal(cluster, trial)
+        trial = _try(request, tried, keywords, control)
+    proposal = _proposal(cluster, trial, max(1, len(points)))
     arguments = ["framepipe", "submit", scheduler or _scheduler_here(), *([scene] if scene else [])]
     arguments += [f"--frames={request.frames}"] if request.frames is not None else []
     arguments += [f"--store={short_path(where)}"] if where else []
-    arguments += [f"--output={path}" for path in outputs or ["movie.mp4"]]
+    arguments += [f"--output={path}" for path in outputs or [_movie_of(values or {})]]
+    arguments += [f"--sweep={name}={','.join(map(text_of, each))}" for name, each in (values or {}).items()]
     arguments += as_flags({**keywords, **proposal.keywords}, *GROUPS)
     script_args = keywords.get("script_args") or ()
     space = next(each for each in ((where or Path.cwd()) / "-").parents if each.is_dir())
@@ -227,7 +257,13 @@ def plan(
         mem_mb=proposal.mem_mb,
         time_s=proposal.time_s,
         command=(*arguments, *(["--", *script_args] if script_args else [])),
+        points=max(1, len(points)),
     )
+
+
+def _movie_of(values: Mapping[str, Sequence[Any]]) -> str:
+    """Return a name for the movies of a sweep, or of one movie."""
+    return "-".join(["movie", *(f"{{{name}}}" for name in values)]) + ".mp4"
 
 
 def _try(
@@ -272,11 +308,11 @@ class _Proposal:
         return {"tasks": self.tasks, "cpus": self.cpus, "time": clock(self.time_s), **mem}
 
 
-def _proposal(cluster: SubmitOptions, trial: Trial) -> _Proposal:
-    """Propose what the user has not chosen."""
+def _proposal(cluster: SubmitOptions, trial: Trial, points: int) -> _Proposal:
+    """Propose what the user has not chosen, for each of some points."""
     cpus = cluster.cpus or CPUS
     wished = math.ceil(trial.frames * trial.frame_s / cpus / _TASK_S)
-    tasks = cluster.tasks or max(1, min(trial.frames, _MOST_TASKS, wished))
+    tasks = cluster.tasks or max(1, min(trial.frames, max(1, _MOST_TASKS // points), wished))
     needed_s = _TIME_MARGIN * math.ceil(trial.frames / tasks) * trial.frame_s / cpus + _START_S
     usual_s = min(max(math.ceil(needed_s / 600) * 600, _LEAST_TIME_S), _MOST_TIME_S)
     time_s = parse_time(cluster.time) if cluster.time else usual_s

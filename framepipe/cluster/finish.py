@@ -12,6 +12,7 @@ from framepipe.cluster.resources import CPUS, ROUNDS
 from framepipe.cluster.scripts import cluster_options
 from framepipe.cluster.submission import JobFolder, Submission, next_folder
 from framepipe.cluster.submit import begin
+from framepipe.cluster.sweep_folder import SweepFolder
 from framepipe.core.control import ProgressCallback, Stop
 from framepipe.core.summary import Summary, short_path
 from framepipe.errors import FramepipeError, IncompleteStore, Interrupted
@@ -128,12 +129,34 @@ def finish(
             fingerprints = verified_fingerprints(store) if store.numbers() else {}
             text = f"{text}\n{delete_frames(store, fingerprints).summary()}"
         job_folder.write_result("done", text)
+        if deleted := _clean_sweep(store):
+            text = f"{text}\n{deleted}"
+            job_folder.write_result("done", text)
     except Interrupted:
         raise
     except FramepipeError as error:
         job_folder.write_result("failed", str(error))
         raise
     return FinishReport(store.path, job_folder.path, "done", text)
+
+
+def _clean_sweep(store: Store) -> str:
+    """Delete the frames of all points of a sweep if this was the last one without its movies; say so.
+
+    Two points that end at once may both be the last: a frame that is not there any more is no error.
+    """
+    sweep = SweepFolder.of_point(store.path)
+    if sweep is None or sweep.keep_frames or sweep.unfinished():
+        return ""
+    count, lines = 0, []
+    for point in sweep.points:
+        where = Store(point.store)
+        try:
+            if where.job_file.exists():
+                count += delete_frames(where, verified_fingerprints(where) if where.numbers() else {}).deleted
+        except FramepipeError as error:
+            lines += [str(error).partition("\n")[0]] if where.job_file.exists() else []
+    return "\n".join([f"{count} frames of all {len(sweep.points)} points deleted", *lines])
 
 
 def _build(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from framepipe.cluster.queue import QueueState, cancel_jobs, plain_number, queue_state
 from framepipe.cluster.schedulers import scheduler_of
 from framepipe.cluster.submission import JobFolder, Submission, folders_of
+from framepipe.cluster.sweep_folder import SweepFolder
 from framepipe.core.summary import Summary, short_path
 from framepipe.errors import StoreError, UsageError
 from framepipe.job.frames import format_range
@@ -168,6 +170,7 @@ def cancel(store: PathLike) -> CancelReport:
     Parameters
     ----------
     store : path-like
+        Or the folder of a submitted sweep: the jobs of all its points.
 
     Returns
     -------
@@ -178,6 +181,15 @@ def cancel(store: PathLike) -> CancelReport:
     StoreError
         Nothing was submitted of this store, or the scheduler refuses.
     """
+    where = Store(store).path
+    if sweep := SweepFolder.read(where):
+        stores = [each.store for each in sweep.points if folders_of(each.store)]
+        return CancelReport(where, tuple(job for each in stores for job in _cancel_all(each)))
+    return CancelReport(where, tuple(_cancel_all(where)))
+
+
+def _cancel_all(store: Path) -> list[str]:
+    """Cancel all submissions of a store; return the jobs that were in the queue."""
     cancelled: list[str] = []
     seen: set[Path] = set()
     # the last job may be submitting a further round just now: look again until there is no new folder
@@ -186,7 +198,7 @@ def cancel(store: PathLike) -> CancelReport:
             seen.add(folder.path)
             if folder.result()[0] in ("", "built"):
                 cancelled += _cancel(folder)
-    return CancelReport(Store(store).path, tuple(cancelled))
+    return cancelled
 
 
 def _cancel(folder: JobFolder) -> list[str]:
@@ -202,6 +214,9 @@ def _cancel(folder: JobFolder) -> list[str]:
 def _submitted(store: PathLike) -> list[JobFolder]:
     where = Store(store).path
     folders = folders_of(where)
+    if not folders and (sweep := SweepFolder.read(where)):
+        point = shlex.quote(short_path(sweep.points[0].store))
+        raise StoreError(f"{where} is the folder of a sweep: name a point, as framepipe logs {point}")
     if not folders:
         raise StoreError(f"nothing was submitted of {where}: framepipe submit does so")
     return folders

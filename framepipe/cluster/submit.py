@@ -220,7 +220,7 @@ def submit(
     """
     refuse_while_loading("submit")
     keywords = given_options(with_profile(options, Path.cwd()))
-    *_, encode, cluster = split(keywords, *GROUPS, verb="submit")
+    *_, cluster = split(keywords, *GROUPS, verb="submit")
     scheduler_of(scheduler)
     Resources.of(cluster)
     outputs = [output] if isinstance(output, (str, os.PathLike)) else list(output)
@@ -228,45 +228,14 @@ def submit(
     check_outputs(paths)
     request = request_of(scene, frames, keywords)
     with controlled(progress, stop) as control:
-        where = None if scene is None and store is None else Store(store_of(request, store)).path
-        folder = _new_folder(where) if where else None
-        look = _look(request, store, keywords, paths, control)
-        folder = folder or _new_folder(look.store)
-        if look.metadata and not encode.metadata:
-            keywords["metadata"] = dict(look.metadata)
-        begun_elsewhere = _begun_elsewhere(look.store)
-        notes = (_FRAMES_STAY,) if begun_elsewhere and not keep_frames else ()
-        count = look.tasks(cluster.tasks or TASKS)
-        submission = Submission(
-            scheduler=scheduler,
-            scene=scene,
-            frames=request.frames,
-            store=str(look.store),
-            outputs=tuple(map(str, paths)),
-            cwd=os.getcwd(),
-            options=keywords,
-            tasks=count,
-            sent=look.shards(count),
-            encoding_tasks=_encoding_tasks(look, paths, count),
-            keep_frames=keep_frames or begun_elsewhere,
-            begun_elsewhere=begun_elsewhere,
-        )
-        report = SubmitReport(
-            store=look.store,
-            folder=folder.path,
-            scheduler=scheduler,
-            scripts=scripts_of(submission, folder),
-            jobs={},
-            frames=None if look.numbers is None else len(look.numbers),
-            pending=None if look.pending is None else len(look.pending),
-            tasks=submission.sent,
-            notes=notes,
-        )
+        folder, look = _folder_and_look(request, store, keywords, paths, control)
+        submission = _submission(scheduler, request, look, paths, keywords, keep_frames)
+        report = _report(submission, folder, look, keep_frames)
         if dry_run:
             return report
         report = replace(report, jobs=begin(submission, folder))
         Store(look.store).remember_files(look.digests)  # before a task has started, and reads a large input
-        return replace(report, text=_wait(look.store, control)) if wait else report
+        return replace(report, text=wait_for_result(look.store, control)) if wait else report
 
 
 def begin(submission: Submission, folder: JobFolder) -> dict[str, str]:
@@ -328,6 +297,29 @@ def request_of(scene: str | None, frames: object, keywords: Mapping[str, Any]) -
     return Request.of(scene, frames, scene_options)
 
 
+def _folder_and_look(
+    request: Request,
+    store: PathLike | None,
+    keywords: Mapping[str, Any],
+    outputs: Sequence[Path],
+    control: Control,
+) -> tuple[JobFolder, _Look]:
+    """Choose the folder of the submission, and look at the scene and the store.
+
+    The folder is chosen first, if the store is known before the look: of two submissions at once only one can
+    create it.
+
+    Raises
+    ------
+    UsageError, StoreError
+    """
+    if request.scene is None and store is None:
+        look = _look(request, store, keywords, outputs, control)
+        return _new_folder(look.store), look
+    folder = _new_folder(Store(store_of(request, store)).path)
+    return folder, _look(request, store, keywords, outputs, control)
+
+
 def _look(
     request: Request,
     store: PathLike | None,
@@ -349,6 +341,50 @@ def _look(
         pending = pending_frames(job, where, engine, draw, control=control)
         metadata = dict(job.metadata or {})
         return _Look(where.path, job.frames.numbers, frozenset(pending), metadata, job.digests)
+
+
+def _submission(
+    scheduler: str,
+    request: Request,
+    look: _Look,
+    outputs: Sequence[Path],
+    keywords: Mapping[str, Any],
+    keep_frames: bool,
+) -> Submission:
+    """Return what the jobs are to do: which tasks there are, and what each is told."""
+    *_, encode, cluster = split(keywords, *GROUPS, verb="submit")
+    metadata = {"metadata": dict(look.metadata)} if look.metadata and not encode.metadata else {}
+    begun_elsewhere = _begun_elsewhere(look.store)
+    tasks = look.tasks(cluster.tasks or TASKS)
+    return Submission(
+        scheduler=scheduler,
+        scene=None if request.scene is None else str(request.scene),
+        frames=request.frames,
+        store=str(look.store),
+        outputs=tuple(map(str, outputs)),
+        cwd=os.getcwd(),
+        options={**keywords, **metadata},
+        tasks=tasks,
+        sent=look.shards(tasks),
+        encoding_tasks=_encoding_tasks(look, outputs, tasks),
+        keep_frames=keep_frames or begun_elsewhere,
+        begun_elsewhere=begun_elsewhere,
+    )
+
+
+def _report(submission: Submission, folder: JobFolder, look: _Look, keep_frames: bool) -> SubmitReport:
+    """Return the report of a submission before anything is in the queue."""
+    return SubmitReport(
+        store=look.store,
+        folder=folder.path,
+        scheduler=submission.scheduler,
+        scripts=scripts_of(submission, folder),
+        jobs={},
+        frames=None if look.numbers is None else len(look.numbers),
+        pending=None if look.pending is None else len(look.pending),
+        tasks=submission.sent,
+        notes=(_FRAMES_STAY,) if submission.begun_elsewhere and not keep_frames else (),
+    )
 
 
 def _encoding_tasks(look: _Look, outputs: Sequence[Path], tasks: int) -> int:
@@ -399,7 +435,7 @@ def _new_folder(store: Path) -> JobFolder:
     return new
 
 
-def _wait(store: Path, control: Control) -> str:
+def wait_for_result(store: Path, control: Control) -> str:
     """Wait until the newest submission of a store, and what it submits again, has ended; return the result.
 
     Raises

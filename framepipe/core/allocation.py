@@ -27,6 +27,9 @@ _SIZES = {
 }
 #: Variables with the rank alone: any but the first shows that there are several.
 _RANKS = {"PMIX_RANK": "PMIx", "PALS_RANKID": "PALS", "ALPS_APP_PE": "ALPS"}
+#: Variables in which launchers of parallel programs tell each process its rank: torchrun, Open MPI,
+#: MPICH and Intel MPI, PMIx, MVAPICH.
+_RANKS_OF_PROGRAMS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK")
 #: Job and task of an array, of Slurm, PBS, LSF and Grid Engine. LSF and Grid Engine set a task for other
 #: jobs too: 0 and "undefined".
 _ARRAYS = (
@@ -72,6 +75,16 @@ def requeues(env: Mapping[str, str] = os.environ) -> int:
     """Return how often the scheduler has started this task again (only Slurm counts)."""
     text = env.get("SLURM_RESTART_COUNT", "")
     return int(text) if text.isdigit() else 0
+
+
+def rank_in_program(env: Mapping[str, str] = os.environ) -> int:
+    """Return the rank of this process in a parallel program, 0 outside of one."""
+    for name in _RANKS_OF_PROGRAMS:
+        if (text := env.get(name, "")).isdigit():
+            return int(text)
+    alone = env.get("SLURM_NTASKS", "1") == "1"
+    text = env.get("SLURM_PROCID", "")
+    return int(text) if text.isdigit() and not alone else 0
 
 
 def refuse_ranks(env: Mapping[str, str] = os.environ) -> None:

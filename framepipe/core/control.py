@@ -41,6 +41,8 @@ class Progress:
         Text about what has just happened, as the traceback of a frame that failed; may be empty.
     store : str
         The folder into which frames are drawn; empty in other stages.
+    part : str
+        Which part of the whole is under way: of a sweep, its points.
     """
 
     stage: Stage
@@ -50,6 +52,7 @@ class Progress:
     label: str = ""
     news: str = ""
     store: str = ""
+    part: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]
@@ -113,6 +116,12 @@ class Stop:
             yield
         finally:
             self._watcher = before
+
+    def pass_on(self, other: Stop) -> None:
+        """Request the same of another one, if a stop is requested here and not there, or in less time."""
+        if self.requested and not (other.requested and other._deadline == self._deadline):
+            other.signal_name, other.why = self.signal_name, self.why
+            other._deadline, other.requested = self._deadline, True
 
     def tick(self) -> None:
         """Call the watcher, if there is one: engines call this in their loops.

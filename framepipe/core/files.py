@@ -43,6 +43,8 @@ _TAIL_ROOM = 80
 _ATTEMPTS = 3
 #: Transient errors of network file systems: nfs(5), open(2).
 _TRANSIENT = {errno.ESTALE, errno.EINTR, errno.EAGAIN, errno.ETIMEDOUT, errno.EIO}
+#: How long a folder that is removed waits for the file of a process that asks it for the time.
+_GUEST_S = 1.0
 _FOREIGN_AGE_S = 3600.0
 #: Two changes within this time can leave the same times of a file (FAT: 2 s); git calls such files "racily
 #: clean".
@@ -274,6 +276,27 @@ def leftover_temporaries(folder: Path, of: Path | None = None) -> Iterator[Path]
                 continue
         if has_ended:
             yield path
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that is empty, or is so within a second: another process may ask it for the time.
+
+    See `clock_of`: its file is there for an instant. Who only looks must not leave a folder behind that way.
+
+    Raises
+    ------
+    OSError
+        Something else is in it, or it cannot be removed.
+    """
+    until_s = time.monotonic() + _GUEST_S
+    while True:
+        try:
+            return folder.rmdir()
+        except OSError:
+            names = [entry.name for entry in os.scandir(folder)]
+            if not all(map(_TEMPORARY.fullmatch, names)) or time.monotonic() > until_s:
+                raise
+        time.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:

@@ -94,6 +94,7 @@ class ProgressBar:
         self._bar: Any = None
         self._start = self._last_line = 0.0
         self._first = 0
+        self._is_over = False  # the bar of this stage has come to its end
 
     def __call__(self, progress: Progress) -> None:
         """Show one step."""
@@ -102,6 +103,7 @@ class ProgressBar:
             self._stage = (progress.stage, progress.label)
             self._start = self._last_line = time.monotonic()
             self._first = progress.done
+            self._is_over = False
         if progress.news:
             self._show_news(progress.news)
         if self._in_page or self._file.isatty():
@@ -110,6 +112,10 @@ class ProgressBar:
             self._show_line(progress)
 
     def _show_bar(self, progress: Progress) -> None:
+        is_complete = progress.total is not None and progress.done >= progress.total
+        if is_complete and self._is_over:
+            return
+        self._is_over = is_complete
         if self._bar is None:
             self._bar = (_page_bar() if self._in_page else _text_bar())(
                 desc=f"{_WORDS[progress.stage]} {progress.label}",
@@ -119,10 +125,11 @@ class ProgressBar:
                 unit=_UNITS[progress.stage].removesuffix("s"),
                 dynamic_ncols=True,
             )
-        if progress.failed:
-            self._bar.set_postfix_str(f"{progress.failed} failed", refresh=False)
+        failed = f"{progress.failed} failed" if progress.failed else ""
+        if postfix := ", ".join(filter(None, [failed, progress.part])):
+            self._bar.set_postfix_str(postfix, refresh=False)
         self._bar.update(progress.done - self._bar.n)
-        if progress.total is not None and progress.done >= progress.total:
+        if is_complete:
             self.close()
 
     def _show_news(self, text: str) -> None:
@@ -151,6 +158,8 @@ class ProgressBar:
                 text += f", {_text_bar().format_interval(remaining_s)} left"
         if progress.failed:
             text += f", {progress.failed} failed"
+        if progress.part:
+            text += f"; {progress.part}"
         print(text, file=self._file, flush=True)
 
     def close(self) -> None:

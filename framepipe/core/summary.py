@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -24,6 +25,16 @@ class Summary:
 
     def __str__(self) -> str:
         return self.summary()
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of text as lines, in columns.
+
+    >>> table([("a", "frames"), ("0.5", "60")])
+    ['a    frames', '0.5  60']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
 
 
 def short_path(path: Path) -> str:

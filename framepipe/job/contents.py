@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from framepipe.core import files
-from framepipe.job.fingerprint import digest_source
+from framepipe.job.source_code import digest_source
 
 _BLOCK = 1 << 20
 _TRIES = 4

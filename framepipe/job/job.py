@@ -63,13 +63,10 @@ class Evidence:
         Digests of data files, fonts and style sheets, by their absolute paths.
     modules : tuple of str
         Local sources that were imported.
-    digests : FileDigests or None
-        Remembered digests, for ``--input`` files too.
     """
 
     files: Mapping[str, str]
     modules: tuple[str, ...] = ()
-    digests: FileDigests | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +101,8 @@ class Job:
         that were computed for this job.
     films : int
         The number of films that the script makes, of which this is one.
+    evidence : Evidence or None
+        The files that loading the scene has read, if that was observed; without it, only the sources count.
     """
 
     scene: SceneIdentity
@@ -120,6 +119,7 @@ class Job:
     notes: tuple[str, ...] = ()
     digests: FileDigests = field(default_factory=FileDigests)
     films: int = 1
+    evidence: Evidence | None = None
 
     def close(self) -> None:
         """End the process that has loaded the scene, if there is one."""
@@ -127,26 +127,25 @@ class Job:
         if stage is not None:
             stage.close()
 
-    def record(self, goal: Mapping[str, Any] | None = None, evidence: Evidence | None = None) -> JobRecord:
+    def record(self, goal: Mapping[str, Any] | None = None) -> JobRecord:
         """Compute the record of this job for ``job.json``.
 
         Parameters
         ----------
         goal : mapping, optional
             What `make` is to build.
-        evidence : Evidence, optional
-            The files that loading the scene has read; without it, only the sources count.
         """
         if self.loaded is not None:
             return replace(self.loaded, goal=goal)
         roots = tuple(getattr(self.scene, "roots", (self.scene.name,)))
+        evidence = self.evidence
         sources = all_sources(self.scene.sources, evidence.modules if evidence else ())
         versions = dict(self.scene.versions(sources))
         matplotlib = versions.pop("matplotlib", None)  # a part of its own in every frame
         details: dict[str, Mapping[str, str]] = {
             "scene": {self.scene.name: self.scene.code_digest()},
             "source": used_source_digests(sources, roots),
-            "inputs": input_digests(self.inputs, evidence.digests if evidence else self.digests),
+            "inputs": input_digests(self.inputs, self.digests),
             "data": dict(self.scene.data()),
             "style": dict(self.scene.style()),
             "packages": versions,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from framepipe.job.contents import FileDigests
@@ -19,6 +20,9 @@ CHANGING = "changed while it was read"
 class ReadTracer:
     """Observes what this process reads, from its creation on; a forked process continues with a copy.
 
+    In the process of a user's program it is closed in the end, and observes only while a frame is drawn, see
+    `at_work`.
+
     Parameters
     ----------
     store : path-like
@@ -27,14 +31,20 @@ class ReadTracer:
         See `FileDigests`.
     base : path-like
         The script's folder: paths below it are relative to it, so that all may be moved together.
+    loading : Reads, optional
+        What loading the scene has read, if that is over.
     """
 
     def __init__(
-        self, store: str | os.PathLike[str], remembered: Mapping[str, Any], base: str | os.PathLike[str]
+        self,
+        store: str | os.PathLike[str],
+        remembered: Mapping[str, Any],
+        base: str | os.PathLike[str],
+        loading: Reads | None = None,
     ) -> None:
         self._base = os.path.abspath(base)
         self.digests = FileDigests(remembered)
-        self._log = ReadLog([store])
+        self._log = ReadLog([store], loading)
         self._log.start()
         self._uses: dict[str, None] = {}
 
@@ -43,6 +53,20 @@ class ReadTracer:
         reads = self._log.loaded()
         self._note_uses(reads)
         return {path: self._digest(path) for path in reads.files}, reads.modules
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Observe what is read within the context, and then nothing more until the next one."""
+        self._log.resume()
+        self._log.begin()
+        try:
+            yield
+        finally:
+            self._log.pause()
+
+    def close(self) -> None:
+        """Observe nothing more."""
+        self._log.stop()
 
     def begin(self) -> None:
         """Mark the start of a frame: other processes may have drawn since the last one."""

@@ -15,8 +15,9 @@ from framepipe.core import signing
 from framepipe.errors import StoreError
 from framepipe.job.canvas import Canvas
 from framepipe.job.contents import FileDigests
-from framepipe.job.fingerprint import Parts, digest_source, digest_value
+from framepipe.job.fingerprint import Parts, digest_value
 from framepipe.job.frames import UNKNOWN, Digested, Extent, format_range, parse_range
+from framepipe.job.source_code import digest_source
 from framepipe.job.sources import used_source_digests
 from framepipe.options import ORDERS
 

@@ -265,9 +265,9 @@ def _movie(plan: Assembly, tool: Tool, report: VerifyReport, movie_path: Path, n
 def _notes_of(encoding: Encoding | None) -> list[str]:
     if encoding is None or not encoding.cached:
         return []
-    return [
-        f"{len(encoding.cached)} of {len(encoding.keys)} segments were in the store, the others were encoded"
-    ]
+    reused, total = len(encoding.cached), len(encoding.keys)
+    rest = ", the others were encoded" if reused < total else ": none was encoded"
+    return [f"{reused} of {total} segments were in the store{rest}"]
 
 
 def _facts(plan: Assembly, movie: Movie, digest: str) -> dict[str, Any]:

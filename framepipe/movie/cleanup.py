@@ -116,5 +116,4 @@ def _remove_empty(store: Store) -> None:
     FailureLog(store.path).clear()
     Heartbeats(store.path).clear()
     SegmentCache(store).clear()
-    with contextlib.suppress(OSError):  # something of the user's is in it
-        store.path.rmdir()
+    store.remove_empty()

@@ -21,7 +21,7 @@ from framepipe.options import EncodeOptions, UseOptions
 from framepipe.store.checked import frames_in_reports
 from framepipe.store.status import FrameState, StoreStatus
 from framepipe.store.store import Store
-from framepipe.timeline import Timing
+from framepipe.timeline import Timeline, Timing
 from framepipe.verification import Expected
 
 
@@ -125,43 +125,65 @@ def plan_assembly(
     jobs : int
         Encoders that will run at once.
     """
-    path = Path(os.path.abspath(output))
+    path, where = Path(os.path.abspath(output)), open_store(store)
     format_ = format_of_output(path)
     options = targets.apply_target(options or EncodeOptions(), format_)
-    where = open_store(store)
     if record is None or status is None:
         record, status = scan_store(where)
     if not status.numbers:
         raise IncompleteStore(f"{where.path} has no frame that can be used", status=status)
-    timing, use = (timing or Timing()).with_file_read(), use or UseOptions()
-    requested = timing.timeline(status.numbers, record.fps)
-    substitutes, notes = _substitutes(status, requested.numbers, use)
-    timeline = timing.timeline(status.numbers, record.fps, substitutes)
-    numbers = timeline.numbers
-    known = status.frame_states
-    frame_states = {number: known[number] for number in dict.fromkeys(numbers) if number in known}
-    if status.shape and not status.stale:
-        shape, background = status.shape, status.background or WHITE
-    else:
-        shape, background = common_shape(where, [*frame_states])
+    timing = (timing or Timing()).with_file_read()
+    shown = _shown_frames(status, record, timing, use or UseOptions())
+    timeline = shown.timeline
+    shape, background = _shape_of(where, status, shown)
     targets.check(options, format_, timeline, shape)
     are_numbers = record.values_are_numbers
     options = format_.resolve_labels(
-        options, status.numbers, numbers, path.stem, values_are_numbers=are_numbers
+        options, status.numbers, timeline.numbers, path.stem, values_are_numbers=are_numbers
     )
-    sources = [where.frame_path(number) for number in numbers]
+    sources = [where.frame_path(number) for number in timeline.numbers]
     palette = format_.palette(options, sources, shape)
     recipe = format_.recipe(MovieSpec(timeline, shape, options, background, palette, jobs))
     if format_.names_itself:
         recipe = replace(recipe, output=path.name)
-    notes += format_.notes(timeline, shape, options)
     exact = palette is not None and palette.exact
     expected = format_.expected(timeline, sources, shape, background, options, exact)
-    digests = {where.frame_path(number): state.sha256 for number, state in frame_states.items()}
-    expected = replace(expected, digests={path: each for path, each in digests.items() if each})
+    expected = replace(expected, digests=shown.digests(where))
+    notes = (*shown.notes, *format_.notes(timeline, shape, options))
+    return Assembly(where, path, recipe, expected, notes, shown.states, timing, record, shown.so_far)
+
+
+@dataclass(frozen=True)
+class _ShownFrames:
+    """The frames that a movie shows, at their times; the rest as in `Assembly`."""
+
+    timeline: Timeline
+    states: Mapping[int, FrameState]
+    notes: tuple[str, ...]
+    so_far: tuple[int, int] | None
+
+    def digests(self, store: Store) -> dict[Path, bytes]:
+        """Return the SHA-256 of the files that the scan has read to the last byte."""
+        digests = {store.frame_path(number): state.sha256 for number, state in self.states.items()}
+        return {path: digest for path, digest in digests.items() if digest}
+
+
+def _shown_frames(status: StoreStatus, record: JobRecord, timing: Timing, use: UseOptions) -> _ShownFrames:
+    requested = timing.timeline(status.numbers, record.fps)
+    substitutes, notes = _substitutes(status, requested.numbers, use)
+    timeline = timing.timeline(status.numbers, record.fps, substitutes)
+    known = status.frame_states
+    states = {number: known[number] for number in dict.fromkeys(timeline.numbers) if number in known}
     drawn, total = sum(number == shown for number, shown in substitutes.items()), len(substitutes)
     so_far = (drawn, total) if use.so_far and drawn < total else None
-    return Assembly(where, path, recipe, expected, tuple(notes), frame_states, timing, record, so_far)
+    return _ShownFrames(timeline, states, tuple(notes), so_far)
+
+
+def _shape_of(store: Store, status: StoreStatus, shown: _ShownFrames) -> tuple[Shape, tuple[int, int, int]]:
+    """Return shape and background of the movie: of the scan, or of the files if some are stale."""
+    if status.shape and not status.stale:
+        return status.shape, status.background or WHITE
+    return common_shape(store, [*shown.states])
 
 
 def scan_store(store: Store, numbers: Sequence[int] | None = None) -> tuple[JobRecord, StoreStatus]:

@@ -18,7 +18,7 @@ from framepipe.job.record import JobRecord, Order
 from framepipe.options import ORDERS
 from framepipe.rendering.engines import Failed, Outcome, Task
 from framepipe.rendering.news import FailureNews
-from framepipe.rendering.run import OrderMatters, RedrawDiffers
+from framepipe.rendering.order import OrderMatters, RedrawDiffers
 from framepipe.rendering.siblings import differences_between, refusal
 from framepipe.store.failures import FailureLog
 from framepipe.store.heartbeats import BEAT_S, Findings, Heartbeat, Heartbeats, born_at, details_of

@@ -239,9 +239,7 @@ class Request:
 
     def __call__(self, stage: Any) -> tuple[Scene, Frames, Description]:
         """Load the scene in the process that draws it."""
-        script = split_address(str(self.scene))[0]
-        base = os.path.dirname(os.path.abspath(script)) if script.endswith(".py") else os.getcwd()
-        stage.tracer = ReadTracer(self.store, self.remembered, base)
+        stage.tracer = self.tracer()
         if self.seed not in (None, NO_SEED):
             from framepipe.scenes.seeding import seed_generators
 
@@ -250,9 +248,23 @@ class Request:
             _Script(self, self.script, stage).run()
         from framepipe.scenes.scripts.exploring import importing
 
-        sys.argv = [script, *self.script_args]
+        sys.argv = [split_address(str(self.scene))[0], *self.script_args]
         with importing():
             return _described(self.job(), stage.tracer)
+
+    def traced(self) -> Job:
+        """Return the job, with its scene loaded in this process, and what loading it has read."""
+        tracer = self.tracer()
+        try:
+            return _with_evidence(self.job(), tracer, ())
+        finally:
+            tracer.close()
+
+    def tracer(self) -> ReadTracer:
+        """Observe what this process reads from now on."""
+        script = split_address(str(self.scene))[0]
+        base = os.path.dirname(os.path.abspath(script)) if script.endswith(".py") else os.getcwd()
+        return ReadTracer(self.store, self.remembered, base)
 
 
 class _Script:
@@ -351,24 +363,30 @@ def _dpi(dpi: Any) -> float | None:
 
 
 def _described(job: Job, tracer: ReadTracer) -> tuple[Scene, Frames, Description]:
+    job = _with_evidence(job, tracer, tuple(map(str, local_modules())))
     scene: Any = job.scene
-    files, imported = tracer.loaded()
-    evidence = Evidence(files, (*map(str, local_modules()), *imported), tracer.digests)
-    notes = job.notes
-    if uses := tracer.uses():
-        notes = (*notes, f"while loading, the script used {', '.join(uses)}: a change there is not detected")
     description = describe(
         scene,
         job.frames,
-        job.record(evidence=evidence),
+        job.record(),
         job.labels,
         fps=job.fps,
         metadata=job.metadata,
-        notes=notes,
+        notes=job.notes,
         remembered=tracer.remembered(),
         films=job.films,
     )
     return scene, job.frames, description
+
+
+def _with_evidence(job: Job, tracer: ReadTracer, modules: tuple[str, ...]) -> Job:
+    """Return the job with what loading its scene has read, and a note of what no digest can tell."""
+    files, imported = tracer.loaded()
+    notes = job.notes
+    if uses := tracer.uses():
+        notes = (*notes, f"while loading, the script used {', '.join(uses)}: a change there is not detected")
+    evidence = Evidence(files, (*modules, *imported))
+    return replace(job, evidence=evidence, notes=notes, digests=tracer.digests)
 
 
 @contextmanager
@@ -424,7 +442,7 @@ def _of_script(request: Request, engine: Engine, stop: Stop) -> Job:
     if engine.is_parallel or request.script is not None:
         return request.staged(stop)
     with stop.raising("the scene was loaded"):
-        return request.job()
+        return request.traced()
 
 
 def store_of(request: Request, store: str | os.PathLike[str] | None, scene: Any = None) -> Path:

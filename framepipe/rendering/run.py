@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice
-from typing import Any
 
 from framepipe.core.control import Stop
 from framepipe.errors import RenderError, StoreError
-from framepipe.job.frames import format_range
 from framepipe.job.record import Order
+from framepipe.rendering.comparison import Comparison
 from framepipe.rendering.costs import Costs
 from framepipe.rendering.engines.base import Drawn, Ended, Failed, Outcome, Task, WorkerPool
-from framepipe.rendering.engines.original import Original, digest_of
-from framepipe.rendering.schedule import Chunks, ContiguousChunks, FixedSequences, InOrder
+from framepipe.rendering.engines.original import digest_of
+from framepipe.rendering.frame_plan import Endless, FramePlan, coarsest_first
+from framepipe.rendering.order import OrderMatters, RedrawDiffers, of_another_run, random, stateful
+from framepipe.rendering.schedule import Chunks, ContiguousChunks, FixedSequences, InOrder, WithChecks
 from framepipe.scenes.base import SceneEnded
 from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.warned import SceneWarning
@@ -23,92 +24,16 @@ _RETRIED_KINDS = ("lost", "timeout")
 _MAX_PILOTS = 3
 _CHUNKS_PER_WORKER = 8  # with fewer, workers idle at the end; more cost a fork each
 _MIN_CHUNKS_PER_WORKER, _MIN_CHUNK_S = 3, 0.5  # frames that take milliseconds are not worth so many forks
+_FORK_S = 0.01  # in which a worker is forked and has its own copies of what it changes
 _OPEN_CHUNK = 8  # if the number of frames is unknown
 _MAX_CHUNK = 64
-_EARLY_CHECK_S = 1.0  # a frame that takes longer is not drawn twice before the others
+_SLOW_S = 0.3  # a frame that takes longer is not drawn while other workers wait
+_FEW = 50  # so few slow frames are compared where two workers meet, and not before
+_USELESS = 0.95  # of the time of a frame in full
 _STRIDES = (16, 8, 4, 2, 1)  # of coarse passes; each ends with idle workers, so not more of them
 _MIN_FRAMES = 3  # below this there is nothing to share out
-#: At most 5 % of an animation of `_LONG` frames or more are drawn twice, to compare: the second frame, some
-#: where workers meet, and of what is drawn by its changes one in so many and the last. In films that are just
-#: long enough there is no room for all of these.
-_LONG, _LONG_WITH_LAST, _LONG_WITH_SOME = 50, 60, 80
-_SHORT_EVERY, _LONG_EVERY, _FREE_EVERY = 20, 40, 50
 _MAX_MEETING_SHARE = 0.015
 _MIN_JUMPED_S = 2.0  # jumping over fewer seconds of updates gains nothing
-
-
-class OrderMatters(Exception):
-    """Pictures differ that must be equal in this order, or another order is faster.
-
-    Attributes
-    ----------
-    order : {"free", "replay", "serial"}
-        The order to continue in.
-    text : str
-        For the user: which frames, what it means, what to do; empty if the user need not know.
-    """
-
-    def __init__(self, order: Order, text: str) -> None:
-        super().__init__(text)
-        self.order, self.text = order, text
-
-
-class RedrawDiffers(Exception):
-    """A frame of which only the changes were drawn differs from the same frame drawn in full."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(
-            f"frame {number} came out different when only what had changed in it was drawn: so all frames "
-            "are drawn in full (redraw full), those that were there too"
-        )
-
-
-class DiffersElsewhere(Exception):
-    """A worker's picture of a frame differs from that of the program which handed the scene over."""
-
-
-@dataclass(frozen=True)
-class FramePlan:
-    """The index, value and digest of each frame of the plan.
-
-    Attributes
-    ----------
-    first : int
-        Number of the plan's first frame, which fixes the geometry of all.
-    index, value : mapping of int
-        The index in the order of updates, and the value for the scene, by number.
-    digest : callable
-        Returns the digest of a frame's value by its number, None if only the scene knows the value.
-    last : int or None
-        Number of the plan's last frame, if it is known.
-    streams : bool
-        True if a frame exists only until the next one is produced.
-    jumps : bool
-        True if jumping over the scene's updates may be faster.
-    """
-
-    first: int
-    index: Mapping[int, int]
-    value: Mapping[int, Any]
-    digest: Callable[[int], str | None]
-    last: int | None = None
-    streams: bool = False
-    jumps: bool = False
-
-    def is_compared(self, number: int, order: Order) -> bool:
-        """True for a frame that is drawn in full too; `Run` adds others.
-
-        In order "free" each process compares its first one.
-        """
-        index, count = self.index[number], len(self.index)
-        if order == "free":
-            return index > 0 and index % (_SHORT_EVERY if count < _LONG else _FREE_EVERY) == 0
-        if number == self.last:
-            return not _LONG <= count < _LONG_WITH_LAST
-        if count < _LONG:
-            return index > 0 and index % _SHORT_EVERY == 0
-        return index > 0 and index % _LONG_EVERY == 0 and count >= _LONG_WITH_SOME
 
 
 class Run:
@@ -132,12 +57,10 @@ class Run:
 
     Attributes
     ----------
-    compared : int
-        Number of frames that were also drawn in full.
     drawn_numbers : list of int
     failures : list of Failed
-    trials : int
-        Number of frames that were drawn only to compare.
+    comparison : Comparison
+        Of frames that were drawn more than once.
     costs : Costs
         Of all frames that were drawn, those too.
     reads : set of (str, str)
@@ -146,8 +69,6 @@ class Run:
         Other sources that frames used, as the network.
     warnings : list of dict
         The scene's warnings in each frame.
-    original : Original or None
-        Draws the first frames in a copy of the program that handed the scene over.
     end_index : int or None
         The first index that the scene does not have, if it has ended.
     """
@@ -163,11 +84,9 @@ class Run:
         redraw: str = "full",
         coarse_first: bool = False,
     ) -> None:
-        self.compared = 0
         self._redraw, self._coarse_first = redraw, coarse_first
         self.drawn_numbers: list[int] = []
         self.failures: list[Failed] = []
-        self.trials = 0
         self.reads: set[tuple[str, str]] = set()
         self.uses: set[str] = set()
         self.warnings: list[Mapping[SceneWarning, int]] = []
@@ -175,14 +94,12 @@ class Run:
         self._plan, self._replay, self._order = plan, order != "free", order
         self._stop, self._max_failures = stop, max_failures
         self._on_frame, self._on_failure = on_frame, on_failure
-        self.original: Original | None = None
-        self._digests: dict[int, str] = {}
-        self._files_by_number: dict[int, dict[str, str]] = {}
+        self.comparison = Comparison(self._replay)
         self.costs = Costs()
         self._costs: list[tuple[float, float]] = []
-        self._has_compared = False
-        self._reused: set[int] = set()  # frames of which only what had changed was drawn
-        self._is_redraw_proven = False  # in the process that the others are forked from
+        self._least_reused_s = float("inf")
+        self._is_redraw_proven = False  # or is about to be, and if not, all frames are drawn again
+        self._checks: list[Task] = []  # frames that a fresh worker will draw again, to compare
 
     def draw(
         self,
@@ -220,13 +137,17 @@ class Run:
         self._check_resume_points(pool, geometry, resume_points)
         if self._order != "serial" and not self._stop.requested:
             rest = self._probe(pool, geometry, rest, checked)
+            if workers == 1:
+                self._compare_again(pool)
         lost_tasks: list[Task] = []
         for numbers in self._passes(pool, rest):
             if self._has_failed_too_often:
                 return
             lost_tasks += self._draw(pool, self._source(pool, numbers, geometry, checked, workers), checked)
-        if checked and not self._has_compared and self._order != "serial" and len(self.drawn_numbers) > 1:
-            self._redraw_to_compare(pool, geometry, self.drawn_numbers[-1])
+        is_due = checked and not self.comparison.has_compared and self._order != "serial"
+        if is_due and len(self.drawn_numbers) > 1 and not self._checks:
+            self._checks = [self._task(self.drawn_numbers[-1], geometry, keep=False)]
+        self._compare_again(pool)
         for task, outcome in pool.draw(InOrder(sorted(lost_tasks, key=lambda task: task.index)), at_once=1):
             if self._record_outcome(task, _mark_retried(outcome)):
                 return
@@ -260,7 +181,7 @@ class Run:
             if task.number == self._plan.first and isinstance(outcome, Drawn):
                 geometry = outcome.geometry
             self._check_outcome(task, outcome)
-        self._digests.clear()  # the second frame had no geometry of the first: a tight box may differ
+        self.comparison.forget()  # the second frame had no geometry of the first: a tight box may differ
         return geometry
 
     def _source(
@@ -292,7 +213,12 @@ class Run:
         if checked and not self._plan.streams:
             compared = max(1, int(len(number_list) * _MAX_MEETING_SHARE))
         tasks = self._tasks(number_list if is_listed else numbers, geometry)
-        return Chunks(tasks, size, compared, forks=pool.checkpoints)
+        reach = 0 if self._plan.streams or not pool.checkpoints else self._reach()
+        return Chunks(tasks, size, compared, forks=pool.checkpoints, reach=reach)
+
+    def _reach(self) -> int:
+        """Return how many updates a worker runs in the time in which a fresh one is forked."""
+        return int(_FORK_S / max(1e-5, min((update for update, _ in self._costs), default=_FORK_S * 2)))
 
     def _chunk_size(self, count: int, workers: int) -> int:
         """Return the frames of a chunk: so few that no worker idles at the end, so many that forks pay."""
@@ -305,7 +231,10 @@ class Run:
     def _probe(
         self, pool: WorkerPool, geometry: FrameGeometry | None, rest: Iterator[int], checked: bool
     ) -> Iterator[int]:
-        """Draw the second frame where the first was drawn; check the order and redrawing with it.
+        """Draw the second frame where the first was drawn; a fresh worker is to draw it again, in full.
+
+        That one does so while others draw on: if the pictures differ, all that was drawn is drawn again, in
+        another way. Workers do not wait for a slow frame, which is drawn with the others then.
 
         Raises
         ------
@@ -315,26 +244,35 @@ class Run:
         is_proof_due = self._replay and draws_changes and pool.checkpoints
         if not (checked or is_proof_due) or (second := next(rest, None)) is None:
             return rest
-        if not (self.drawn_numbers and self._follows(second, self.drawn_numbers[-1])):
-            if not isinstance(rest, Endless):
-                return chain([second], rest)
-            rest.put_back(second)
-            return rest
+        follows = self.drawn_numbers and self._follows(second, self.drawn_numbers[-1])
+        is_slow = checked and self._is_slow()
+        if not follows or is_slow:
+            if follows:
+                self._is_redraw_proven = is_proof_due
+                self._set_check(second, geometry, is_slow=True)
+            return _put_back(second, rest)
         count = len(self.drawn_numbers)
-        is_drawn_again = checked and self._frame_s() < _EARLY_CHECK_S
         tasks = [replace(task, watch=not self._replay) for task in self._tasks([second], geometry)]
         if is_proof_due:  # drawn in full by another process, or here
-            redraw = "reuse" if is_drawn_again else "compare"
-            tasks = [replace(task, redraw=redraw) for task in tasks]
+            tasks = [replace(task, redraw="reuse" if checked else "compare") for task in tasks]
         lost_tasks = self._draw(pool, InOrder(tasks), checked, at_once=1)
         if not isinstance(rest, Endless):
             rest = chain([each.number for each in lost_tasks], rest)
         if len(self.drawn_numbers) > count:
-            if is_drawn_again:
-                self._redraw_to_compare(pool, geometry, second)
             self._is_redraw_proven = is_proof_due
-        self._check_jumping(pool, geometry, second)
+            self._check_jumping(pool, geometry, second)
+            if checked:
+                self._set_check(second, geometry)
         return rest
+
+    def _set_check(self, number: int, geometry: FrameGeometry | None, is_slow: bool = False) -> None:
+        """Let a fresh worker draw a frame again; few slow ones are compared only where workers meet."""
+        if not is_slow or len(self._plan.index) >= _FEW or not self._replay:
+            self._checks = [self._task(number, geometry, keep=False)]
+
+    def _is_slow(self) -> bool:
+        """True if drawing a frame takes long, and not what its updates take."""
+        return any(draw >= max(_SLOW_S, update) for update, draw in self._costs)
 
     def _follows(self, number: int, other: int) -> bool:
         return self._plan.index.get(number) == self._plan.index[other] + 1
@@ -355,11 +293,10 @@ class Run:
         draw_s = min(draw for _, draw in self._costs)
         if update_s < draw_s or update_s * len(self._plan.index) < _MIN_JUMPED_S:
             return
-        digests = dict(self._digests)
         jump = self._task(number, geometry, keep=False, replay=False)
-        for task, outcome in pool.draw(FixedSequences([[replace(jump, watch=True)]]), at_once=1):
-            self.trials += 1
-            is_same = digest_of(outcome) == digests.get(task.number)
+        for _, outcome in pool.draw(FixedSequences([[replace(jump, watch=True)]]), at_once=1):
+            self.comparison.trials += 1
+            is_same = self.comparison.is_known(number, digest_of(outcome))
             if is_same and not (isinstance(outcome, Drawn) and outcome.changed):
                 raise OrderMatters("free", "")
 
@@ -390,14 +327,17 @@ class Run:
         self, number: int, geometry: FrameGeometry | None, keep: bool = True, replay: bool | None = None
     ) -> Task:
         is_replayed = self._replay if replay is None else replay
-        value = self._plan.value[number]
-        digest = self._plan.digest(number)
-        redraw = "full"
-        if keep and self._redraw == "auto":
-            usual = "reuse" if self._is_redraw_proven else "auto"
-            redraw = "compare" if self._plan.is_compared(number, self._order) else usual
-        index = self._plan.index[number]
+        value, index, digest = self._plan.value[number], self._plan.index[number], self._plan.digest(number)
+        redraw = self._redraw if keep else "full"
         return Task(number, index, value, geometry, keep, is_replayed, digest, redraw=redraw)
+
+    def _decide(self, task: Task) -> Task:
+        """Return a task with how it is to be drawn, as is known when it is handed out."""
+        if task.redraw != "auto" or self._redraw == "full":
+            return replace(task, redraw="full") if task.redraw == "auto" else task
+        if self._plan.is_compared(task.number, self._order):
+            return replace(task, redraw="compare")
+        return replace(task, redraw="reuse") if self._is_redraw_proven else task
 
     def _draw(
         self,
@@ -406,10 +346,19 @@ class Run:
         checked: bool,
         at_once: int | None = None,
     ) -> list[Task]:
-        """Draw all frames; return the tasks whose process died or hung."""
+        """Draw all frames, and what is to be drawn again if there is room; return tasks that were lost."""
         lost_tasks: list[Task] = []
-        for task, outcome in pool.draw(source, at_once=1 if self._order == "serial" else at_once):
-            self._check_outcome(task, outcome, checked)
+        checks, at_once = self._checks, 1 if self._order == "serial" else at_once
+        if at_once != 1:
+            self._checks = []
+        tasks = WithChecks(source, [] if at_once == 1 else checks, self._decide)
+        for task, outcome in pool.draw(tasks, at_once=at_once):
+            try:
+                self._check_outcome(task, outcome, checked)
+            except (OrderMatters, RedrawDiffers) as finding:
+                if task.number in [each.number for each in checks]:
+                    raise self._explained(pool, checks[0], finding) from None
+                raise
             if isinstance(outcome, Failed) and outcome.kind in _RETRIED_KINDS:
                 lost_tasks += [task] if task.keep else []
             elif isinstance(outcome, Ended):
@@ -424,80 +373,53 @@ class Run:
         self.end_index = outcome.index if self.end_index is None else min(self.end_index, outcome.index)
 
     def _check_outcome(self, task: Task, outcome: Outcome, checked: bool = True) -> None:
-        """Compare a frame that was drawn twice, and check whether drawing has changed the scene's state."""
+        """Note what a frame has cost, and compare its picture, see `Comparison.check`."""
         if isinstance(outcome, Drawn):
-            self._check_redraw(task, outcome)
-        if not task.keep:
-            self.trials += 1
-            self._has_compared = True
-        if isinstance(outcome, Drawn):
+            self.costs += outcome.costs
             if task.keep:
                 self._costs.append((outcome.costs.update_s, outcome.costs.draw_s))
-            self.costs += outcome.costs
-            if checked and outcome.changed and not self._replay:
-                raise _stateful_by(outcome.changed)
-        digest = digest_of(outcome)
-        if self.original and (reason := self.original.differs(task.number, digest)):
-            raise DiffersElsewhere(reason)
-        if not checked:
-            return
-        if digest is None or self._digests.setdefault(task.number, digest) == digest:
-            is_in_full = not task.keep and isinstance(outcome, Drawn) and outcome.redraw == "full"
-            self.compared += is_in_full and task.number in self._reused
-            self._files_by_number.setdefault(task.number, _files_of(outcome))
-            return
-        if _files_differ(self._files_by_number.get(task.number, {}), _files_of(outcome)):
-            return  # a file changed, which says nothing about the order; its old frames will be drawn again
-        if self._replay and task.number in self._reused:  # in full, it will show whether that was the reason
-            raise RedrawDiffers(task.number)
-        raise _random([task.number]) if self._replay else _stateful([task.number])
+            self._note_gain(task, outcome)
+        self.comparison.check(task, outcome, checked)
 
-    def _check_redraw(self, task: Task, outcome: Drawn) -> None:
-        """Note whether only what had changed was drawn, and what comparing with the frame in full gave."""
-        if outcome.redraw in ("same", "differs"):
-            self.compared += 1
-        if outcome.redraw == "differs":
-            raise RedrawDiffers(task.number)
-        if outcome.redraw in ("same", "reused"):
-            self._reused.add(task.number)
-        if outcome.redraw == "useless":
+    def _note_gain(self, task: Task, outcome: Drawn) -> None:
+        """Draw all frames in full if a slow one took as long when only what had changed was drawn."""
+        draw_s = outcome.costs.draw_s
+        if outcome.redraw == "reused":
+            self._least_reused_s = min(self._least_reused_s, draw_s)
+        is_in_full = not task.keep and outcome.redraw == "full" and draw_s > _SLOW_S
+        is_useless = is_in_full and _USELESS * draw_s <= self._least_reused_s < float("inf")
+        if outcome.redraw == "useless" or is_useless:
             self._redraw = "full"
 
-    def _redraw_to_compare(self, pool: WorkerPool, geometry: FrameGeometry | None, number: int) -> None:
-        """Let a fresh worker draw a frame again to compare; in order "free" it jumps there.
+    def _compare_again(self, pool: WorkerPool) -> None:
+        """Let a fresh worker draw what is to be drawn again, if other workers have not had the time.
 
         Raises
         ------
-        OrderMatters
+        OrderMatters, RedrawDiffers
         """
-        for task, outcome in pool.draw(
-            FixedSequences([[self._task(number, geometry, keep=False)]]), at_once=1
-        ):
-            try:
-                self._check_outcome(task, outcome)
-            except RedrawDiffers:
-                if self._is_random(pool, geometry, number, digest_of(outcome)):
-                    raise _random([number]) from None
-                raise
-            except OrderMatters:
-                if self._replay:
-                    raise
-                repeat_task = self._task(number, geometry, keep=False, replay=True)
-                digests = [
-                    digest_of(outcome)
-                    for _, outcome in pool.draw(FixedSequences([[repeat_task], [repeat_task]]), at_once=2)
-                ]
-                self.trials += len(digests)
-                raise (_random if len(set(digests)) > 1 else _stateful)([number]) from None
+        if self._checks and not self._stop.requested:
+            self._draw(pool, InOrder(()), checked=True, at_once=2)
 
-    def _is_random(
-        self, pool: WorkerPool, geometry: FrameGeometry | None, number: int, digest: str | None
-    ) -> bool:
-        """True if a frame drawn in full in one more process is yet another one."""
-        tasks = [self._task(number, geometry, keep=False)]
-        digests = [digest_of(outcome) for _, outcome in pool.draw(FixedSequences([tasks]), at_once=1)]
-        self.trials += len(digests)
-        return digests != [digest]
+    def _explained(self, pool: WorkerPool, check: Task, finding: Exception) -> Exception:
+        """Return what it means that a frame came out different when a fresh worker drew it again."""
+        if isinstance(finding, RedrawDiffers):  # is it the same in one more process?
+            digests = {*self._drawn_alone(pool, [check, check])}
+            return random([check.number]) if len(digests) > 1 else finding
+        if self._replay:
+            return finding
+        repeat = replace(check, replay=True)
+        digests = {*self._drawn_alone(pool, [repeat, repeat])}
+        return (random if len(digests) > 1 else stateful)([check.number])
+
+    def _drawn_alone(self, pool: WorkerPool, tasks: Sequence[Task]) -> list[str | None]:
+        """Return the digests of frames, each drawn by a fresh worker; others may still be under way."""
+        digests = []
+        for task, outcome in pool.draw(FixedSequences([[task] for task in tasks]), at_once=len(tasks)):
+            if not task.keep:
+                self.comparison.trials += 1
+                digests.append(digest_of(outcome))
+        return digests
 
     def _check_resume_points(
         self, pool: WorkerPool, geometry: FrameGeometry | None, resume_points: Mapping[int, str]
@@ -508,11 +430,11 @@ class Run:
         ------
         OrderMatters
         """
-        self._digests |= resume_points
+        self.comparison.learn(resume_points)
         for task, outcome in pool.draw(InOrder(self._tasks(resume_points, geometry, keep=False)), at_once=1):
             if digest_of(outcome) not in (None, resume_points[task.number]):
-                self.trials += 1
-                raise _of_another_run(task.number) if self._replay else _stateful([task.number])
+                self.comparison.trials += 1
+                raise of_another_run(task.number) if self._replay else stateful([task.number])
             self._check_outcome(task, outcome)
 
     def _pilot(
@@ -585,83 +507,11 @@ class Run:
         self._on_failure(failure)
 
 
-def _files_of(outcome: Outcome) -> dict[str, str]:
-    return dict(outcome.reads) if isinstance(outcome, Drawn) else {}
-
-
-def _files_differ(earlier: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    return any(earlier[name] != now[name] for name in {*earlier} & {*now})
-
-
-def coarsest_first(numbers: Sequence[int], strides: Sequence[int]) -> list[list[int]]:
-    """Return passes over numbers, each of what the coarser ones have left.
-
-    >>> coarsest_first(range(10), (4, 2, 1))
-    [[0, 4, 8], [2, 6], [1, 3, 5, 7, 9]]
-    """
-    passes: list[list[int]] = []
-    coarser: set[int] = set()
-    for stride in strides:
-        passes.append([number for number in numbers[::stride] if number not in coarser])
-        coarser |= {*numbers[::stride]}
-    return [each for each in passes if each]
-
-
-class Endless:
-    """Numbers of frames whose count is unknown."""
-
-    def __init__(self, numbers: Iterator[int]) -> None:
-        self._numbers = numbers
-
-    def put_back(self, number: int) -> None:
-        """Yield this number next."""
-        self._numbers = chain([number], self._numbers)
-
-    def __iter__(self) -> Iterator[int]:
-        return self
-
-    def __next__(self) -> int:
-        return next(self._numbers)
-
-
-_IN_ORDER = (
-    "So all updates run in order, and each worker is forked where its first frame begins (order replay)"
-)
-
-
-def _stateful(numbers: Sequence[int]) -> OrderMatters:
-    return OrderMatters(
-        "replay",
-        f"the scene keeps state: {_frames(numbers)} came out different when jumped to and when all frames "
-        f"before it were run first. {_IN_ORDER}",
-    )
-
-
-def _stateful_by(names: Sequence[str]) -> OrderMatters:
-    text = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-    return OrderMatters("replay", f"the scene keeps state: drawing a frame changes {text}. {_IN_ORDER}")
-
-
-def _random(numbers: Sequence[int]) -> OrderMatters:
-    return OrderMatters(
-        "serial",
-        f"{_frames(numbers)} came out different each time, after the same updates. So all frames are "
-        "drawn in one process, one after the other (order serial). What random and numpy.random give "
-        "without a seed is the same in every run of a job, so this is something else: the time of day, "
-        "os.urandom, a generator of another library (seed it), the network, or what drawing itself changes",
-    )
-
-
-def _of_another_run(number: int) -> OrderMatters:
-    return OrderMatters(
-        "serial",
-        f"{_frames([number])} of an earlier run came out different now, so new frames would not continue it. "
-        "So all frames are drawn again from the first one (order serial)",
-    )
-
-
-def _frames(numbers: Sequence[int]) -> str:
-    return f"frame{'s' if len(numbers) > 1 else ''} {format_range(numbers)}"
+def _put_back(number: int, rest: Iterator[int]) -> Iterator[int]:
+    if not isinstance(rest, Endless):
+        return chain([number], rest)
+    rest.put_back(number)
+    return rest
 
 
 def _mark_retried(outcome: Outcome) -> Outcome:

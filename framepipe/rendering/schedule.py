@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
-from framepipe.rendering.engines.base import Replace, Task, Worker
+from framepipe.rendering.engines.base import Replace, Task, Tasks, Worker
 
 
 class InOrder:
@@ -73,9 +73,9 @@ class Chunks:
     """Hands out frames that need all updates before them, in chunks of neighbours.
 
     Each chunk begins with a worker that was forked where all updates before it have run; a worker that has
-    finished its chunk goes on with the next one if that is free. Where two chunks meet, the worker of the
-    first also draws the first frame of the second, only to compare: if drawing itself changes later frames,
-    the two pictures differ.
+    finished its chunk goes on with the next one if that is free and near. Where two chunks meet, the worker
+    of the first also draws the first frame of the second, only to compare: if drawing itself changes later
+    frames, the two pictures differ.
 
     Parameters
     ----------
@@ -89,6 +89,8 @@ class Chunks:
         True if one worker draws all chunks and is never replaced by a fresh one.
     forks : bool
         True if workers can begin anywhere; else a fresh one runs the updates before its chunk itself.
+    reach : int
+        Updates that a worker runs to come to its next chunk; with more of them a fresh one is there sooner.
     """
 
     def __init__(
@@ -99,9 +101,10 @@ class Chunks:
         *,
         one_worker: bool = False,
         forks: bool = True,
+        reach: int = 0,
     ) -> None:
         self._tasks, self._size, self._to_compare = iter(tasks), size, compared
-        self._one_worker, self._forks = one_worker, forks
+        self._one_worker, self._forks, self._reach = one_worker, forks, reach
         self._waiting: deque[_Chunk] = deque()
         self._promised: list[_Chunk] = []  # to workers that are being forked
         self._active: list[_Chunk] = []
@@ -152,14 +155,14 @@ class Chunks:
         return True
 
     def _chunk_for(self, worker: Worker) -> _Chunk | None:
-        """Return a chunk that this worker can begin where it is."""
+        """Return a chunk that this worker can begin where it is, or soon."""
         if worker.position is None:
             return None
         for chunk in self._promised:
             if self._is_for(chunk, worker):
                 self._promised.remove(chunk)
                 return chunk
-        if (self._waiting or self._cut()) and self._waiting[0].start == worker.position:
+        if (self._waiting or self._cut()) and 0 <= self._waiting[0].start - worker.position <= self._reach:
             return self._waiting.popleft()
         return None
 
@@ -343,6 +346,60 @@ class ContiguousChunks:
                 last_good = range_.start - 2  # it died while drawing the one after that
                 range_.owner, range_.repeat = None, last_good if last_good >= range_.first else None
         self._ranges = [range_ for range_ in self._ranges if range_.length or range_.repeat is not None]
+
+
+class WithChecks:
+    """Hands out what another source does, and some frames to fresh workers, which draw them to compare.
+
+    Parameters
+    ----------
+    tasks : Tasks
+    checks : iterable of Task
+        Frames to draw again.
+    decide : callable
+        Returns a task of the other source as it is handed out.
+    """
+
+    def __init__(self, tasks: Tasks, checks: Iterable[Task], decide: Callable[[Task], Task]) -> None:
+        self._tasks, self._checks, self._decide = tasks, deque(checks), decide
+        self._promised = 0  # checks for workers that are being started
+        self._has_room = True  # for a further worker; known once an idle worker asks again
+
+    @property
+    def more(self) -> bool:
+        """See `Tasks`."""
+        return bool(self._checks) or self._tasks.more
+
+    def start(self) -> int | None:
+        """See `Tasks`."""
+        if self._promised < len(self._checks):
+            self._promised += 1
+            return 0
+        return self._tasks.start()
+
+    def next(self, worker: Worker) -> Task | Replace | None:
+        """See `Tasks`."""
+        is_fresh = worker.frame_count == 0 and worker.position == 0
+        if self._checks and is_fresh and self._promised:
+            self._promised -= 1
+            return self._checks.popleft()
+        task = self._tasks.next(worker)
+        if isinstance(task, Task):
+            return self._decide(task)
+        if self._checks and is_fresh:
+            return self._checks.popleft()
+        if task is None and self._promised < len(self._checks):
+            if not self._has_room:
+                self._promised += 1
+                return Replace()
+            self._has_room = False
+        return task
+
+    def on_worker_exit(self, worker: Worker) -> None:
+        """See `Tasks`."""
+        if worker.frame_count == 0 and worker.position == 0:
+            self._promised = max(0, self._promised - 1)
+        self._tasks.on_worker_exit(worker)
 
 
 class Live:

@@ -18,13 +18,17 @@ from framepipe.errors import (
     StoreError,
     UsageError,
 )
+from framepipe.job.fingerprint import digest_value
 from framepipe.job.frames import format_range_briefly
 from framepipe.job.job import Job, ValueDigests
 from framepipe.job.record import JobRecord, Order
 from framepipe.job.shards import parse_shard
 from framepipe.options import ShardOptions
-from framepipe.rendering.engines import CannotSend, Engine, Failed, Original, SerialEngine, Work
+from framepipe.rendering.engines import CannotSend, Drawn, Engine, Failed, Original, SerialEngine, Work
+from framepipe.rendering.engines.base import WorkerPool
+from framepipe.rendering.frame_plan import Endless, FramePlan
 from framepipe.rendering.helping import shards_in_need, share_of
+from framepipe.rendering.order import DiffersElsewhere, OrderMatters, RedrawDiffers
 from framepipe.rendering.pending import (
     Pending,
     continue_record,
@@ -38,7 +42,8 @@ from framepipe.rendering.pending import (
 )
 from framepipe.rendering.presence import Presence, is_stricter
 from framepipe.rendering.report import RenderReport, check_report
-from framepipe.rendering.run import DiffersElsewhere, Endless, FramePlan, OrderMatters, RedrawDiffers, Run
+from framepipe.rendering.run import Run
+from framepipe.rendering.schedule import InOrder
 from framepipe.rendering.siblings import differences_between
 from framepipe.rendering.watched import WatchedPool
 from framepipe.scenes.base import Scene
@@ -258,7 +263,7 @@ class Rendering:
             self._engine = SerialEngine()
             return self._in_stricter_order(record, "serial", str(finding))
         self._drawn_numbers |= set(self._run.drawn_numbers)
-        self._compared += self._run.compared
+        self._compared += self._run.comparison.compared
         is_spoilt = self._has_drawn and not self._engine.is_parallel and not scene.runs_updates
         if isinstance(finding, RedrawDiffers):
             self._notes.append(str(finding))
@@ -272,6 +277,8 @@ class Rendering:
                 ) from None
             return record
         assert isinstance(finding, OrderMatters)
+        if finding.order == "serial":
+            self._refuse_sharing(record.in_order("serial"))
         if is_spoilt:
             raise EngineError(
                 f"{finding.text}. Engine serial cannot do that in this process: use --engine local"
@@ -343,7 +350,8 @@ class Rendering:
     ) -> JobRecord:
         """Let the engine draw; return the record with what was found out meanwhile."""
         engine = self._engine
-        checked = checked and self._scene.keeps_state and engine.is_parallel
+        checked = checked and self._scene.keeps_state
+        checked, is_alone = checked and engine.is_parallel, checked and not engine.is_parallel
         numbers = Endless(endless(set(pending.done))) if self._growing else pending.numbers
         at_once = self._at_once(pending)
         resume_points = self._resume_points(checked, pending)
@@ -360,6 +368,8 @@ class Rendering:
                     self._is_agreed = True
                     if self._presence.findings:
                         self._presence.findings.add(record.order, "")
+            elif is_alone and self._presence.findings and not self._scene.streams:
+                geometry = self._compare_first_frame(run, pool, record) or geometry
             run.draw(watched, numbers, geometry, checked, resume_points, at_once)
             self._skipped |= set(watched.skipped)
         if checked and not self._stop.requested:
@@ -370,6 +380,33 @@ class Rendering:
         record = self._record_end(run, record)
         files.sync_folder(self._store.path)
         return record
+
+    def _compare_first_frame(self, run: Run, pool: WorkerPool, record: JobRecord) -> FrameGeometry | None:
+        """Compare the first frame with that of the other tasks that draw in one process each, as this one.
+
+        Returns
+        -------
+        FrameGeometry or None
+            That of the frame; None if it could not be drawn.
+
+        Raises
+        ------
+        UsageError
+            It comes out different in each process.
+        """
+        findings = self._presence.findings
+        assert findings is not None
+        for _, outcome in pool.draw(InOrder(run.first_tasks(1))):
+            run.comparison.trials += 1
+            if not isinstance(outcome, Drawn):
+                continue
+            files = digest_value(sorted(outcome.reads))
+            if findings.first_frame(outcome.digest, files) != outcome.digest:
+                name = self._job.scene.name
+                why = f"the first frame of {name} came out different in the processes of two tasks"
+                self._in_stricter_order(record, "serial", why)
+            return outcome.geometry
+        return None
 
     def _looker(self, record: JobRecord) -> Callable[[int], bool] | None:
         """Return a function that looks whether another task has drawn a frame meanwhile."""
@@ -459,8 +496,8 @@ class Rendering:
             workers=self._at_once(pending),
             resumable=record.resumable,
             order=record.order,
-            trials=self._trials + run.trials,
-            compared=self._compared + run.compared,
+            trials=self._trials + run.comparison.trials,
+            compared=self._compared + run.comparison.compared,
             notes=tuple(self._notes),
             warnings=tuple(warning_lines(merged(run.warnings))),
             costs=run.costs,
@@ -475,11 +512,11 @@ class Rendering:
         if not is_comparable or self._growing or self._scene.streams:
             yield
             return
-        run.original = Original(work, run.first_tasks(_COMPARED))
+        run.comparison.original = Original(work, run.first_tasks(_COMPARED))
         try:
             yield
         finally:
-            run.original.close()
+            run.comparison.original.close()
 
     def _note_uses(self, run: Run) -> None:
         if run.uses:

@@ -21,8 +21,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 from framepipe.errors import UsageError
-from framepipe.job.fingerprint import digest_code, digest_function, digest_value, shown_values, state_digests
+from framepipe.job.fingerprint import digest_function, digest_value, shown_values, state_digests
 from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
+from framepipe.job.reach import digest_code
 from framepipe.scenes import matplotlib_private
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded
 from framepipe.scenes.figures import digest_figure

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framepipe.errors import UsageError
-from framepipe.job.fingerprint import digest_source, local_sources
 from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
+from framepipe.job.source_code import digest_source, local_sources
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, RunOn
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.picture import FrameGeometry, Picture

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from framepipe.errors import RenderError, UsageError
 from framepipe.job.data import Slice
-from framepipe.job.fingerprint import digest_code, digest_function, shown_values, state_digests
+from framepipe.job.fingerprint import digest_function, shown_values, state_digests
+from framepipe.job.reach import digest_code
 from framepipe.scenes.base import BaseScene, FrameRequest, Player
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import LoadedObject, check_call, name_of, origin_of

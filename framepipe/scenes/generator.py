@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from framepipe.errors import RenderError, UsageError
-from framepipe.job.fingerprint import digest_code, digest_function, shown_values
+from framepipe.job.fingerprint import digest_function, shown_values
 from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
+from framepipe.job.reach import digest_code
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded, describe_failure
 from framepipe.scenes.function import closing_figures, figure_in, picture_in
 from framepipe.scenes.incremental import Incremental

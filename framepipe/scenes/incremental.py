@@ -68,10 +68,11 @@ class Incremental:
         if redraw == "full" or self._is_off or not _is_plain(figure):
             return rasterise(figure, canvas, geometry, **savefig)
         try:
-            began = self._gain.now()
+            is_timed = self._gain.is_open and (redraw != "reuse" or self._gain.full_s is not None)
+            began = time.process_time() if is_timed else 0.0  # asking the system takes time
             with self._drawing(figure) as tapes:
                 picture = rasterise(figure, canvas, geometry, **savefig)
-            drawn_s = self._gain.now() - began
+            drawn_s = time.process_time() - began if is_timed else None
         except Exception:  # the figure's own failure comes again
             self._is_off = True
             full = rasterise(figure, canvas, geometry, **savefig)
@@ -108,7 +109,7 @@ class Incremental:
         canvas: Canvas,
         geometry: FrameGeometry | None,
         savefig: Any,
-        drawn_s: float,
+        drawn_s: float | None,
     ) -> Picture:
         """The picture if it is what plain ``savefig`` gives, else that."""
         began = time.process_time()
@@ -130,25 +131,24 @@ class _Gain:
     ----------
     full_s : float or None
         Seconds that a frame took in full, when one was compared.
+    is_open : bool
+        True until that is known.
     """
 
     def __init__(self) -> None:
         self.full_s: float | None = None
-        self._least_s, self._count, self._is_known = float("inf"), 0, False
+        self.is_open = True
+        self._least_s, self._count = float("inf"), 0
 
-    def now(self) -> float:
-        """Return the seconds of this process; asking the system takes time, so only while they matter."""
-        return 0.0 if self._is_known else time.process_time()
-
-    def verdict(self, drawn_s: float) -> str:
-        """Note what a frame took; return "reused", or "useless" once that is known."""
-        if self._is_known:
+    def verdict(self, drawn_s: float | None) -> str:
+        """Note what a frame took, if that was measured; return "reused", or "useless" once that is known."""
+        if not self.is_open or drawn_s is None:
             return "reused"
         self._count, self._least_s = self._count + 1, min(self._least_s, drawn_s)
         if self.full_s is None or self._count < (_FEW_FRAMES if self.full_s > _SLOW_S else _SOME_FRAMES):
             return "reused"
-        self._is_known = self._least_s <= _USELESS * self.full_s
-        return "reused" if self._is_known else "useless"
+        self.is_open = self._least_s > _USELESS * self.full_s
+        return "useless" if self.is_open else "reused"
 
 
 def _is_plain(figure: Figure) -> bool:

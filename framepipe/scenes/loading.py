@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import cloudpickle
 
 from framepipe.errors import FramepipeError, UsageError
-from framepipe.job.fingerprint import local_sources
+from framepipe.job.source_code import local_sources
 from framepipe.scenes import matplotlib_private
 from framepipe.scenes.address import split_address
 from framepipe.scenes.rcparams import apply_rcparams, changed_since, rcparams_now

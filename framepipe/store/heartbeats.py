@@ -29,7 +29,7 @@ BEAT_S = 10.0
 STALE_S = 180.0
 _MAX_BYTES = 16_000_000
 _ORDERS = ("free", "replay", "serial")
-_FULL_REDRAW = "full-redraw"
+_FULL_REDRAW, _FIRST_FRAME = "full-redraw", "first-frame"
 _MAX_TASKS, _MAX_DETAILS = 12, 300
 
 State = Literal["drawing", "ended", "stopped"]
@@ -258,7 +258,7 @@ class Heartbeats:
         with contextlib.suppress(OSError):
             for path in [*self.folder.glob("order-*"), *files.leftover_temporaries(self.folder)]:
                 path.unlink(missing_ok=True)
-            self.folder.rmdir()
+            files.remove_folder(self.folder)
 
 
 def _shard_key(shard: str) -> tuple[int, ...]:
@@ -307,6 +307,20 @@ class Findings:
         path = self._path(_FULL_REDRAW)
         why = self._why(path) if path.exists() else ""
         return int(why) if why.isdigit() else None
+
+    def first_frame(self, pixels: str, files: str) -> str:
+        """Return the digest of the pixels that the first task to draw the first frame has found.
+
+        Parameters
+        ----------
+        pixels : str
+            What this task has found; it is the answer if no task was before it, or that had other files.
+        files : str
+            A digest of the files that the frame was drawn from.
+        """
+        self.add(_FIRST_FRAME, f"{files} {pixels}")
+        other_files, _, other = self._why(self._path(_FIRST_FRAME)).partition(" ")
+        return other if other_files == files else pixels
 
     def strictest(self) -> tuple[str, str] | None:
         """Return the strictest order that was found to be needed, and why; None if nobody has checked it."""

@@ -113,7 +113,7 @@ class StoreStatus(Summary):
         lines += [f"  {line}" for line in task_lines(self.tasks, self.total - len(self.done))]
         if not self.complete and self.recorded:
             lines.append("Go on: run the program again that recorded them, from recorder.next_number on")
-        elif not self.complete:
+        elif not self.complete and not any(task.is_alive for task in self.tasks):
             lines.append(f"Go on: framepipe resume {shlex.quote(short_path(self.path))}")
         return "\n".join(lines)
 

@@ -109,9 +109,14 @@ class Store:
         with contextlib.suppress(OSError):
             self._seed_file.unlink()
             if not os.path.lexists(self.job_file):
-                self.path.rmdir()
-                if self.path.parent == Path("frames").absolute():  # the default place, created for this store
-                    self.path.parent.rmdir()
+                self.remove_empty()
+
+    def remove_empty(self) -> None:
+        """Remove the folder, and the default place of stores, if nothing is in them."""
+        with contextlib.suppress(OSError):  # something of the user's is in it
+            self.path.rmdir()
+            if self.path.parent == Path("frames").absolute():  # created for this store
+                self.path.parent.rmdir()
 
     @property
     def _seed_file(self) -> Path:
@@ -262,14 +267,22 @@ class Store:
         try:
             data = files.read_file(self.job_file, MAX_JSON_BYTES)
         except FileNotFoundError:
-            what = "has no job.json" if self.path.is_dir() else "does not exist"
-            raise StoreError(f"{self.path} {what}: it is no store of framepipe's frames") from None
+            raise StoreError(self._why_no_job()) from None
         except OSError as error:
             raise self._error("cannot be read", error) from None
         try:
             return JobRecord.from_json(data)
         except StoreError as error:
             raise StoreError(f"{self.path}: {error}") from None
+
+    def _why_no_job(self) -> str:
+        if (self.path / "jobs").is_dir():
+            return (
+                f"{self.path} has no frames now: what was submitted has not begun, or has built the movie.\n"
+                f"Which of them: framepipe logs {self.path}"
+            )
+        what = "has no job.json" if self.path.is_dir() else "does not exist"
+        return f"{self.path} {what}: it is no store of framepipe's frames"
 
     def known_job(self) -> JobRecord | None:
         """Read the record in ``job.json``; None if it is missing or damaged."""

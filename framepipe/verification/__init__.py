@@ -9,7 +9,8 @@ stale frame is not taken for a badly encoded one.
 from __future__ import annotations
 
 from framepipe.verification.blocks import Grain
+from framepipe.verification.check import Check
 from framepipe.verification.expected import Expected, Tolerance
-from framepipe.verification.report import Check, VerifyReport
+from framepipe.verification.report import VerifyReport
 
 __all__ = ["Check", "Expected", "Grain", "Tolerance", "VerifyReport"]

@@ -7,9 +7,9 @@ from math import log10
 from statistics import median
 
 from framepipe.core.images import PERFECT_DB
+from framepipe.verification.check import Check
 from framepipe.verification.expected import Expected, Tolerance
 from framepipe.verification.likeness import FrameScore, psnr_and_patch, read
-from framepipe.verification.report import Check
 
 #: A frame this much worse than its neighbour, whose source is nearly alike, does not show its own source.
 OUTLIER_DB = 6.0

@@ -1,24 +1,14 @@
-"""The checks of a movie, and the report of them."""
+"""The report of a movie's checks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from framepipe.core.summary import Summary, short_path
-
-
-@dataclass(frozen=True)
-class Check:
-    """One measurement: the expected and the measured value."""
-
-    name: str
-    ok: bool
-    expected: str
-    seen: str
+from framepipe.verification.check import Check
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,35 +62,3 @@ class VerifyReport(Summary):
     def to_json(self) -> str:
         """Convert to JSON text."""
         return json.dumps(self.to_dict(), indent=1)
-
-
-def same(name: str, expected: object, actual: object) -> Check:
-    """Check two values that must be equal."""
-    return Check(name, expected == actual, str(expected), str(actual))
-
-
-def same_list(name: str, expected: Sequence[int], actual: Sequence[int], unit: str) -> Check:
-    """Check two lists that must be equal; name the first position where they differ."""
-    if tuple(expected) == tuple(actual):
-        text = f"{_steps(expected)} {unit}"
-        return Check(name, True, text, text)
-    wrong = next(
-        (k for k, (a, b) in enumerate(zip(expected, actual)) if a != b), min(len(expected), len(actual))
-    )
-    at = f"from frame {wrong}: {', '.join(map(str, actual[wrong : wrong + 4])) or 'none'}"
-    return Check(name, False, f"{_steps(expected)} {unit}", at)
-
-
-def _steps(values: Sequence[int]) -> str:
-    distinct = sorted(set(values))
-    return ", ".join(map(str, distinct[:5])) + (" …" if len(distinct) > 5 else "")
-
-
-def centiseconds(delays: Sequence[int]) -> str:
-    """Format the sum of delays in seconds."""
-    return f"{sum(delays) / 100:.2f} s"
-
-
-def plays(count: int) -> str:
-    """Format how often a movie plays."""
-    return "for ever" if count == 0 else f"{count} time{'s' if count > 1 else ''}"

@@ -7,7 +7,7 @@ import hmac
 import socket
 import time
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,54 +125,68 @@ def application(page: Page, address: Address) -> Callable[[Message, Receive, Sen
     page : Page
     address : Address
     """
-    store = page.store
+    answers = Answers(page)
+    routes = [
+        *(Route(f"/{name}", _fixed(name)) for name in _PAGE_FILES),
+        Route("/state", answers.state),
+        Route("/frame/{number}.png", answers.frame),
+        Route("/frame/{number}.json", answers.about),
+        Route("/small/{number}.jpg", answers.thumbnail),
+    ]
+    return Gate(Starlette(routes=routes), address)
 
-    async def state(request: Request) -> Response:
+
+class Answers:
+    """What the page is sent when it asks: an endpoint a method.
+
+    Parameters
+    ----------
+    page : Page
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def state(self, request: Request) -> Response:
         """Return the state once it is newer than ``?since=``."""
         since = request.query_params.get("since", "")
-        version, about = await page.after(int(since) if since.isdecimal() and len(since) < 16 else -1)
-        return JSONResponse({"version": version, "now_s": time.time(), "over": page.is_over, **about})
+        version, about = await self._page.after(int(since) if since.isdecimal() and len(since) < 16 else -1)
+        return JSONResponse({"version": version, "now_s": time.time(), "over": self._page.is_over, **about})
 
-    def frame(request: Request) -> Response:
+    def frame(self, request: Request) -> Response:
         """Return a frame's file as it is."""
-        number = _number(request, page.snapshot)
-        with suppress(OSError, ValueError):
-            if number is not None and page.snapshot.can_be_shown(number):
-                file = page.snapshot.files.get(number)
-                tag = f'"{file.inode}-{file.time_s}"' if file else ""
-                if tag and request.headers.get("if-none-match") == tag:
-                    return Response(status_code=304, headers={"etag": tag})
-                data = read_frame(store.frame_path(number))
-                return Response(data, media_type="image/png", headers={"etag": tag} if tag else None)
-        return _absent()
+        snapshot = self._page.snapshot
+        number = _number(request, snapshot)
+        if number is None or not snapshot.can_be_shown(number):
+            return _absent()
+        file = snapshot.files.get(number)
+        headers = {"etag": f'"{file.inode}-{file.time_s}"'} if file else {}
+        if file and request.headers.get("if-none-match") == headers["etag"]:
+            return Response(status_code=304, headers=headers)
+        try:
+            data = read_frame(self._page.store.frame_path(number))
+        except (OSError, ValueError):
+            return _absent()
+        return Response(data, media_type="image/png", headers=headers)
 
-    def thumbnail(request: Request) -> Response:
+    def thumbnail(self, request: Request) -> Response:
         """Return a frame's small picture."""
-        number, snapshot = _number(request, page.snapshot), page.snapshot
+        snapshot = self._page.snapshot
+        number = _number(request, snapshot)
         if number is None or not snapshot.can_be_shown(number) or number not in snapshot.files:
             return _absent()
-        inode = snapshot.files[number].inode
-        picture = page.thumbnails.of(store.frame_path(number), number, inode, snapshot.background)
+        path, inode = self._page.store.frame_path(number), snapshot.files[number].inode
+        picture = self._page.thumbnails.of(path, number, inode, snapshot.background)
         if picture is None:
             return _absent()
         return Response(picture, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
 
-    def about(request: Request) -> Response:
+    def about(self, request: Request) -> Response:
         """Return what is known of a frame."""
-        number = _number(request, page.snapshot)
+        number = _number(request, self._page.snapshot)
         if number is None:
             return _absent()
-        return JSONResponse(details(store, page.snapshot, number, page.failure_log))
-
-    routes = [
-        *(Route(f"/{name}", _fixed(name)) for name in _PAGE_FILES),
-        Route("/state", state),
-        Route("/frame/{number}.png", frame),
-        Route("/frame/{number}.json", about),
-        Route("/small/{number}.jpg", thumbnail),
-    ]
-    inner = Starlette(routes=routes)
-    return Gate(inner, address)
+        return JSONResponse(details(self._page.store, self._page.snapshot, number, self._page.failure_log))
 
 
 def _fixed(name: str) -> Callable[[Request], Response]:

@@ -17,4 +17,4 @@ def test_one_command_draws_builds_verifies_and_cleans_up(cli_process: Cli, folde
     assert [movie["verified"]["passed"] for movie in report["movies"]] == [True, True]
     assert report["cleanup"]["deleted"] == 6
     assert (folder / "a.mp4").stat().st_size > 1000
-    assert not (folder / "frames" / "scene-draw").exists()
+    assert not (folder / "frames").exists(), "the default place of stores goes with its last one"

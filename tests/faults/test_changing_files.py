@@ -18,6 +18,7 @@ import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.job.frames import file_name
 from tests.faults.conftest import HOLD, Bench, one_line
+from tests.support.forked import run_python
 from tests.support.sizes import all_if_long
 from tests.support.waiting import PATIENCE_S, wait_for
 
@@ -363,11 +364,61 @@ def test_after_an_edit_frames_are_those_of_a_new_render(bench: Bench, edit: str)
     assert edit == "a style sheet" or before != bench.frames()
 
 
-def test_a_file_of_one_frame_makes_only_that_frame_stale(bench: Bench) -> None:
+def test_what_one_process_has_drawn_becomes_stale_as_well(bench: Bench) -> None:
+    put_up(bench)
+    change(bench, "settings.py", "20", "int(open('level.txt').read())")  # read when the script is loaded
+    write(bench.folder / "level.txt", 20)
+    bench.run(*JOB, "--engine", "serial", ok=True)
+    write(bench.folder / "level.txt", 21)
+    assert dict(fp.status(bench.store).stale) == dict.fromkeys(range(3), "level.txt changed")
+    shutil.rmtree(bench.store)
+    put_up(bench)
+    bench.run(*JOB, "--engine", "serial", ok=True)
+    for edit in ("a style sheet", "a font", "data", "a helper's function"):
+        name, change_it = CHANGED[edit]
+        change_it(bench)
+        assert dict(fp.status(bench.store).stale) == dict.fromkeys(range(3), f"{name} changed")
+        put_up(bench)
+        assert fp.status(bench.store).complete
+
+
+def test_a_program_that_draws_by_itself_reads_for_itself_too(bench: Bench) -> None:
+    bench.scene(
+        """
+        import framepipe as fp
+        from pathlib import Path
+        from matplotlib.figure import Figure
+
+        def draw(number):
+            figure = Figure(figsize=(0.4, 0.4), dpi=50)
+            figure.set_facecolor((int(Path("data.txt").read_text()) / 255, 0, 0))
+            return figure
+
+        log = []
+
+        def tell(progress):
+            log.append(open("own.txt"))
+
+        fp.render(draw, 3, store="store", engine="serial", progress=tell)
+        """,
+        "program.py",
+    )
+    for name in ("data.txt", "own.txt"):
+        write(bench.folder / name, OLD)
+    done = run_python(["program.py"], bench.folder, {})
+    assert done.returncode == 0, done.stderr
+    write(bench.folder / "own.txt", NEW)
+    assert fp.status(bench.store).complete
+    write(bench.folder / "data.txt", NEW)
+    assert dict(fp.status(bench.store).stale) == dict.fromkeys(range(3), "data.txt changed")
+
+
+@pytest.mark.parametrize("how", [("-j", 2), ("--engine", "serial")])
+def test_a_file_of_one_frame_makes_only_that_frame_stale(bench: Bench, how: tuple[object, ...]) -> None:
     bench.scene(READER.replace("WAYS[how]()", 'read(f"d{number}.txt")'))
     for number in range(FRAMES):
         write(bench.folder / f"d{number}.txt", OLD + number)
-    arguments = ("render", "tiny.py:draw", *VERBS, "-j", 2)
+    arguments = ("render", "tiny.py:draw", *VERBS, *how)
     bench.run(*arguments, ok=True)
     write(bench.folder / "d5.txt", NEW)
     assert dict(fp.status(bench.store).stale) == {5: "d5.txt changed"}

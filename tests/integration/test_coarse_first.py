@@ -11,7 +11,7 @@ import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.errors import IncompleteStore, UsageError
 from framepipe.rendering.engines import local
-from framepipe.rendering.run import coarsest_first
+from framepipe.rendering.frame_plan import coarsest_first
 
 FRAMES = 40
 #: Frame k shows k + 1, the number of updates that have run.

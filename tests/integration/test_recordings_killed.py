@@ -178,7 +178,7 @@ def test_frames_without_the_list_are_a_recording_as_they_are(tmp_path):
     """Those of framepipe up to now."""
     store = tmp_path / "s"
     record(store, [0, 1, 5])
-    record_of_job = fp.Recorder(store, workers=0)._record
+    record_of_job = fp.Recorder(store, workers=0).store.read_job()[0]
     for number in (0, 1, 5):
         parts = {**record_of_job.parts, "value": ""}
         (store / file_name(number)).write_bytes(png.encode(picture(number), stamp(number, parts)))

@@ -124,3 +124,27 @@ def test_function_that_gives_back_the_same_figure_is_compared(tmp_path):
     fp.render(f"{path}:draw", 30, store=tmp_path / "full", redraw="full", engine="serial")
     assert_same(pixels(tmp_path / "auto"), pixels(tmp_path / "full"))
     assert report.compared
+
+
+SLOW = """
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.animation import FuncAnimation
+
+places = np.random.default_rng(0).normal(size=(60_000, 2))
+figure, axes = plt.subplots(figsize=(3, 2))
+points = axes.scatter(*places.T, s=1, c=places[:, 0], vmin=-1, vmax=1)
+animation = FuncAnimation(figure, lambda i: points.set_array(np.cos(places[:, 0] * 3 - i)), frames={count})
+"""
+
+
+@pytest.mark.parametrize("count", [6, pytest.param(52, marks=pytest.mark.long)])
+def test_slow_frames_are_drawn_by_all_from_the_second_on_and_drawn_again_as_seldom_as_may_be(tmp_path, count):
+    path = tmp_path / "points.py"
+    path.write_text(SLOW.replace("{count}", str(count)))
+    report = fp.render(f"{path}:animation", store=tmp_path / "auto", workers=2)
+    fp.render(f"{path}:animation", store=tmp_path / "full", redraw="full", engine="serial")
+    assert report.trials == (1 if count < 50 else 2)
+    assert len(report.drawn) == count
+    for number in range(count):
+        assert np.array_equal(pixel(tmp_path / "auto", number), pixel(tmp_path / "full", number)), number

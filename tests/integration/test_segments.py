@@ -411,7 +411,7 @@ def test_shares_on_the_command_line(short, cli):
 
     assert "1 segments encoded, 0 were in the store; of 3 in all" in run("--shard", "2/3")
     assert "2 segments encoded" in run("--shard", "1/2")
-    assert "3 of 3 segments were in the store" in run()
+    assert "3 of 3 segments were in the store: none was encoded" in run()
     assert "nothing to share" in run("--shard", "1/2", "--part", "0-20")
 
 

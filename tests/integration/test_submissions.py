@@ -271,3 +271,104 @@ def test_a_store_of_which_nothing_was_submitted_says_so(folder):
     for verb in (fp.logs, fp.cancel):
         with pytest.raises(fp.StoreError, match=r"nothing was submitted of .*s: framepipe submit does so"):
             verb("s")
+
+
+SWEPT = """
+import numpy as np
+
+def draw(k, red=0):
+    return np.full((8, 8, 3), (red, k, 9), "u1")
+"""
+
+
+def drawn_and_finished(store):
+    """What the tasks of a point and its last job do."""
+    newest = folders_of(store)[-1]
+    submission, _ = newest.read()
+    params = submission.options["params"]
+    fp.render("scene.py:draw", submission.frames, store=store, params=params, order="free", engine="serial")
+    return fp.finish(newest.path)
+
+
+def test_each_point_of_a_sweep_is_a_submission_and_frames_go_when_all_have_their_movies(folder, submitted):
+    (folder / "scene.py").write_text(SWEPT)
+    sweep = folder / "frames/scene-draw-sweep"
+    options = {"values": {"red": [1, 2]}, "tasks": 2, "order": "free", "engine": "serial"}
+
+    def submit():
+        return fp.submit_sweep("slurm", "scene.py:draw", 4, "{red}.gif", **options)
+
+    report = submit()
+    assert [each.outcome for each in report.points] == ["draw 1, finish 2", "draw 3, finish 4"]
+    assert "red  frames  tasks  jobs" in report.summary() and "framepipe cancel" in report.summary()
+    assert "--param=red=1" in (sweep / "red=1/jobs/1/draw.sh").read_text()
+    assert '--shard="$task/2"' in (sweep / "red=2/jobs/1/draw.sh").read_text()
+    json.dumps(report.to_dict())
+
+    assert "deleted" not in drawn_and_finished(sweep / "red=1").text
+    assert len(list((sweep / "red=1").glob("*.png"))) == 4, "until the other one has its movie"
+    (sweep / "red=2/jobs/1/result.json").write_text('{"state": "failed", "text": "no"}')
+    again = submit()
+    assert [each.outcome for each in again.points] == ["it has its movies", "draw 5, finish 6"]
+    assert "8 frames of all 2 points deleted" in drawn_and_finished(sweep / "red=2").text
+    assert not list(sweep.rglob("*.png")) and {"1.gif", "2.gif"} <= {each.name for each in folder.iterdir()}
+
+
+def test_the_state_of_a_submitted_sweep_is_a_table_and_it_is_cancelled_as_a_whole(folder, submitted, cli):
+    (folder / "scene.py").write_text(SWEPT)
+    fp.submit_sweep("slurm", "scene.py:draw", 4, "{red}.gif", values={"red": [1, 2]}, load=False)
+    sweep = folder / "frames/scene-draw-sweep"
+    fp.render("scene.py:draw", "0-3", store=sweep / "red=1", only=2, params={"red": 1}, engine="serial")
+    shown = cli("status", sweep)
+    assert shown.returncode == 3
+    assert [line.split() for line in shown.stdout.splitlines()[:2]] == [
+        ["red", "frames", "state"],
+        ["1", "1", "of", "4", "waits,", "or", "is", "drawn"],
+    ]
+    assert "0 of 2 points have their movies" in shown.stdout
+    assert "name a point, as framepipe logs" in cli("logs", sweep).stderr
+    cli("cancel", sweep, ok=True)
+    assert {folders_of(sweep / name)[-1].result()[0] for name in ("red=1", "red=2")} == {"cancelled"}
+
+
+def test_a_sweep_that_cannot_be_submitted_leaves_nothing_behind(folder, submitted):
+    (folder / "scene.py").write_text(SWEPT)
+    with pytest.raises(fp.UsageError, match="blue"):
+        fp.submit_sweep("slurm", "scene.py:draw", 4, "{blue}.gif", values={"blue": [1, 2]})
+    assert not list(folder.rglob("sweep.json")) and submitted() == []
+
+
+def test_a_sweep_json_from_elsewhere_deletes_and_cancels_nothing(folder, submitted):
+    (folder / "scene.py").write_text(SWEPT)
+    fp.submit_sweep("slurm", "scene.py:draw", 4, "{red}.gif", values={"red": [1]}, load=False)
+    file = folder / "frames/scene-draw-sweep/sweep.json"
+    file.write_text(file.read_text().replace('"red=1"', '"../red=1"'))
+    with pytest.raises(fp.StoreError, match="was not written by this account"):
+        fp.cancel(file.parent)
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "pbs", "lsf", "sge"])
+def test_every_scheduler_gets_an_array_for_each_point(folder, scheduler):
+    (folder / "scene.py").write_text(SWEPT)
+    report = fp.submit_sweep(
+        *(scheduler, "scene.py:draw", 4, "{red}.gif"),
+        values={"red": [1, 0.5]},
+        tasks=2,
+        load=False,
+        dry_run=True,
+    )
+    for point, value in zip(report.points, ("1", "0.5")):
+        script = point.report.scripts["draw"]
+        assert f"--param=red={value} " in script and f"/red={value}/jobs/1" in script
+        assert any(words in script for words in ("--array=1-2", "-J 1-2", "[1-2]", "-t 1-2")), script
+        assert "finish" in point.report.scripts
+    assert "The scripts of the other points differ" in report.details()
+    assert not (folder / "frames").exists()
+
+
+def test_a_plan_of_a_sweep_is_that_of_all_its_points(folder):
+    (folder / "scene.py").write_text(SWEPT)
+    plan = fp.plan("scene.py:draw", 4, "{red}.gif", values={"red": [1, 2, 3]}, engine="serial")
+    assert (plan.points, plan.frames) == (3, 12)
+    assert "12 frames of 3 points" in plan.summary() and "--sweep=red=1,2,3" in plan.command
+    assert "--output={red}.gif" in plan.command

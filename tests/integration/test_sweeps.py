@@ -12,7 +12,7 @@ import pytest
 import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.errors import IncompleteStore, UsageError
-from framepipe.sweeps import combinations, parse_values
+from framepipe.sweeps.points import combinations, parse_values
 
 FAST = {"engine": "serial", "order": "free", "progress": False}
 

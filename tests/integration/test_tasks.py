@@ -97,6 +97,13 @@ def test_a_task_joins_no_store_in_which_another_found_that_frames_differ_each_ti
     assert "order serial" in alone.stdout
 
 
+def test_tasks_of_one_process_each_find_out_that_frames_differ_each_time(render):
+    render("--shard", "1/3", scene="chancy", ok=True)
+    refused = render("--shard", "2/3", scene="chancy")
+    assert refused.returncode == 2 and "cannot be shared among tasks" in refused.stderr
+    assert set(fp.status("s").stale) == {0, 3, 6, 9}
+
+
 def test_order_serial_of_a_shard_is_refused(render):
     refused = render("--shard", "1/3", "--order", "serial")
     assert refused.returncode == 2 and "cannot be shared among tasks" in refused.stderr

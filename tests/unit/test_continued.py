@@ -21,7 +21,7 @@ def read(folder, *names, params=None, sources=(), seed=None):
     """The record of a run whose loading has read these files."""
     files = FileDigests().of_all([str(folder / name) for name in names])
     job = Job(Scene(sources, params), Frames.of(3), Canvas(), (), seed=seed)
-    return job.record(evidence=Evidence(files))
+    return replace(job, evidence=Evidence(files)).record()
 
 
 def gone_on(before, now):
@@ -219,7 +219,7 @@ def test_a_store_of_an_older_framepipe_whose_script_was_edited_is_drawn_again(da
 def test_a_store_of_an_older_framepipe_sees_other_parameters_and_canvas(data, script, change):
     before = by_old_rules(read(data, sources=[script]))
     now = read(data, sources=[script])
-    other = Job(Scene([script], {"a": 1}), Frames.of(3), Canvas(dpi=50)).record(evidence=Evidence({}))
+    other = Job(Scene([script], {"a": 1}), Frames.of(3), Canvas(dpi=50), evidence=Evidence({})).record()
     record, why = gone_on(before, replace(now, parts={**now.parts, change: other.parts[change]}))
     assert record.scheme == 1
     assert why

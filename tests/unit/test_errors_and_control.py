@@ -96,3 +96,15 @@ def test_a_stage_gives_up_where_it_checks_and_says_what_it_was_doing():
         control.check("verifying a.gif")
     line = "stopped by SIGTERM while verifying a.gif: the frames are safe. Run the same again to go on"
     assert (str(stopped.value), stopped.value.signal_name) == (line, "SIGTERM")
+
+
+def test_a_stop_is_passed_on_with_its_reason_and_the_time_that_it_leaves():
+    stop, other = Stop(), Stop()
+    stop.pass_on(other)
+    assert not other.requested
+    stop.request("SIGINT")
+    stop.pass_on(other)
+    assert (other.requested, other.by, other.out_of_time) == (True, " by SIGINT", False)
+    stop.request("SIGTERM", grace_s=0)
+    stop.pass_on(other)
+    assert (other.by, other.out_of_time) == (" by SIGTERM", True)

@@ -12,7 +12,9 @@ import textwrap
 import numpy as np
 import pytest
 
-from framepipe.job.fingerprint import digest_code, digest_function, digest_source, digest_value, local_sources
+from framepipe.job.fingerprint import digest_function, digest_value
+from framepipe.job.reach import digest_code
+from framepipe.job.source_code import digest_source, local_sources
 
 PLAIN = """
 def draw(k):
@@ -238,7 +240,9 @@ def test_code_has_one_digest_in_every_process(tmp_path):
         "def outer(names):\n    def draw(k, tags=frozenset('xyz')): return k, names, NAMES\n    return draw\n"
         "draw = functools.partial(outer({'p', 'q', 'r'}), tags={'s', 't', 'u'})\n"
     )
-    code = "import scene; from framepipe.job.fingerprint import *\n"
+    code = (
+        "import scene; from framepipe.job.fingerprint import *; from framepipe.job.reach import digest_code\n"
+    )
     code += "print(digest_value(scene.draw), digest_code(scene.draw))\n"
     code += "print(sorted(digest_function(scene.draw).items()))"
     seen = {

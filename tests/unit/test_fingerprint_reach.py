@@ -12,7 +12,8 @@ import textwrap
 
 import pytest
 
-from framepipe.job.fingerprint import digest_code, digest_function, state_digests
+from framepipe.job.fingerprint import digest_function, state_digests
+from framepipe.job.reach import digest_code
 
 
 @pytest.fixture

@@ -164,3 +164,36 @@ def test_failures_that_are_alike_have_one_traceback_and_one_line(tmp_path):
         log.drop(number)
     log.tidy()
     assert not log.folder.exists()
+
+
+ASKS_FOR_THE_TIME = """
+import sys, time
+from pathlib import Path
+from framepipe.core.files import temporary_beside
+probe = temporary_beside(Path(sys.argv[1], "tasks", "clock"))
+probe.touch()
+print(flush=True)
+while Path(sys.argv[2]).exists():
+    time.sleep(0.01)
+probe.unlink()
+"""
+
+
+def test_the_folder_goes_also_while_another_process_asks_it_for_the_time(store, tmp_path):
+    """As `status` does, and the page of `watch`, at the moment at which `make` removes what is left."""
+    beat = Heartbeat(state="ended")
+    store.write(beat)
+    reader = subprocess.Popen(
+        [sys.executable, "-c", ASKS_FOR_THE_TIME, tmp_path, store._path(beat)], stdout=subprocess.PIPE
+    )
+    reader.stdout.readline()
+    store.clear()
+    reader.communicate()
+    assert not store.folder.exists()
+
+
+def test_the_folder_stays_with_what_is_not_ours_in_it(store):
+    store.folder.mkdir()
+    (store.folder / "notes.txt").touch()
+    store.clear()
+    assert [path.name for path in store.folder.iterdir()] == ["notes.txt"]

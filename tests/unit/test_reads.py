@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 
 from framepipe.job.places import OWN
-from framepipe.job.reads import _DRAWING, Reads
+from framepipe.job.read_sites import _DRAWING
+from framepipe.job.reads import Reads
 from tests.support.forked import run_python
 
 #: Loads ``scene.py`` of the working folder, draws its frames, and prints what was read.
 DRIVER = """
 import json, os, random, sys
 sys.dont_write_bytecode = True
-from framepipe.job.reads import ReadLog, unrecorded
+from framepipe.job.read_hook import unrecorded
+from framepipe.job.reads import ReadLog
 
 def shown(reads):
     return {name: [os.path.relpath(path) for path in getattr(reads, name)] if name in ("files", "modules")
@@ -430,7 +432,7 @@ def test_framepipes_own_reading_does_not_count(tmp_path):
     scene = """
         import numpy as np
         from framepipe.job.data import open_data
-        from framepipe.job.reads import unrecorded
+        from framepipe.job.read_hook import unrecorded
         np.save("d.npy.tmp.npy", np.zeros((3, 2))); import os; os.rename("d.npy.tmp.npy", "e.npy")
         FRAMES = 2
         data = None

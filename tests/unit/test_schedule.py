@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pytest
 
 from framepipe.rendering.engines.base import Replace, Task, position_after
-from framepipe.rendering.schedule import Chunks, ContiguousChunks, FixedSequences, InOrder, Live
+from framepipe.rendering.schedule import Chunks, ContiguousChunks, FixedSequences, InOrder, Live, WithChecks
 
 
 @dataclass(eq=False)
@@ -54,6 +54,7 @@ def pool(source, hands, dice, *, death=0.0, max_frames_per_worker=10_000, forks=
     lost.
     """
     workers, coming, handed, lost = [], [], [], []
+    was_idle = False
 
     def ask_for(at):
         coming.append(Worker(position=at if forks else 0, max_frames_per_worker=max_frames_per_worker))
@@ -76,15 +77,19 @@ def pool(source, hands, dice, *, death=0.0, max_frames_per_worker=10_000, forks=
                 worker.take(answer)
             elif answer is not None:
                 assert isinstance(answer, Replace)
-                assert worker.frame_count or isinstance(source, Chunks), "a fresh worker was sent away"
+                assert worker.frame_count or isinstance(source, (Chunks, WithChecks)), (
+                    "a fresh one was sent away"
+                )
                 is_gone(worker)
                 ask_for(answer.at)
         while len(workers) + len(coming) < hands and (at := source.start()) is not None:
             ask_for(at)
         busy = [worker for worker in workers if worker.holds is not None]
         if not busy and not coming:
-            assert not source.more, "tasks are left and nobody gets one"
-            return handed, lost
+            if not source.more:
+                return handed, lost
+            assert not was_idle, "tasks are left and nobody gets one"
+        was_idle = not busy and not coming
         for worker in dice.sample(busy, dice.randint(min(1, len(busy)), len(busy))):
             if dice.random() < death:
                 lost.append(worker.holds)
@@ -388,3 +393,53 @@ def test_live_frames_come_as_they_arrive():
     assert source.next(Worker()) is None and source.more
     open_[0] = False
     assert not source.more
+
+
+@pytest.mark.parametrize("hands", [1, 2, 3])
+@pytest.mark.parametrize("death", [0.0, 0.2])
+def test_frames_to_compare_go_to_fresh_workers_and_all_others_are_drawn_once(dice, hands, death):
+    for _ in range(30):
+        checks = [
+            Task(number, number, None, keep=False, replay=True) for number in (1, 2)[: dice.randint(0, 2)]
+        ]
+        inner = chunks(dice.randint(0, 12), compared=0, reach=dice.choice([0, 4, 100]))
+        handed, _ = pool(WithChecks(inner, checks, lambda task: task), hands, dice, death=death)
+        again = [each for each in handed if not each.task.keep]
+        assert [each.task.number for each in again] == [each.number for each in checks]
+        assert all(each.fresh and each.position == 0 for each in again)
+        drawn = kept(handed)
+        assert len(drawn) == len({*drawn})
+
+
+def test_a_worker_with_memories_stays_while_a_fresh_one_compares():
+    source, begun = WithChecks(InOrder([]), frames(2, replay=True)[1:], lambda task: task), Worker()
+    begun.take(Task(0, 0, None, replay=True))
+    assert source.next(begun) is None and source.start() == 0
+    fresh = Worker()
+    assert source.next(begun) is None, "it is not replaced"
+    assert source.next(fresh).number == 1
+    assert not source.more
+
+
+def test_without_room_for_a_fresh_worker_one_is_replaced_to_compare():
+    source, begun = WithChecks(InOrder([]), frames(2, replay=True)[1:], lambda task: task), Worker()
+    begun.take(Task(0, 0, None, replay=True))
+    assert source.next(begun) is None
+    assert source.next(begun) == Replace(0), "asked again: nobody was begun meanwhile"
+
+
+def test_each_frame_is_told_how_it_is_drawn_when_it_is_handed_out():
+    ways = iter(["auto", "reuse"])
+    source = WithChecks(InOrder(frames(2)), [], lambda task: replace(task, redraw=next(ways)))
+    one = Worker()
+    assert [source.next(one).redraw for _ in range(2)] == ["auto", "reuse"]
+
+
+def test_a_worker_whose_updates_cost_nothing_goes_on_with_a_chunk_that_is_near():
+    near, far = chunks(12, reach=4), chunks(12, reach=3)
+    for source, answer in ((near, 8), (far, Replace(8))):
+        one, two = Worker(), Worker(position=4)
+        assert [source.start(), source.start()] == [0, 4]
+        assert [takes(source, one), takes(source, two)] == [0, 4]
+        assert [takes(source, one) for _ in range(3)] == [1, 2, 3]
+        assert (source.next(one) if answer != 8 else takes(source, one)) == answer

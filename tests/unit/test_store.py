@@ -339,3 +339,10 @@ def test_a_damaged_seed_file_says_what_to_do(tmp_path, text):
     store._seed_file.write_bytes(text)
     with pytest.raises(StoreError, match="delete it"):
         store.seed()
+
+
+def test_a_submission_without_frames_says_where_to_look(tmp_path):
+    (tmp_path / "jobs" / "1").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"has no frames now: what was submitted has not begun") as caught:
+        Store(tmp_path).read_job()
+    assert str(caught.value).endswith(f"framepipe logs {tmp_path}")

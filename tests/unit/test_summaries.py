@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ from framepipe.core.process import Tool
 from framepipe.core.shape import Shape
 from framepipe.core.summary import short_path, size_text
 from framepipe.rendering.engines.base import Failed
+from framepipe.store.heartbeats import Heartbeat
 from framepipe.store.status import FrameState
-from framepipe.verification.report import Check
+from framepipe.verification.check import Check
 
 NUMBERS = tuple(range(300))
 STORE, PATH = Path("frames/run1"), Path("run1.mp4")
@@ -93,6 +95,15 @@ TEXTS = [
 def test_a_report_prints_as_its_summary(report, text):
     assert str(report) == repr(report) == f"{report}" == text
     assert repr([report]) == f"[{text}]"
+
+
+def test_status_does_not_ask_to_go_on_while_a_task_draws():
+    status = StoreStatus(
+        STORE, NUMBERS, (300, 301), {}, {}, (), Shape(640, 480, "RGB"), None, 5_000_000, SEEN
+    )
+    for state, asks in (("drawing", False), ("ended", True)):
+        text = str(replace(status, tasks=(Heartbeat(state=state),)))
+        assert ("Go on: framepipe resume" in text) is asks
 
 
 def test_all_stages_of_make_print_one_below_the_other():

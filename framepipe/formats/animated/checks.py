@@ -12,11 +12,20 @@ from framepipe.core.control import Control
 from framepipe.core.images import PERFECT_DB
 from framepipe.formats.animated.container import AnimationInfo, InvalidFile, inspect
 from framepipe.verification.blocks import BlockComparison
+from framepipe.verification.check import (
+    Check,
+    failure,
+    plays,
+    requirement,
+    same,
+    same_duration,
+    same_size,
+    times_within,
+)
 from framepipe.verification.decoded import each_picture
 from framepipe.verification.expected import Expected
 from framepipe.verification.judge import picture_checks
 from framepipe.verification.likeness import AtPictures, find_foreign_frame, frame_scores
-from framepipe.verification.report import Check, plays, same
 
 #: Times are kept in whole milliseconds or better.
 _HALF_A_TICK_S = Fraction(1, 2000)
@@ -24,39 +33,42 @@ _HALF_A_TICK_S = Fraction(1, 2000)
 
 def checks(movie: Path, expected: Expected, control: Control, *, merges_equal: bool) -> Iterator[Check]:
     """Yield the checks of a movie; see `framepipe.formats.measure`."""
+    whole = f"a whole {expected.format} file"
     try:
         info = inspect(movie, expected.format)
     except (InvalidFile, OSError) as error:
-        yield Check("structure", False, f"a whole {expected.format} file", str(error))
+        yield Check("structure", False, whole, str(error))
         return
-    yield Check("structure", True, f"a whole {expected.format} file", f"{movie.stat().st_size:,} bytes")
+    yield Check("structure", True, whole, f"{movie.stat().st_size:,} bytes")
     pictures_on = _pictures_on(info, expected, merges_equal)
     yield from _info_checks(info, pictures_on, expected)
     if len(pictures_on) != len(expected.sources) or (info.width, info.height) != expected.size:
         return
     try:
-        pictures = each_picture(movie, _positions(movie, pictures_on, expected), control)
-        comparison = None if expected.lossless else BlockComparison(expected.tolerance.grain)
-        scores = list(frame_scores(pictures, expected.sources, expected.to_planes, comparison=comparison))
+        picture_results = _compare(movie, pictures_on, expected, control)
+    except (OSError, EOFError, ValueError, SyntaxError, IndexError, RuntimeError) as error:
+        yield failure("decodes", "every frame", error)
+        return
+    yield requirement("decodes", "every frame")
+    yield from picture_results
+
+
+def _compare(movie: Path, pictures_on: Sequence[int], expected: Expected, control: Control) -> list[Check]:
+    """Compare every frame with its PNG; of a lossless movie pixel by pixel, too."""
+    pictures = each_picture(movie, _positions(movie, pictures_on, expected), control)
+    comparison = None if expected.lossless else BlockComparison(expected.tolerance.grain)
+    scores = list(frame_scores(pictures, expected.sources, expected.to_planes, comparison=comparison))
+    if comparison:
         look = AtPictures(
             expected.sources,
             expected.to_planes,
             lambda at: each_picture(movie, [pictures_on[k] for k in at], control),
         )
-        other = find_foreign_frame(comparison, look) if comparison else ""
-    except (OSError, EOFError, ValueError, SyntaxError, IndexError, RuntimeError) as error:
-        yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}"[:200])
-        return
-    yield Check("decodes", True, "every frame", "every frame")
-    yield from picture_checks(scores, expected, other, comparison.alike_mse if comparison else 0.0)
-    if expected.lossless:
-        differ = [position for position, frame in enumerate(scores) if frame.own_db < PERFECT_DB]
-        result = (
-            f"{len(differ)} frames differ, the first is frame {differ[0]}"
-            if differ
-            else "every pixel as drawn"
-        )
-        yield Check("lossless", not differ, "every pixel as drawn", result)
+        foreign = find_foreign_frame(comparison, look)
+        return picture_checks(scores, expected, foreign, comparison.alike_mse)
+    differ = [position for position, frame in enumerate(scores) if frame.own_db < PERFECT_DB]
+    problem = f"{len(differ)} frames differ, the first is frame {differ[0]}" if differ else ""
+    return [*picture_checks(scores, expected), requirement("lossless", "every pixel as drawn", problem)]
 
 
 def _starts(durations_s: Sequence[Fraction]) -> list[Fraction]:
@@ -82,21 +94,15 @@ def _info_checks(info: AnimationInfo, pictures_on: Sequence[int], expected: Expe
     merged = f", {count - pictures} of them like the one before" if pictures_on and pictures < count else ""
     actual = f"{count if pictures_on else pictures}{merged}"
     yield Check("frames", len(pictures_on) == count, str(count), actual)
-    yield same("size", "{}x{}".format(*expected.size), f"{info.width}x{info.height}")
+    yield same_size(expected.size, (info.width, info.height))
     if count == 1 and not info.durations_s:
         return  # a still picture: see `framepipe.formats.animated.format`
     expected_ends, ends = _starts(expected.timeline.durations_s), _starts(info.durations_s)
-    yield Check(
-        "duration",
-        abs(expected_ends[-1] - ends[-1]) <= _HALF_A_TICK_S,
-        f"{float(expected_ends[-1]):.3f} s",
-        f"{float(ends[-1]):.3f} s",
-    )
+    yield same_duration(expected_ends[-1], ends[-1], within_s=_HALF_A_TICK_S)
     if pictures_on:
         firsts = [pictures_on.index(position) for position in range(pictures)]
-        worst = max(abs(expected_ends[first] - ends[position]) for position, first in enumerate(firsts))
-        error = f"off by {float(worst) * 1000:.3g} ms at most"
-        yield Check("times", worst <= _HALF_A_TICK_S, "within half a millisecond", error)
+        errors_s = (expected_ends[first] - ends[position] for position, first in enumerate(firsts))
+        yield times_within(_HALF_A_TICK_S, "within half a millisecond", errors_s)
     yield same("plays", plays(expected.timeline.loop), plays(info.plays))
 
 

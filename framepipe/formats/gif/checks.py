@@ -12,6 +12,15 @@ from framepipe.core.images import PERFECT_DB, Pixels, colours_of, distances, wor
 from framepipe.formats.gif import container
 from framepipe.verification.blocks import BlockComparison, SuspectFrame
 from framepipe.verification.cells import box_of, patches
+from framepipe.verification.check import (
+    Check,
+    failure,
+    plays,
+    requirement,
+    same,
+    same_list,
+    same_size,
+)
 from framepipe.verification.decoded import each_picture
 from framepipe.verification.expected import Expected
 from framepipe.verification.judge import picture_checks
@@ -23,13 +32,13 @@ from framepipe.verification.likeness import (
     frame_scores,
     read,
 )
-from framepipe.verification.report import Check, centiseconds, plays, same, same_list
 
 #: A colour within this multiple of the nearest one's distance, plus a constant, is as good: measures of
 #: distance differ.
 _NEAR_FACTOR, _NEAR_MARGIN = 1.5, 6.0
 #: Maximum share of a block's limit that may be needless difference.
 _MAX_NEEDLESS = 0.4
+_WHOLE = "a whole GIF file"
 
 
 def checks(movie: Path, expected: Expected, control: Control) -> Iterator[Check]:
@@ -38,13 +47,13 @@ def checks(movie: Path, expected: Expected, control: Control) -> Iterator[Check]
     try:
         info = container.inspect(movie)
     except (container.InvalidGif, OSError) as error:
-        yield Check("structure", False, "a whole GIF file", str(error))
+        yield Check("structure", False, _WHOLE, str(error))
         return
     delays = timeline.gif_delays_cs()
-    yield Check("structure", True, "a whole GIF file", f"{info.size_bytes:,} bytes")
+    yield Check("structure", True, _WHOLE, f"{info.size_bytes:,} bytes")
     yield same("frames", len(delays), info.frames)
-    yield same("size", f"{shape.width}x{shape.height}", f"{info.width}x{info.height}")
-    yield same("duration", centiseconds(delays), centiseconds(info.delays_cs))
+    yield same_size((shape.width, shape.height), (info.width, info.height))
+    yield same("duration", f"{sum(delays) / 100:.2f} s", f"{sum(info.delays_cs) / 100:.2f} s")
     yield same_list("delays", delays, info.delays_cs, "cs")
     yield same("plays", plays(timeline.loop), plays(info.plays))
     if (info.frames, info.width, info.height) != (len(delays), shape.width, shape.height):
@@ -54,9 +63,9 @@ def checks(movie: Path, expected: Expected, control: Control) -> Iterator[Check]
         scores = _compare(movie, info.frames, expected, comparison, control)
         other = find_foreign_frame(comparison, _AtGif(movie, expected, control))
     except (OSError, EOFError, ValueError, SyntaxError, IndexError) as error:
-        yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}")
+        yield failure("decodes", "every frame", error)
         return
-    yield Check("decodes", True, "every frame", "every frame")
+    yield requirement("decodes", "every frame")
     yield from picture_checks(scores, expected, other, comparison.alike_mse)
     yield _exact(scores, expected)
 

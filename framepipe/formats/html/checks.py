@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from framepipe.core.control import Control
-from framepipe.core.images import PERFECT_DB, Pixels
+from framepipe.core.images import PERFECT_DB
 from framepipe.formats.html import assets
-from framepipe.formats.html.page import is_page, policy
+from framepipe.formats.html.reading import Page
 from framepipe.verification.blocks import BlockComparison
+from framepipe.verification.check import Check, failure, plays, requirement, same, same_size
 from framepipe.verification.expected import Expected
 from framepipe.verification.judge import picture_checks
 from framepipe.verification.likeness import AtPictures, find_foreign_frame, frame_scores
-from framepipe.verification.report import Check, plays, same
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-_PICTURE = re.compile(r'<script type="image/webp;base64" id="([a-z0-9-]+)">([A-Za-z0-9+/=]*)</script>\n')
-#: The fields of the page's JSON block; labels may be null.
-_FACTS = {"width": int, "height": int, "plays": int, "numbers": list, "ends_s": list, "pictures": list}
-_LOADING_TAGS = {
-    "audio",
-    "base",
-    "embed",
-    "form",
-    "frame",
-    "iframe",
-    "img",
-    "link",
-    "object",
-    "source",
-    "video",
-}
-_LOADING_ATTRIBUTES = {
-    "action",
-    "background",
-    "data",
-    "formaction",
-    "href",
-    "ping",
-    "poster",
-    "src",
-    "srcset",
-}
-_LOADING_CODE = re.compile(
-    r"url\(|@import|image-set|\bimport\b|\bfetch\(|XMLHttp|WebSocket|EventSource|sendBeacon|Worker|RTC|://|\.\./"
-)
 
 
 def checks(movie: Path, expected: Expected, control: Control) -> Iterator[Check]:
@@ -65,131 +26,30 @@ def checks(movie: Path, expected: Expected, control: Control) -> Iterator[Check]
         page = Page(movie.read_text(encoding="ascii"), movie.parent)
     # html.parser asserts that "<![" is followed by one of a few words
     except (OSError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
-        yield Check("structure", False, "a whole page", f"{type(error).__name__}: {error}"[:200])
+        yield failure("structure", "a whole page", error)
         return
     facts, count = page.facts, len(expected.timeline.numbers)
     yield Check("structure", True, "a whole page", f"{movie.stat().st_size:,} bytes")
-    requirement = "only its own pictures are loaded" if page.folder else "nothing is loaded"
-    yield Check("network", not page.loads, requirement, "; ".join(page.loads)[:200] or requirement)
-    template = "as framepipe writes it"
-    yield Check(
-        "page", page.is_ours, template, template if page.is_ours else "damaged, or of another version"
+    network = "only its own pictures are loaded" if page.folder else "nothing is loaded"
+    yield requirement("network", network, "; ".join(page.loads)[:200])
+    yield requirement(
+        "page", "as framepipe writes it", "" if page.is_ours else "damaged, or of another version"
     )
     yield same("frames", count, len(facts["pictures"]))
-    yield same("size", "{}x{}".format(*expected.size), f"{facts['width']}x{facts['height']}")
+    yield same_size(expected.size, page.size)
     yield _times(expected, facts["ends_s"])
     yield same("plays", plays(expected.timeline.loop), plays(facts["plays"]))
     yield _labels(expected, facts)
     yield _files(page) if page.folder or expected.options.html_assets else _file_size(movie, expected)
-    if len(facts["pictures"]) != count or (facts["width"], facts["height"]) != expected.size:
+    if len(facts["pictures"]) != count or page.size != expected.size:
         return
     try:
         picture_results = _compare(page, expected, control)
     except (OSError, ValueError, LookupError, TypeError, SyntaxError) as error:
-        yield Check("decodes", False, "every frame", f"{type(error).__name__}: {error}"[:200])
+        yield failure("decodes", "every frame", error)
         return
-    yield Check("decodes", True, "every frame", "every frame")
+    yield requirement("decodes", "every frame")
     yield from picture_results
-
-
-class Page:
-    """A parsed page.
-
-    Attributes
-    ----------
-    facts : dict
-        The contents of its JSON block.
-    folder : Path or None
-        The folder of its pictures, if they are not embedded.
-    embedded : dict of str to str
-        Its embedded pictures in base64, by id.
-    files : dict of str to Path
-        The pictures in the folder, by name.
-    loads : list of str
-        Everything that might load something, or permits it.
-    is_ours : bool
-        It is as framepipe writes it: no tag, style or line of its script differs.
-    """
-
-    def __init__(self, text: str, place: Path) -> None:
-        if not text.startswith("<!DOCTYPE html>") or not text.endswith("</html>\n"):
-            raise ValueError("does not begin and end as a page")
-        name = assets.folder_named_in(text)
-        self.folder = place / name if name else None
-        self.files = assets.pictures(self.folder) if self.folder and self.folder.is_dir() else {}
-        pictures = _PICTURE.findall(text)
-        self.embedded = dict(pictures)
-        if len(self.embedded) < len(pictures):
-            raise ValueError("two pictures have one name")
-        self.is_ours = is_page(text, name)
-        shell = _PICTURE.sub("", text)
-        reader = _Reader()
-        reader.feed(shell)
-        reader.close()
-        self.facts = _facts(reader.data["movie"])
-        self.loads = reader.loads
-        if policy(shell, images=bool(name)) not in shell.partition("<style>")[0]:
-            self.loads.append("its Content-Security-Policy is not of its own script and style")
-        if reader.scripts != 1:
-            self.loads.append(f"{reader.scripts} scripts")
-
-    def picture(self, number: int | None) -> bytes:
-        """Return the bytes of a picture, None for the base image; read as the page does it."""
-        if self.folder:
-            return self.files[_name(number)].read_bytes()
-        try:
-            text = self.embedded["still" if number is None else f"picture-{number}"]
-            return base64.b64decode(text, validate=True)
-        except binascii.Error as error:
-            raise ValueError(str(error)) from None
-
-
-def _facts(text: str) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(text)
-    kinds = [isinstance(facts[name], kind) for name, kind in _FACTS.items()]
-    kinds.append(isinstance(facts["labels"], (list, type(None))))
-    kinds += [isinstance(each, int) and each >= 0 for each in facts["pictures"]]
-    kinds += [len(box) == 4 and all(isinstance(side, int) for side in box) for box in facts["boxes"]]
-    if not all(kinds):
-        raise TypeError("its facts are of other kinds")
-    return facts
-
-
-def _name(number: int | None) -> str:
-    return assets.STILL if number is None else assets.picture_name(number)
-
-
-class _Reader(HTMLParser):
-    """Examines every tag, attribute, script and style."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.loads: list[str] = []
-        self.data: dict[str, str] = {}
-        self.scripts = 0
-        self._within: str | None = None  # the id of a data block, or "" in executable code
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        if tag in _LOADING_TAGS or (tag == "meta" and attributes.get("http-equiv", "").lower() == "refresh"):  # type: ignore[union-attr]
-            self.loads.append(f"<{tag}>")
-        for name in attributes:
-            if name in _LOADING_ATTRIBUTES or name.startswith("on") or name.endswith(":href"):
-                self.loads.append(f"{name} of <{tag}>")
-        if tag in ("script", "style"):
-            self._within = attributes.get("id", "") if tag == "script" and "type" in attributes else ""
-            self.scripts += tag == "script" and "type" not in attributes
-        self.loads += [f"style of <{tag}>"] if "style" in attributes else []
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style"):
-            self._within = None
-
-    def handle_data(self, data: str) -> None:
-        if self._within:
-            self.data[self._within] = self.data.get(self._within, "") + data
-        elif self._within == "":
-            self.loads += sorted({f"{each} in code" for each in _LOADING_CODE.findall(data)})
 
 
 def _file_size(movie: Path, expected: Expected) -> Check:
@@ -201,9 +61,7 @@ def _files(page: Page) -> Check:
     """Check that the folder holds exactly the pictures of the page, with the digest in its name."""
     if not page.folder:
         return Check("files", False, "pictures beside the page", "in the page")
-    boxes = page.facts["boxes"]
-    numbers: list[int | None] = [None, *(at for at, box in enumerate(boxes) if box[2])]
-    required, names = {_name(number) for number in numbers}, set(page.files)
+    required, names = page.file_names(), set(page.files)
     problems = [
         _counted("missing", required - names),
         _counted("more", names - required),
@@ -211,8 +69,9 @@ def _files(page: Page) -> Check:
     ]
     if not any(problems) and not assets.is_intact(page.folder):
         problems.append("other bytes than when they were written")
-    text = f"{len(required)} pictures as they were written"
-    return Check("files", not any(problems), text, "; ".join(filter(None, problems)) or text)
+    return requirement(
+        "files", f"{len(required)} pictures as they were written", "; ".join(filter(None, problems))
+    )
 
 
 def _counted(what: str, names: Iterable[str]) -> str:
@@ -249,44 +108,20 @@ def _labels(expected: Expected, facts: Mapping[str, Any]) -> Check:
 
 def _compare(page: Page, expected: Expected, control: Control) -> list[Check]:
     """Compare every frame with its PNG: exactly, or by similarity in a draft."""
-    base_image = _decoded(page.picture(None))
-    all_positions = range(len(expected.sources))
-    pictures = _pictures(page, base_image, all_positions, control)
+
+    def pictures(positions: Sequence[int]) -> Iterator[Image]:
+        from PIL import Image as Images
+
+        for position in positions:
+            control.check("verifying the page")
+            yield Images.fromarray(page.frame(position))
+
+    frames = pictures(range(len(expected.sources)))
     comparison = None if expected.lossless else BlockComparison(expected.tolerance.grain)
-    scores = list(frame_scores(pictures, expected.sources, expected.to_planes, comparison=comparison))
+    scores = list(frame_scores(frames, expected.sources, expected.to_planes, comparison=comparison))
     if comparison:
-        look = AtPictures(
-            expected.sources, expected.to_planes, lambda at: _pictures(page, base_image, at, control)
-        )
-        shows = find_foreign_frame(comparison, look)
-        return list(picture_checks(scores, expected, shows, comparison.alike_mse))
+        foreign = find_foreign_frame(comparison, AtPictures(expected.sources, expected.to_planes, pictures))
+        return picture_checks(scores, expected, foreign, comparison.alike_mse)
     other = [position for position, frame in enumerate(scores) if frame.own_db < PERFECT_DB]
-    text = f"other pixels in {len(other)} frames, first {other[0]}" if other else "every pixel of every frame"
-    return [Check("pixels", not other, "every pixel of every frame", text)]
-
-
-def _pictures(page: Page, base_image: Pixels, positions: Sequence[int], control: Control) -> Iterator[Image]:
-    from PIL import Image as Images
-
-    for position in positions:
-        control.check("verifying the page")
-        yield Images.fromarray(_compose(page, base_image, page.facts["pictures"][position]))
-
-
-def _decoded(data: bytes) -> Pixels:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:
-        return np.asarray(image.convert("RGBA"))
-
-
-def _compose(page: Page, base_image: Pixels, picture: int) -> Pixels:
-    """Compose a picture as the page does it; see ``draw`` in its script."""
-    left, top, width, height = page.facts["boxes"][picture]
-    picture_pixels: Pixels = base_image.copy()
-    if width:
-        part = _decoded(page.picture(picture))
-        if part.shape[:2] != (height, width) or min(left, top) < 0:
-            raise ValueError(f"picture {picture} has not the size of its box")
-        picture_pixels[top : top + height, left : left + width] = part
-    return picture_pixels
+    problem = f"other pixels in {len(other)} frames, first {other[0]}" if other else ""
+    return [requirement("pixels", "every pixel of every frame", problem)]

@@ -1,4 +1,7 @@
-"""Check that a video's samples are as its tags say: BT.709, limited range.
+"""The colours of a video, which must be BT.709, limited range: by its container's tags, and by its samples.
+
+Tags are read from the container's bytes: ``colr`` of ISO/IEC 14496-12 (QuickTime: ``nclc``), ``Colour`` of
+Matroska (RFC 9559).
 
 Another matrix or range changes all colours slightly, in a predictable way: no patch differs much, but the
 whole picture shifts. So the conversion is found to which all samples together are nearest.
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 
@@ -18,9 +22,23 @@ _MATRICES = {"BT.709": (0.2126, 0.0722), "BT.601": (0.299, 0.114)}
 #: The level of black, and the ranges of luma and chroma.
 _RANGES = {"limited range": (16, 219, 224), "full range": (0, 255, 255)}
 _DUE = ("BT.709", "limited range")
+DUE_COLOURS = ", ".join(_DUE)
+#: Bytes of a file's beginning in which its tags are.
+_HEAD = 1 << 20
+_BT709 = (b"colrnclx\0\1\0\1\0\1\0", b"colrnclc\0\1\0\1\0\1")
+#: Elements of Matroska's Colour: matrix, primaries, transfer are BT.709, range is limited.
+_BT709_MATROSKA = (b"\x55\xb1\x81\x01", b"\x55\xbb\x81\x01", b"\x55\xba\x81\x01", b"\x55\xb9\x81\x01")
 #: Maximum ratio of the residuals if samples are of another conversion: right ones had 0.97 or more, wrong
 #: ones 0.2 or less.
 _MAX_RATIO = 0.5
+
+
+def tags(movie: Path) -> str:
+    """Return what the tags of a container say: `DUE_COLOURS`, or that they do not say so."""
+    with movie.open("rb") as file:
+        head = file.read(_HEAD)
+    is_tagged = any(tag in head for tag in _BT709) or all(element in head for element in _BT709_MATROSKA)
+    return DUE_COLOURS if is_tagged else "not tagged so"
 
 
 def conversion(pairs: Iterable[tuple[Picture, Picture]], min_squares: float) -> str:

@@ -7,21 +7,17 @@ are not read again.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from framepipe.core.control import Control
 from framepipe.core.process import Tool
-from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS, run_ffmpeg
 from framepipe.errors import EncoderFailed
-from framepipe.formats.frame_input import SAME
-from framepipe.formats.video.checks import container_checks, decoding_failed, decoding_of, look
-from framepipe.formats.video.film import read_hashes
+from framepipe.formats.video.checks import container_checks, decoding_failed
+from framepipe.formats.video.colours import tags
+from framepipe.formats.video.reader import opened
+from framepipe.verification.check import Check, requirement
 from framepipe.verification.expected import Expected
-from framepipe.verification.report import Check
-
-_HASHES = "pictures.md5"
 
 
 def picture_hashes(
@@ -34,10 +30,8 @@ def picture_hashes(
     EncoderFailed
         Decoding reports an error.
     """
-    with tempfile.TemporaryDirectory(prefix="framepipe-", dir=work) as name:
-        folder = Path(name)
-        (folder / "movie").symlink_to(movie.absolute())
-        return _hashes(expected, tool, folder, control)
+    with opened(movie, expected, tool, control, work) as reader:
+        return reader.picture_hashes()
 
 
 def checks(
@@ -49,27 +43,20 @@ def checks(
     work: Path | None,
 ) -> Iterator[Check]:
     """Yield the checks of a joined video; ``hashes`` are those of each segment's pictures."""
-    with tempfile.TemporaryDirectory(prefix="framepipe-", dir=work) as name:
-        folder = Path(name)
-        (folder / "movie").symlink_to(movie.absolute())
+    with opened(movie, expected, tool, control, work) as reader:
         try:
-            times, size = look(tool, folder, control)
-            shown = _hashes(expected, tool, folder, control)
+            times, size = reader.times_and_size()
+            shown = reader.picture_hashes()
         except EncoderFailed as error:
             yield decoding_failed(error)
             return
-    yield from container_checks(movie, expected, times, size, min(len(times), len(shown)))
+    colours = None if reader.streams.video.lossless else tags(movie)
+    yield from container_checks(expected, times, size, min(len(times), len(shown)), colours)
+    segments = f"those of {len(hashes)} segments, each verified when it was encoded"
     due = [each for segment in hashes for each in segment]
-    requirement = f"those of {len(hashes)} segments, each verified when it was encoded"
     if shown == due:
-        yield Check("pictures", True, requirement, "the same")
+        yield Check("pictures", True, segments, "the same")
         return
     differing = (at for at, (one, other) in enumerate(zip(shown, due)) if one != other)
     first = next(differing, min(len(shown), len(due)))
-    yield Check("pictures", False, requirement, f"others from picture {first} on")
-
-
-def _hashes(expected: Expected, tool: Tool, folder: Path, control: Control) -> list[str]:
-    pictures = decoding_of(expected).output(_HASHES, format="framemd5", **SAME)
-    run_ffmpeg(tool, [*GLOBAL_ARGS, *PROGRESS_ARGS, *pictures.get_args()], cwd=folder, control=control)
-    return read_hashes(folder / _HASHES)
+    yield requirement("pictures", segments, f"others from picture {first} on")

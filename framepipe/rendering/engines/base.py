@@ -6,7 +6,7 @@ import pickle
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -26,6 +26,8 @@ from framepipe.scenes.state import StateWatch
 from framepipe.scenes.warned import SceneWarning, collecting_warnings
 from framepipe.store.store import Store
 
+#: In `Drawn.changed`: drawing has changed the frame's value.
+CHANGED_VALUE = "the frame's value"
 FailureKind = Literal["raised", "size", "lost", "timeout", "store"]
 
 
@@ -274,9 +276,15 @@ def position_after(position: int | None, task: Task) -> int | None:
     return task.index + 1 if task.replay or task.index == position else None
 
 
-def draw_frame(work: Work, player: Player, task: Task) -> Outcome:
-    """Draw one frame and put it in the store, see `draw` and `commit`."""
-    outcome, data = draw(work, player, task)
+def draw_frame(
+    work: Work,
+    player: Player,
+    task: Task,
+    state_watch: StateWatch | None = None,
+    tracer: ReadTracer | None = None,
+) -> Outcome:
+    """Draw one frame and put it in the store, see `draw` and `commit`; its warnings are Python's affair."""
+    outcome, data = draw(work, player, task, state_watch, tracer, collects_warnings=False)
     return commit(work, outcome, data) if isinstance(outcome, Drawn) and data else outcome
 
 
@@ -296,6 +304,8 @@ def draw(
     task: Task,
     state_watch: StateWatch | None = None,
     tracer: ReadTracer | None = None,
+    *,
+    collects_warnings: bool = True,
 ) -> tuple[Outcome, bytes]:
     """Draw one frame, and encode it if it is to be kept. Errors of the user's code are outcomes.
 
@@ -308,6 +318,8 @@ def draw(
         Reports changes of the scene's state in this process.
     tracer : ReadTracer, optional
         Reports what this process has read.
+    collects_warnings : bool
+        Collect the scene's warnings, in a process of framepipe's own; else Python shows them.
 
     Returns
     -------
@@ -322,17 +334,14 @@ def draw(
     """
     started_at = time.perf_counter()
     try:
-        if tracer:  # a process of framepipe's own
-            with collecting_warnings() as warnings:
-                picture = player.picture(task, work.canvas, task.geometry)
-        else:
-            warnings = Counter()
+        counted: AbstractContextManager[Counter[SceneWarning]] = nullcontext(Counter())
+        with collecting_warnings() if collects_warnings else counted as warnings:
             picture = player.picture(task, work.canvas, task.geometry)
         update_s = player.update_s
         draw_s = time.perf_counter() - started_at - update_s
         changed = state_watch.changed(task.watch, update_s + draw_s) if state_watch else ()
         if task.watch and _is_changed(task):
-            changed = (*changed, "the frame's value")
+            changed = (*changed, CHANGED_VALUE)
         reads = tracer.frame(carried=bool(changed)) if tracer else {}
         uses = tracer.uses() if tracer else ()
         began = time.perf_counter()

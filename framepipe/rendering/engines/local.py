@@ -25,8 +25,10 @@ from framepipe.errors import EngineError
 from framepipe.rendering.engines.base import Failed, Outcome, Task, Tasks, Work, WorkerPool, position_after
 from framepipe.rendering.engines.link import Link, can_be_read
 from framepipe.rendering.engines.process import StageProcess
+from framepipe.rendering.engines.slots import Share, Slots
 
 _TICK_S = 0.2
+_SHORT_TICK_S = 0.05  # while another render has a slot that this one could use
 _END_S = 3.0
 _STATUS_S = 1.0
 _MAX_DEATHS_AT_START = 3
@@ -45,6 +47,9 @@ class LocalEngine:
         Seconds after which a frame fails and its process is killed.
     max_frames_per_worker : int
         Frames after which a process is replaced by a new one, so that leaks stay bounded.
+    slots : Slots, optional
+        Which it shares with the engines of other renders that run side by side; then their number is that of
+        the workers.
     """
 
     name = "local"
@@ -56,8 +61,10 @@ class LocalEngine:
         *,
         frame_timeout_s: float | None = None,
         max_frames_per_worker: int = 500,
+        slots: Slots | None = None,
     ) -> None:
-        self.workers = workers or usable_cpus()
+        self.workers = slots.count if slots else workers or usable_cpus()
+        self._share = slots.share() if slots else None
         self.frame_timeout_s = frame_timeout_s
         self.max_frames_per_worker = max_frames_per_worker
 
@@ -70,9 +77,11 @@ class LocalEngine:
         try:
             count = min(self.workers, count)
             limits = self.frame_timeout_s, self.max_frames_per_worker
-            with Workers(stage, common, stop, count, *limits).running() as workers:
+            with Workers(stage, common, stop, count, *limits, share=self._share).running() as workers:
                 yield workers
         finally:
+            if self._share:
+                self._share.end()
             if scene_stage is None:
                 stage.close()
 
@@ -177,6 +186,8 @@ class Workers:
         See `LocalEngine`.
     store : Path, optional
         Where frames are stored, instead of the folder in ``work``.
+    share : Share, optional
+        Of the slots of several renders; without it all workers draw at once.
     """
 
     def __init__(
@@ -188,8 +199,10 @@ class Workers:
         timeout_s: float | None,
         max_frames_per_worker: int,
         store: Path | None = None,
+        share: Share | None = None,
     ) -> None:
         self._stage, self._work, self._stop, self._store = stage, work, stop, store
+        self._share = share or Slots(max(2, count)).share()  # two frames may be compared by one worker too
         self._count, self._timeout_s, self._max_frames = count, timeout_s, max_frames_per_worker
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Process] = []
@@ -253,18 +266,26 @@ class Workers:
         return [each for each in self._workers if each.task or (each.storing and self._is_alone)]
 
     def _hand_out(self, tasks: Tasks, limit: int) -> None:
-        """Send tasks to idle workers, and request missing workers."""
+        """Send tasks to idle workers, and request missing workers.
+
+        Workers are requested first: one that is to be forked from an idle worker need not wait for its frame.
+        """
+        limit = self._share.take(limit)
+        assigned: list[tuple[_Process, Task]] = []
         for worker in [each for each in self._workers if not each.task]:
-            if len(self._busy()) >= limit:
+            if len(self._busy()) + len(assigned) + self._expected_workers() >= limit:
                 break
             task = tasks.next(worker)
             if isinstance(task, Task):
-                self._send(worker, task)
+                assigned.append((worker, task))
             elif task is not None:
                 self._dismiss(worker)
                 self._request_worker(task.at)
         while len(self._workers) + self._expected_workers() < limit and (at := tasks.start()) is not None:
             self._request_worker(at)
+        for worker, task in assigned:
+            self._send(worker, task)
+        self._share.keep(len(self._busy()) + self._expected_workers(), lambda: tasks.more)
 
     def _expected_workers(self) -> int:
         """Return the number of workers that are requested but not there yet."""
@@ -344,7 +365,8 @@ class Workers:
     def _gather(self) -> list[tuple[Task, Outcome]]:
         """Wait a moment for messages; handle dead and late workers."""
         outcomes, self._outcomes = self._outcomes, []
-        ready = self._selector.select(0 if outcomes else _TICK_S)
+        tick_s = _SHORT_TICK_S if self._share.short else _TICK_S
+        ready = self._selector.select(0 if outcomes else tick_s)
         for key, _ in ready:
             outcomes += self._receive(key.data)
         if not ready:

@@ -210,7 +210,7 @@ class SceneByValue:
             np.random.set_state(self.numpy_state)
         stage.set_work(self.work)
         if self.work.scene.keeps_state:
-            stage.tracer = ReadTracer(self.work.store, {}, _folder_of(self.work.scene))
+            stage.tracer = ReadTracer(self.work.store, {}, folder_of(self.work.scene))
         return self.work.scene, None, None
 
 
@@ -229,10 +229,11 @@ class SceneByAddress:
 
         loaded = load(self.ref)
         scene = self.kind(loaded.thing, self.params, loaded)
-        stage.tracer = ReadTracer(self.work.store, {}, _folder_of(scene))
+        stage.tracer = ReadTracer(self.work.store, {}, folder_of(scene))
         stage.set_work(replace(self.work, scene=scene))
         return scene, None, None
 
 
-def _folder_of(scene: Any) -> str:
+def folder_of(scene: Any) -> str:
+    """Return the folder of the scene's script, to which the paths of files are relative."""
     return os.path.dirname(scene.sources[0]) if scene.sources else os.getcwd()

@@ -239,6 +239,7 @@ class _RemotePool:
         self._length = _UnitLength()
         self._outcomes: list[tuple[Task, Outcome]] = []
         self._tasks: Tasks
+        self._is_alone = False  # one frame at a time
 
     def begin(self) -> None:
         """Let one process load the scene: what is wrong with it shows now, once.
@@ -271,7 +272,7 @@ class _RemotePool:
 
     def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """See `WorkerPool`."""
-        self._tasks = tasks
+        self._tasks, self._is_alone = tasks, at_once == 1
         while True:
             self._stop.tick()
             if not self._stop.requested:
@@ -319,9 +320,12 @@ class _RemotePool:
                 return
 
     def _taken(self, worker: _Worker) -> list[tuple[Task, Task]]:
-        """Take tasks for a worker's next unit; return each as it is here, and as it travels."""
+        """Take tasks for a worker's next unit; return each as it is here, and as it travels.
+
+        A frame alone is a unit: if the next one ends its process, it is in the store.
+        """
         taken: list[tuple[Task, Task]] = []
-        while len(taken) < self._length.frames:
+        while len(taken) < (1 if self._is_alone else self._length.frames):
             task = self._tasks.next(worker)
             if not isinstance(task, Task):
                 worker.replacement_at = None if task is None else task.at

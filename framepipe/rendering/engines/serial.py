@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from framepipe.core.control import Stop
+from framepipe.job.read_tracer import ReadTracer
+from framepipe.job.reads import Reads
 from framepipe.rendering.engines.base import (
+    CHANGED_VALUE,
+    Drawn,
     Outcome,
     Task,
     Tasks,
@@ -17,6 +21,8 @@ from framepipe.rendering.engines.base import (
     position_after,
 )
 from framepipe.rendering.engines.local import LocalEngine
+from framepipe.rendering.engines.payload import folder_of
+from framepipe.scenes.state import StateWatch
 
 
 class SerialEngine:
@@ -33,7 +39,11 @@ class SerialEngine:
             with LocalEngine(1).pool(work, stop, 1) as pool:
                 yield pool
         else:
-            yield _SerialPool(work, stop)
+            pool = _SerialPool(work, stop)
+            try:
+                yield pool
+            finally:
+                pool.close()
 
 
 _START_POSITION: int | None = 0
@@ -45,7 +55,18 @@ class _SerialPool:
 
     def __init__(self, work: Work, stop: Stop) -> None:
         self._work, self._stop = work, stop
+        self._tracer: ReadTracer | None = None
+        if work.scene.keeps_state:
+            details = work.record.details
+            loading = Reads(tuple(details.get("reads", ())), tuple(details["source"]))
+            self._tracer = ReadTracer(work.store, {}, folder_of(work.scene), loading)
+            self._watch = StateWatch(work.scene.state)
         self._start()
+
+    def close(self) -> None:
+        """End what observes this process."""
+        if self._tracer is not None:
+            self._tracer.close()
 
     def _start(self) -> None:
         self.frame_count, self.position = 0, _START_POSITION
@@ -62,4 +83,16 @@ class _SerialPool:
                 continue
             task = replace(task, in_order=task.replay or task.index == self.position)
             self.frame_count, self.position = self.frame_count + 1, position_after(self.position, task)
-            yield task, draw_frame(self._work, self._player, task)
+            yield task, self._draw(task)
+
+    def _draw(self, task: Task) -> Outcome:
+        """Draw a frame, and observe what it reads; this process may be a program that reads for itself."""
+        if self._tracer is None:
+            return draw_frame(self._work, self._player, task)
+        with self._tracer.at_work():
+            outcome = draw_frame(self._work, self._player, task, self._watch, self._tracer)
+        if isinstance(
+            outcome, Drawn
+        ):  # all frames in order are drawn here: they may change the scene's state
+            outcome = replace(outcome, changed=tuple({CHANGED_VALUE} & {*outcome.changed}))
+        return outcome

@@ -189,7 +189,9 @@ class Stage:
         work = self._work if self._store is None else replace(self._work, store=self._store)
         try:
             self._has_drawn = True
-            outcome, data = draw(work, player, task, self._watch, self.tracer)
+            outcome, data = draw(
+                work, player, task, self._watch, self.tracer, collects_warnings=self.tracer is not None
+            )
             self._position = task.index + 1
         except RunOn:
             if not self._has_ended:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from framepipe.scenes import matplotlib_private
-from framepipe.scenes.scripts.capture import Capture, CapturedAnimation, Place, SaveCall
+from framepipe.scenes.scripts.capture import Capture, CapturedAnimation, SaveCall
+from framepipe.scenes.scripts.user_lines import Place
 
 _MAX_DEPTH = 4  # runner.views[0].anim
 _MAX_LENGTH = 1000  # a longer list is data

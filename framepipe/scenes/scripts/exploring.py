@@ -22,6 +22,7 @@ from framepipe.scenes.forking import flush, fork
 from framepipe.scenes.scripts import capture
 from framepipe.scenes.scripts.moments import Decision, Moment, Series
 from framepipe.scenes.scripts.run import ScriptRun, choose, no_film_message, run_script
+from framepipe.scenes.scripts.stand_ins import capturing
 
 #: Exploring a loop ends after this number of frames or seconds: a loop may have no end. Drawing then goes on
 #: to the real end.
@@ -269,7 +270,7 @@ class _NoFilm:
 
 def importing() -> contextlib.AbstractContextManager[Any]:
     """Import in this block without saving animations or opening windows, in framepipe's own process."""
-    return capture.capturing(_NoFilm())
+    return capturing(_NoFilm())
 
 
 @dataclass

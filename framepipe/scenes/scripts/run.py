@@ -24,9 +24,11 @@ from typing import Any
 
 from framepipe.errors import FramepipeError, UsageError
 from framepipe.scenes.loading import load_script, marked_as_loading, no_bytecode
-from framepipe.scenes.scripts.capture import Capture, Place, capturing, chain_of, install, is_library
+from framepipe.scenes.scripts.capture import Capture
 from framepipe.scenes.scripts.discover import NamedAnimation, find_animations
 from framepipe.scenes.scripts.moments import EnoughFrames, FrameSink, Series
+from framepipe.scenes.scripts.stand_ins import capturing, install
+from framepipe.scenes.scripts.user_lines import Place, chain_of, is_library
 
 _DRAWS = re.compile("draw|plot|frame|render|update|animate|step", re.IGNORECASE)
 _ARGUMENTS = "Put the script's own arguments after --:  framepipe make {name} -o film.mp4 -- …"

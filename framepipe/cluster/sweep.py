@@ -1,0 +1,266 @@
+"""`submit_sweep`: a submission for each point of a sweep, in one folder."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framepipe.cluster.queue import queue_state
+from framepipe.cluster.submission import folders_of
+from framepipe.cluster.submit import GROUPS, SubmitReport, SubmittingKeywords, submit, wait_for_result
+from framepipe.cluster.sweep_folder import SubmittedPoint, SweepFolder
+from framepipe.core.control import Control, ProgressCallback, Stop
+from framepipe.core.progress_bar import controlled
+from framepipe.core.summary import Summary, short_path, table
+from framepipe.errors import FramepipeError, Interrupted, SweepFailed, ToolMissing, UsageError
+from framepipe.options import takes
+from framepipe.pipeline import check_outputs
+from framepipe.scenes.loading import refuse_while_loading
+from framepipe.sweeps.points import PathLike, Point, folder_of, name_of, points_of, text_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+@dataclass(frozen=True)
+class PointSubmission:
+    """What became of one point when the sweep was submitted.
+
+    Attributes
+    ----------
+    values : mapping of str to object
+    store : Path
+    report : SubmitReport or None
+        None if nothing was submitted.
+    text : str
+        Why nothing was submitted, or what became of it if its end was waited for.
+    error : FramepipeError or None
+    """
+
+    values: Mapping[str, Any]
+    store: Path
+    report: SubmitReport | None
+    text: str = ""
+    error: FramepipeError | None = None
+
+    @property
+    def name(self) -> str:
+        """Its values, as ``amplitude=0.5,phase=1``."""
+        return name_of(self.values)
+
+    @property
+    def outcome(self) -> str:
+        """What became of it, in a line."""
+        if self.error is not None:
+            return f"failed: {str(self.error).splitlines()[0]}"
+        if self.report is None or self.text:
+            return self.text.partition("\n")[0]
+        jobs = ", ".join(f"{phase} {job}" for phase, job in self.report.jobs.items())
+        return jobs or "nothing submitted"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert for JSON."""
+        return {
+            "values": dict(self.values),
+            "store": str(self.store),
+            "text": self.text,
+            "error": None if self.error is None else str(self.error),
+            "submission": None if self.report is None else self.report.to_dict(),
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class SubmitSweepReport(Summary):
+    """The result of `submit_sweep`.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the points' stores.
+    points : tuple of PointSubmission
+    """
+
+    folder: Path
+    points: tuple[PointSubmission, ...]
+
+    @property
+    def has_jobs(self) -> bool:
+        """True if something was submitted."""
+        return any(each.report and each.report.jobs for each in self.points)
+
+    def summary(self) -> str:
+        """See `Summary`: a table, a line for each point."""
+        rows = [(*self.points[0].values, "frames", "tasks", "jobs")]
+        for point in self.points:
+            values, report = (text_of(value) for value in point.values.values()), point.report
+            frames = (
+                "" if report is None or report.pending is None else f"{report.pending} of {report.frames}"
+            )
+            rows.append((*values, frames, str(len(report.tasks)) if report else "", point.outcome))
+        lines = table(rows)
+        if self.has_jobs and not any(each.text for each in self.points if each.report):
+            name = shlex.quote(short_path(self.folder))
+            lines += [f"  see it: framepipe status {name}", f"  end it: framepipe cancel {name}"]
+        return "\n".join(lines)
+
+    def details(self) -> str:
+        """See `Summary`: a dry run shows the scripts of the first point."""
+        first = next((each.report for each in self.points if each.report), None)
+        if first is None or self.has_jobs:
+            return self.summary()
+        scripts = [f"{'=' * 20} {name}.sh\n{text}" for name, text in first.scripts.items()]
+        others = "The scripts of the other points differ by their parameters, stores and movies."
+        return "\n".join([*scripts, *([others] if len(self.points) > 1 else []), self.summary()])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert for JSON."""
+        return {"folder": str(self.folder), "points": [each.to_dict() for each in self.points]}
+
+
+@takes(*GROUPS)
+def submit_sweep(
+    scheduler: str,
+    scene: str | None,
+    frames: int | range | str | None = None,
+    output: PathLike | Sequence[PathLike] = (),
+    *,
+    values: Mapping[str, Sequence[Any]],
+    store: PathLike | None = None,
+    keep_frames: bool = False,
+    dry_run: bool = False,
+    wait: bool = False,
+    progress: bool | ProgressCallback | None = None,
+    stop: Stop | None = None,
+    **options: Unpack[SubmittingKeywords],
+) -> SubmitSweepReport:
+    """Submit a movie for each combination of parameters: an array of tasks and a last job for each point.
+
+    Each point is a submission of its own, with all that `submit` does for it. The same call again submits
+    what is missing: points that are in the queue, or have their movies, stay as they are. Frames are deleted
+    when all points have their movies.
+
+    Parameters
+    ----------
+    scheduler, scene, frames
+        See `submit`.
+    output : path-like or sequence of path-like
+        With ``{name}`` for each name in ``values`` that has several: ``"{amplitude}_{phase}.mp4"``.
+    values : mapping of str to sequence
+        Values by the name of a parameter; all combinations are submitted.
+    store : path-like, optional
+        The folder of the points' stores, on a file system that all machines share. Default:
+        ``frames/<script>-<name>-sweep``.
+    keep_frames, dry_run, progress, stop
+        See `submit`.
+    wait : bool
+        Return when all points have ended. A stop leaves the jobs in the queue.
+
+    Returns
+    -------
+    SubmitSweepReport
+
+    Raises
+    ------
+    UsageError
+        Two points would have the same movie; the first one cannot be submitted as it is asked.
+    SweepFailed
+        Some points could not be submitted, or with ``wait`` have failed; ``report`` has all of them.
+    ToolMissing
+        The scheduler's programs are not here.
+    """
+    refuse_while_loading("submit_sweep")
+    if scene is None:
+        raise UsageError("a sweep needs a SCRIPT.py:NAME, whose parameters it sets")
+    params: Mapping[str, Any] = options.pop("params", None) or {}
+    folder = Path(os.path.abspath(folder_of(scene, store)))
+    points = points_of(values, output, folder, params)
+    for point in points:
+        check_outputs([Path(os.path.abspath(path)) for path in point.outputs])
+    submitted = tuple(
+        SubmittedPoint(each.values, each.store, tuple(Path(os.path.abspath(path)) for path in each.outputs))
+        for each in points
+    )
+    sweep = SweepFolder(folder, submitted, keep_frames)
+    if not dry_run:
+        sweep.write()
+    done: list[PointSubmission] = []
+    with controlled(progress, stop) as control:
+
+        def submit_point(point: Point, dry: bool) -> SubmitReport:
+            keywords: dict[str, Any] = {**options, "params": {**params, **point.values}}
+            return submit(
+                *(scheduler, scene, frames, point.outputs),
+                store=point.store,
+                keep_frames=True,  # until all have their movies, see `finish`
+                dry_run=dry,
+                progress=control.progress,
+                stop=control.stop,
+                **keywords,
+            )
+
+        for point, known in zip(points, submitted):
+            control.check(f"submitting {point.name}", safe="what is submitted stays in the queue, and all is")
+            try:
+                look = functools.partial(submit_point, point, True)
+                text = "" if dry_run else _why_not(known, look)
+                report = None if text else submit_point(point, dry_run)
+                done.append(PointSubmission(point.values, known.store, report, text))
+            except (Interrupted, ToolMissing):
+                sweep.remove_unused()
+                raise
+            except FramepipeError as error:
+                if isinstance(error, UsageError) and not done:  # it is the same for all
+                    sweep.remove_unused()
+                    raise
+                done.append(PointSubmission(point.values, known.store, None, error=error))
+        if wait and not dry_run:
+            done = [_with_end(point, control) for point in done]
+    return _checked(SubmitSweepReport(folder, tuple(done)))
+
+
+def _why_not(point: SubmittedPoint, look: Callable[[], SubmitReport]) -> str:
+    """Say why a point need not be submitted; empty if it has to be."""
+    folders = folders_of(point.store)
+    if not folders:
+        return ""
+    if queue := queue_state(*folders[-1].read()).entries:
+        return f"in the queue ({queue[0].job}, {queue[0].state.lower()})"
+    if point.is_done and not look().pending:
+        return "it has its movies"
+    return ""
+
+
+def _with_end(point: PointSubmission, control: Control) -> PointSubmission:
+    """Wait for the end of a point's jobs; return it with what became of it."""
+    if point.error is not None or not folders_of(point.store):
+        return point
+    try:
+        return replace(point, text=wait_for_result(point.store, control))
+    except Interrupted:
+        raise
+    except FramepipeError as error:
+        return replace(point, error=error)
+
+
+def _checked(report: SubmitSweepReport) -> SubmitSweepReport:
+    """Return a report, or raise what failed.
+
+    Raises
+    ------
+    SweepFailed
+    """
+    failed = [each for each in report.points if each.error]
+    if not failed:
+        return report
+    lines = [f"{len(failed)} of {len(report.points)} points failed; the others are submitted or done"]
+    lines += [f"  {each.name}: {each.outcome}" for each in failed[:10]]
+    lines += [f"  and {len(failed) - 10} others"] if len(failed) > 10 else []
+    first = failed[0]
+    lines += [f"The first one, in full: {first.name}", str(first.error)]
+    assert first.error is not None
+    raise SweepFailed("\n".join(lines), report=report, exit_code=first.error.exit_code)

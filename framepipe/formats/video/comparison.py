@@ -1,0 +1,190 @@
+"""Compare a video with its sources: every frame is decoded once, together with its PNG.
+
+Where a frame may show another's source, all sources are read once more to find which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from framepipe.core.images import Picture, Pixels, read_png, split_yuv, worst_patch, yuv
+from framepipe.formats.frame_input import FRAMES, LIST, ffconcat
+from framepipe.formats.video.film import films_in
+from framepipe.formats.video.reader import VideoReader
+from framepipe.formats.video.streams import ALONE_LIST, AS_DUE, AS_TAGGED, FILM_LIST, HASHES, SAMPLES
+from framepipe.formats.video.tap import piped, tapped
+from framepipe.formats.video.tick_scores import TickScores
+from framepipe.verification.blocks import BlockComparison, SuspectFrame
+from framepipe.verification.cells import Blocks, cut
+from framepipe.verification.expected import Expected
+from framepipe.verification.judge import spread
+from framepipe.verification.likeness import FrameScore
+
+_MAX_SAMPLES = 8  # frames that are converted here too
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What decoding a movie together with its sources shows.
+
+    Attributes
+    ----------
+    ticks : list of FrameScore
+        The score of each tick.
+    samples : dict of int to (Picture, Picture)
+        Some pictures by position in the timeline: as decoded, and their sources, converted here.
+    hashes : list of str
+        MD5 of each tick's RGB or RGBA, if each must equal its source.
+    foreign : str
+        Describes a frame that shows another's source; see `framepipe.verification.blocks`.
+    alike_mse : float
+        The mean squared difference below which two sources are too alike to be distinguished.
+    tags_agree : bool
+        The colours by the tags of the stream are those by the expected tags.
+    """
+
+    ticks: list[FrameScore]
+    samples: dict[int, tuple[Picture, Picture]]
+    hashes: list[str]
+    foreign: str
+    alike_mse: float
+    tags_agree: bool
+
+    def frames(self, repeats: Sequence[int]) -> list[FrameScore]:
+        """Return the worst score among the ticks of each frame; it includes the samples converted here.
+
+        Parameters
+        ----------
+        repeats : sequence of int
+            The ticks of each frame.
+        """
+        frames = []
+        for start, count in zip(starts_of(repeats), repeats):
+            ticks = self.ticks[start : start + count]
+            worst = min(ticks, key=lambda tick: tick.own_db - max(tick.neighbour_db))
+            off = max(tick.off for tick in ticks)
+            frames.append(replace(worst, off=off, next_source_db=ticks[-1].next_source_db))
+        for position, (decoded, due) in self.samples.items():
+            off = max(frames[position].off, worst_patch(decoded, due))
+            frames[position] = replace(frames[position], off=off)
+        return frames
+
+
+def starts_of(repeats: Sequence[int]) -> list[int]:
+    """Return the first tick of each frame."""
+    return list(accumulate(repeats, initial=0))[:-1]
+
+
+def compare(reader: VideoReader, work: Path | None) -> Comparison:
+    """Decode every frame once, together with its source.
+
+    Parameters
+    ----------
+    reader : VideoReader
+    work : Path or None
+        Where encoders wrote, and perhaps left films of their sources.
+
+    Raises
+    ------
+    EncoderFailed
+        Decoding reports an error.
+    """
+    expected, streams = reader.expected, reader.streams
+    has_films = _lay_out_sources(reader.folder, expected, work)
+    repeats = expected.timeline.video_repeats()
+    starts, positions = starts_of(repeats), spread(len(repeats), _MAX_SAMPLES)
+    position_of = [position for position, count in enumerate(repeats) for _ in range(count)]
+    blocks = None if streams.are_equal else BlockComparison(expected.tolerance.grain)
+    samples = streams.planes.samples_of(*expected.size)
+    ticks = TickScores(position_of, samples, expected.tolerance, blocks)
+    with tapped(reader.folder, streams.planes, 2, ticks.add):
+        reader.run(streams.comparison([starts[each] for each in positions], has_films=has_films))
+    return Comparison(
+        ticks.scores,
+        _samples(reader, positions),
+        reader.hashes(HASHES) if streams.are_equal else [],
+        _foreign(blocks, position_of, reader, has_films) if blocks else "",
+        blocks.alike_mse if blocks else 0.0,
+        streams.video.lossless or reader.hashes(AS_TAGGED) == reader.hashes(AS_DUE),
+    )
+
+
+def _lay_out_sources(folder: Path, expected: Expected, work: Path | None) -> bool:
+    """Write the list of the sources, tick by tick, into ffmpeg's folder; True if there are films of them."""
+    repeats, rate = expected.timeline.video_repeats(), expected.timeline.video_fps
+    shown = [path for path, count in zip(expected.sources, repeats) for _ in range(count)]
+    (folder / FRAMES).symlink_to(expected.sources[0].parent.absolute(), target_is_directory=True)
+    names = ffconcat([path.name for path in shown], [1 / rate] * len(shown), rate, expected.shape)
+    (folder / LIST).write_text(names, encoding="ascii")
+    films = films_in(work, shown, expected.digests) if work is not None else []
+    lines = ["ffconcat version 1.0"]
+    for at, film in enumerate(films):
+        (folder / f"film-{at:06d}").symlink_to(film.absolute())
+        lines.append(f"file film-{at:06d}")
+    (folder / FILM_LIST).write_text("\n".join([*lines, ""]), encoding="ascii")
+    return bool(films)
+
+
+def _samples(reader: VideoReader, positions: Sequence[int]) -> dict[int, tuple[Picture, Picture]]:
+    """Read the sampled pictures, and convert their sources to the planes of the video."""
+    expected, video = reader.expected, reader.streams.video
+    (width, height), half = expected.size, video.chroma == "420"
+    size = width * height * (3 if half else 6) // 2 + (width * height if video.alpha else 0)
+    raw = (reader.folder / SAMPLES).read_bytes()
+    samples = {}
+    for at, position in enumerate(positions[: len(raw) // size]):
+        planes = raw[at * size : (at + 1) * size]
+        decoded = split_yuv(planes, width, height, half=half, alpha=video.alpha)
+        rgba = read_png(expected.sources[position])
+        due = yuv(rgba, expected.background, half=half, alpha=video.alpha, even=not video.lossless)
+        samples[position] = (decoded, due)
+    return samples
+
+
+def _foreign(
+    blocks: BlockComparison, position_of: Sequence[int], reader: VideoReader, has_films: bool
+) -> str:
+    """Describe a frame that shows another's source; if any is suspect, all sources are read once more."""
+    search, streams = blocks.search(), reader.streams
+
+    def show(tick: int, source: Sequence[Pixels]) -> None:
+        if search and tick < len(position_of) and (not tick or position_of[tick] != position_of[tick - 1]):
+            search.show(position_of[tick], cut(source))
+
+    if search:
+        with tapped(reader.folder, streams.planes, 1, show):
+            reader.run(piped([streams.small_sources(has_films=has_films)], streams.planes))
+    names = [path.name for path in reader.expected.sources]
+    return blocks.verdict(search, names, _SecondLook(reader))
+
+
+@dataclass(frozen=True)
+class _SecondLook:
+    """Reads frames of a video once more, see `framepipe.verification.blocks.SecondLook`."""
+
+    reader: VideoReader
+
+    def decoded_blocks(self, positions: Sequence[int]) -> Iterator[Blocks]:
+        starts = starts_of(self.reader.expected.timeline.video_repeats())
+        return iter(self._blocks(self.reader.streams.small_movie([starts[each] for each in positions])))
+
+    def source_blocks(self, position: int) -> Blocks:
+        expected = self.reader.expected
+        rate, name = expected.timeline.video_fps, expected.sources[position].name
+        text = ffconcat([name], [1 / rate], rate, expected.shape)
+        (self.reader.folder / ALONE_LIST).write_text(text, encoding="ascii")
+        return self._blocks(self.reader.streams.small_list(ALONE_LIST))[0]
+
+    def excuses(self, suspect: SuspectFrame, *, alien: bool) -> bool:
+        return False
+
+    def _blocks(self, pictures: Any) -> list[Blocks]:
+        blocks: list[Blocks] = []
+        planes = self.reader.streams.planes
+        with tapped(self.reader.folder, planes, 1, lambda tick, picture: blocks.append(cut(picture))):
+            self.reader.run(piped([pictures], planes))
+        return blocks

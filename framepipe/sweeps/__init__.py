@@ -1,0 +1,1 @@
+"""One movie for each combination of parameters: values and names, several makes at once, the report."""
