@@ -88,9 +88,8 @@ def _serve(link: socket.socket, memory: Memory, environment: Mapping[str, str], 
         order = json.loads(link.recv(size, socket.MSG_WAITALL))
         holds = memory.holds(order)
         if (pid := _fork_for_parent() if holds else -1) == 0:
-            if order["leads"]:
-                os.setsid()
-            link.sendall(struct.pack("q", os.getpid()))  # not before: its group may be killed from then on
+            _be_like_parent(order)
+            link.sendall(struct.pack("q", os.getpid()))  # not before: from then on it is sent signals
             link.close()
             _run(order, descriptors, memory, environment, has_forks)
         for each in descriptors:
@@ -138,7 +137,6 @@ def _run(
         _take(order["descriptors"], descriptors)
         if has_forks and not any(STAGE in each for each in order["command"]):
             _begin_own_server(memory, environment)
-        _be_like_parent(order)
         os.environ.clear()
         os.environ.update(order["env"])
         memory.write(order)
@@ -185,6 +183,8 @@ def _begin_own_server(memory: Memory, environment: Mapping[str, str]) -> None:
 
 def _be_like_parent(order: Mapping[str, Any]) -> None:
     """Take over what a process has from the one that starts it."""
+    if order["leads"]:
+        os.setsid()
     for number in order["ignored"]:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, order["blocked"])
