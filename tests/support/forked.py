@@ -48,6 +48,8 @@ STAGE = "from framepipe.rendering.engines.stage import main"
 ROOM = {"arguments": 8_000, "environment": 24_000}
 #: The number of the system call by which the server forks, by machine.
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
+#: In the environment of a program whose stages are not forked.
+WITHOUT_FORKS = "FRAMEPIPE_TEST_WITHOUT_FORKS"
 ROOMS_NAME = "FRAMEPIPE_TEST_ROOM"
 _OPTIONS = ("-m", "-c", "-W")
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
@@ -230,9 +232,15 @@ def begin_to_fork(server: Server) -> Server:
 
 
 def run_python(
-    arguments: Sequence[object], cwd: Path, env: Mapping[str, str], timeout_s: float = 240
+    arguments: Sequence[object],
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout_s: float = 240,
+    has_forks: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """What ``python -m MODULE …`` or ``python SCRIPT …`` does in ``cwd``, with ``env`` added to the environment.
+
+    Its stages are forked too if it ``has_forks``, for which it has one more open connection.
 
     Raises
     ------
@@ -246,7 +254,7 @@ def run_python(
             process = Python(
                 command,
                 cwd=cwd,
-                env={**os.environ, **env},
+                env={**os.environ, **env, **({} if has_forks else {WITHOUT_FORKS: "1"})},
                 stdin=subprocess.DEVNULL,
                 stdout=to_out,
                 stderr=to_err,

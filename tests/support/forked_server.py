@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forked import ONE_THREAD, ROOM, ROOMS_NAME, STAGE, SYS_CLONE, Server, begin_to_fork
+from forked import ONE_THREAD, ROOM, ROOMS_NAME, STAGE, SYS_CLONE, WITHOUT_FORKS, Server, begin_to_fork
 
 _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
 _PR_SET_PDEATHSIG, _PR_GET_TID_ADDRESS = 1, 40
@@ -135,7 +135,8 @@ def _run(
     code = 1
     try:
         _take(order["descriptors"], descriptors)
-        if has_forks and not any(STAGE in each for each in order["command"]):
+        is_stage = any(STAGE in each for each in order["command"])
+        if has_forks and not is_stage and WITHOUT_FORKS not in order["env"]:
             _begin_own_server(memory, environment)
         os.environ.clear()
         os.environ.update(order["env"])
