@@ -239,26 +239,45 @@ def plan(
     with controlled(progress, stop) as control:
         trial = _try(request, tried, keywords, control)
     proposal = _proposal(cluster, trial, max(1, len(points)))
-    arguments = ["framepipe", "submit", scheduler or _scheduler_here(), *([scene] if scene else [])]
-    arguments += [f"--frames={request.frames}"] if request.frames is not None else []
-    arguments += [f"--store={short_path(where)}"] if where else []
-    arguments += [f"--output={path}" for path in outputs or [_movie_of(values or {})]]
-    arguments += [f"--sweep={name}={','.join(map(text_of, each))}" for name, each in (values or {}).items()]
-    arguments += as_flags({**keywords, **proposal.keywords}, *GROUPS)
-    script_args = keywords.get("script_args") or ()
-    space = next(each for each in ((where or Path.cwd()) / "-").parents if each.is_dir())
-    files = os.statvfs(space)
+    keywords |= proposal.keywords
+    free_bytes, free_files = _free_space(where or Path.cwd())
     return PlanReport(
         trial=trial,
-        free_bytes=shutil.disk_usage(space).free,
-        free_files=files.f_favail if files.f_files else None,
+        free_bytes=free_bytes,
+        free_files=free_files,
         tasks=proposal.tasks,
         cpus=proposal.cpus,
         mem_mb=proposal.mem_mb,
         time_s=proposal.time_s,
-        command=(*arguments, *(["--", *script_args] if script_args else [])),
+        command=_command(scheduler or _scheduler_here(), request, where, outputs, values or {}, keywords),
         points=max(1, len(points)),
     )
+
+
+def _command(
+    scheduler: str,
+    request: Request,
+    store: Path | None,
+    outputs: Sequence[PathLike],
+    values: Mapping[str, Sequence[Any]],
+    keywords: Mapping[str, Any],
+) -> tuple[str, ...]:
+    """Return the command that submits all frames."""
+    command = ["framepipe", "submit", scheduler, *([str(request.scene)] if request.scene else [])]
+    command += [f"--frames={request.frames}"] if request.frames is not None else []
+    command += [f"--store={short_path(store)}"] if store else []
+    command += [f"--output={path}" for path in outputs or [_movie_of(values)]]
+    command += [f"--sweep={name}={','.join(map(text_of, each))}" for name, each in values.items()]
+    command += as_flags(keywords, *GROUPS)
+    script_args = keywords.get("script_args") or ()
+    return (*command, *(["--", *script_args] if script_args else []))
+
+
+def _free_space(store: Path) -> tuple[int, int | None]:
+    """Return how many bytes and files have room where a store will be; None if files have no limit."""
+    folder = next(each for each in (store / "-").parents if each.is_dir())
+    files = os.statvfs(folder)
+    return shutil.disk_usage(folder).free, files.f_favail if files.f_files else None
 
 
 def _movie_of(values: Mapping[str, Sequence[Any]]) -> str:

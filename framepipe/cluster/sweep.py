@@ -181,14 +181,9 @@ def submit_sweep(
     points = points_of(values, output, folder, params)
     for point in points:
         check_outputs([Path(os.path.abspath(path)) for path in point.outputs])
-    submitted = tuple(
-        SubmittedPoint(each.values, each.store, tuple(Path(os.path.abspath(path)) for path in each.outputs))
-        for each in points
-    )
-    sweep = SweepFolder(folder, submitted, keep_frames)
+    sweep = SweepFolder(folder, tuple(map(_submitted, points)), keep_frames)
     if not dry_run:
         sweep.write()
-    done: list[PointSubmission] = []
     with controlled(progress, stop) as control:
 
         def submit_point(point: Point, dry: bool) -> SubmitReport:
@@ -203,24 +198,47 @@ def submit_sweep(
                 **keywords,
             )
 
-        for point, known in zip(points, submitted):
-            control.check(f"submitting {point.name}", safe="what is submitted stays in the queue, and all is")
-            try:
-                look = functools.partial(submit_point, point, True)
-                text = "" if dry_run else _why_not(known, look)
-                report = None if text else submit_point(point, dry_run)
-                done.append(PointSubmission(point.values, known.store, report, text))
-            except (Interrupted, ToolMissing):
-                sweep.remove_unused()
-                raise
-            except FramepipeError as error:
-                if isinstance(error, UsageError) and not done:  # it is the same for all
-                    sweep.remove_unused()
-                    raise
-                done.append(PointSubmission(point.values, known.store, None, error=error))
+        done = _submissions(points, sweep, submit_point, dry_run, control)
         if wait and not dry_run:
             done = [_with_end(point, control) for point in done]
     return _checked(SubmitSweepReport(folder, tuple(done)))
+
+
+def _submitted(point: Point) -> SubmittedPoint:
+    outputs = tuple(Path(os.path.abspath(path)) for path in point.outputs)
+    return SubmittedPoint(point.values, point.store, outputs)
+
+
+def _submissions(
+    points: Sequence[Point],
+    sweep: SweepFolder,
+    submit_point: Callable[[Point, bool], SubmitReport],
+    dry_run: bool,
+    control: Control,
+) -> list[PointSubmission]:
+    """Submit the points that have to be, one after the other; a wrong argument is raised at the first.
+
+    Raises
+    ------
+    UsageError, ToolMissing, Interrupted
+    """
+    done: list[PointSubmission] = []
+    for point, known in zip(points, sweep.points):
+        control.check(f"submitting {point.name}", safe="what is submitted stays in the queue, and all is")
+        try:
+            look = functools.partial(submit_point, point, True)
+            text = "" if dry_run else _why_not(known, look)
+            report = None if text else submit_point(point, dry_run)
+            done.append(PointSubmission(point.values, known.store, report, text))
+        except (Interrupted, ToolMissing):
+            sweep.remove_unused()
+            raise
+        except FramepipeError as error:
+            if isinstance(error, UsageError) and not done:  # it is the same for all
+                sweep.remove_unused()
+                raise
+            done.append(PointSubmission(point.values, known.store, None, error=error))
+    return done
 
 
 def _why_not(point: SubmittedPoint, look: Callable[[], SubmitReport]) -> str:

@@ -1,4 +1,8 @@
-"""``anim.save("x.mp4", writer="framepipe")``: a matplotlib writer with a resumable store of frames."""
+"""``anim.save("x.mp4", writer="framepipe")``: a matplotlib writer with a resumable store of frames.
+
+This is loaded with `matplotlib.animation` wherever framepipe is, also where nobody saves a movie with it:
+what it draws and builds with is imported when it is used.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,16 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from matplotlib.animation import AbstractMovieWriter, writers
 
 from framepipe.errors import UsageError
-from framepipe.formats import format_of
-from framepipe.job.record import source_digests
-from framepipe.movie.api import assemble
-from framepipe.movie.result import Movie
 from framepipe.options import CODECS, PRESETS, EncodeOptions
-from framepipe.rendering.recorder import FigureRecorder
-from framepipe.scenes.figures import digest_figure
-from framepipe.scenes.rcparams import style_texts
+
+if TYPE_CHECKING:
+    from framepipe.movie.result import Movie
+    from framepipe.rendering.recorder import FigureRecorder
 
 #: ffmpeg's names of encoders -> codecs
 _ENCODERS = {"libx265": "h265", "hevc": "h265", "libvpx-vp9": "vp9", "prores_ks": "prores"}
@@ -109,10 +110,16 @@ class FramepipeWriter(AbstractMovieWriter):
         return True
 
     def _supports_transparency(self) -> bool:
+        from framepipe.formats import format_of
+
         return format_of(Path(self.outfile)).keeps_alpha
 
     def setup(self, fig: Any, outfile: Any, dpi: float | None = None) -> None:
         """See matplotlib's ``AbstractMovieWriter.setup``."""
+        from framepipe.formats import format_of
+        from framepipe.rendering.recorder import FigureRecorder
+        from framepipe.scenes.rcparams import style_texts
+
         format_of(Path(outfile))  # before hours of drawing
         super().setup(fig, outfile, dpi=dpi)
         self._handled = sys.exc_info()[1]  # an error that the caller handles already is not one of drawing
@@ -128,6 +135,8 @@ class FramepipeWriter(AbstractMovieWriter):
 
     def grab_frame(self, **savefig_kwargs: Any) -> None:
         """See matplotlib's ``AbstractMovieWriter.grab_frame``."""
+        from framepipe.scenes.figures import digest_figure
+
         _refuse(savefig_kwargs)
         assert self._recorder is not None
         self.fig.set_size_inches(self._size_in)
@@ -137,6 +146,8 @@ class FramepipeWriter(AbstractMovieWriter):
 
     def finish(self) -> None:
         """Build the movie from the grabbed frames; if drawing failed, only keep them."""
+        from framepipe.movie.api import assemble
+
         assert self._recorder is not None
         recorder, self._recorder = self._recorder, None
         failing = sys.exc_info()[1] is not self._handled
@@ -187,6 +198,8 @@ def _option(name: str, value: str) -> dict[str, Any] | None:
 
 def _script_digests() -> dict[str, str]:
     """Return the digests of the running script's sources by file name."""
+    from framepipe.job.record import source_digests
+
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     return {Path(path).name: digest for path, digest in source_digests([Path(main)] if main else []).items()}
 

@@ -158,7 +158,7 @@ def test_every_flag_in_the_readme_and_the_pages_is_one(page):
 NOT_OURS = {"--frame", "--out", "--steps"}
 NOT_OURS |= {"--array", "--cpus-per-task", "--ntasks", "--open-mode", "--parsable", "--requeue", "--signal"}
 NOT_OURS |= {"--constraint", "--dependency", "--exclude", "--mpi", "--wrap"}
-NOT_OURS |= {"--from", "--override", "--spec", "--with", "--yes"}
+NOT_OURS |= {"--from", "--override", "--spec", "--with", "--write", "--yes"}
 
 
 def test_groups_are_the_only_place_of_defaults():

@@ -1,12 +1,14 @@
-"""Engines: where drawing runs. An engine takes tasks and returns outcomes; it decides nothing else."""
+"""Engines: where drawing runs. An engine takes tasks and returns outcomes; it decides nothing else.
+
+The processes that draw import this too, so what reaches processes elsewhere is imported when it is requested.
+"""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from framepipe.errors import UsageError
 from framepipe.options import ENGINES, DrawOptions
-from framepipe.rendering.engines import dask, mpi
 from framepipe.rendering.engines.base import (
     Drawn,
     Ended,
@@ -22,16 +24,16 @@ from framepipe.rendering.engines.base import (
     draw_frame,
     position_after,
 )
-from framepipe.rendering.engines.executor import ExecutorCarrier
 from framepipe.rendering.engines.local import LocalEngine
 from framepipe.rendering.engines.original import Original
 from framepipe.rendering.engines.process import CannotSend, StageProcess
-from framepipe.rendering.engines.remote import Carrier, RemoteEngine
 from framepipe.rendering.engines.serial import SerialEngine
+
+if TYPE_CHECKING:
+    from framepipe.rendering.engines.remote import Carrier
 
 __all__ = [
     "CannotSend",
-    "Carrier",
     "Drawn",
     "Ended",
     "Engine",
@@ -39,7 +41,6 @@ __all__ = [
     "LocalEngine",
     "Original",
     "Outcome",
-    "RemoteEngine",
     "Replace",
     "SerialEngine",
     "StageProcess",
@@ -69,6 +70,8 @@ def choose(options: DrawOptions) -> Engine:
         return cast(Engine, engine)
     if engine in ("local", "serial"):
         return _of_this_machine(options)
+    from framepipe.rendering.engines.remote import RemoteEngine
+
     return RemoteEngine(
         _carrier_of(options),
         options.workers,
@@ -98,6 +101,9 @@ def _of_this_machine(options: DrawOptions) -> Engine:
 
 def _carrier_of(options: DrawOptions) -> Carrier:
     """Return what carries frames to processes elsewhere."""
+    from framepipe.rendering.engines import dask, mpi
+    from framepipe.rendering.engines.executor import ExecutorCarrier
+
     engine = options.engine
     if engine == "mpi":
         return mpi.carrier_of(options)
