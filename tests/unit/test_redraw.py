@@ -17,7 +17,7 @@ from tests.support.figures import FIGURES, NOT_TRIED, changes, has_value, setter
 from tests.support.sizes import LONG
 
 #: Of what can be changed of each artist one in so many is tried: setters, and changes in place.
-EVERY_SETTER, EVERY_IN_PLACE = (1, 1) if LONG else (48, 8)
+EVERY_SETTER, EVERY_IN_PLACE = (1, 1) if LONG else (24, 4)
 
 
 @functools.cache
