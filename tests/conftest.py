@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import run_here
-from tests.support.forked import run_python
+from tests.support.forked import run_python, stages_are_forked
 from tests.support.processes import start_with_default_signals
 from tests.support.sizes import LONG
 
@@ -80,11 +81,23 @@ def quick_wand() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def own_account(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def own_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A key to seal job.json with, and a cache, that are not the user's."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_python(own_account: None) -> Iterator[None]:
+    """Framepipe's stages, and what tests start as `Python`, are forked from a process that has loaded matplotlib.
+
+    With `LONG` all are started, as for users; here those are that the tests of their beginning start themselves.
+    """
+    with contextlib.nullcontext() if LONG else stages_are_forked():
+        yield
 
 
 @pytest.fixture

@@ -10,24 +10,29 @@ from framepipe.cluster.oversight import queue_of
 from tests.support.stand_in_schedulers import PROGRAMS, StandIn
 
 SCENE = """
+    import glob
+    import os
     import time
     from matplotlib import pyplot as plt
 
     def draw(k):
-        time.sleep({pause})
+        until = time.monotonic() + {pause}
+        while glob.glob("s/frame_*.png") and not os.path.exists("warned") and time.monotonic() < until:
+            time.sleep(0.02)
         fig, ax = plt.subplots(figsize=(1, 1), dpi=40)
         ax.set_title(k)
         return fig
 """
 
 
-#: Of PBS the time is over by itself, and eight frames take longer than it has until the warning, on any machine.
-PAUSE_S = {"pbs": 0.7, "lsf": 0.4, "sge": 0.4}
+#: How long a frame waits at most for the warning that the time will be over. Of PBS a task has 6 s until then, and
+#: one frame takes longer; the others send it when the first frame is there.
+PAUSE_S = {"pbs": 7, "lsf": 120, "sge": 120}
 
 
 @pytest.fixture(params=PROGRAMS)
 def queue(request, tmp_path_factory, folder, monkeypatch):
-    """A scheduler's stand-in; ``folder`` has a scene that takes its time."""
+    """A scheduler's stand-in; ``folder`` has a scene that waits for the warning."""
     stand_in = StandIn(tmp_path_factory.mktemp("scheduler"), request.param)
     monkeypatch.setenv("PATH", str(stand_in.bin), prepend=":")
     (folder / "scene.py").write_text(textwrap.dedent(SCENE.format(pause=PAUSE_S[request.param])))
@@ -35,14 +40,14 @@ def queue(request, tmp_path_factory, folder, monkeypatch):
 
 
 def test_a_task_whose_time_is_over_is_queued_again_and_the_movie_is_built(queue, cli_process, folder):
-    time_of = ["--time", "64s", "--warning", "60"] if queue.kind == "pbs" else ["--time", "10m"]
+    time_of = ["--time", "66s", "--warning", "60"] if queue.kind == "pbs" else ["--time", "10m"]
     cli_process(
-        *["submit", queue.kind, "scene.py:draw", "--frames", 16, "--store", "s", "-o", "a.gif"],
+        *["submit", queue.kind, "scene.py:draw", "--frames", 8, "--store", "s", "-o", "a.gif"],
         *["--tasks", 2, *time_of, "--order", "free", "-q"],
         ok=True,
     )
     assert [job.after for job in queue.jobs()] == [None, 11]
-    queue.run_all(warn=1)
+    queue.run_all(folder, warn=1)
     log = (folder / "s/jobs/1/draw-1.log").read_text()
     assert "stopped by SIGUSR1" in log and "frames drawn" in log, log
     ends = [int(line) for line in (folder / "s/jobs/1/draw-1.ends").read_text().split()]

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framepipe.core.images import read_png
-from tests.support.forked import run_python
+from tests.support.forked import Python, run_python
 
 Pixels = npt.NDArray[np.uint8]
 HERE = Path(__file__).parent
@@ -82,7 +82,7 @@ class Stage:
         """Start a Python program here; it and its children write to files, so that none waits for a reader."""
         log = self.folder / f"log-{uuid.uuid4().hex[:8]}"
         with open(f"{log}.out", "wb") as out, open(f"{log}.err", "wb") as err:
-            process: Any = subprocess.Popen(
+            process: Any = Python(
                 [sys.executable, *map(str, command)],
                 cwd=self.folder,
                 env={**self._env, **env},

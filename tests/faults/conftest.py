@@ -26,7 +26,7 @@ import pytest
 from PIL import Image
 
 from tests.support.command_line import run_here
-from tests.support.forked import run_python
+from tests.support.forked import Python, run_python
 from tests.support.processes import kill, living, none_left
 from tests.support.waiting import PATIENCE_S
 
@@ -90,14 +90,19 @@ class Bench:
         return path
 
     def start(
-        self, *args: object, under: tuple[str, ...] = (), seed: int | None = SEED, **env: str
+        self,
+        *args: object,
+        under: tuple[str, ...] = (),
+        seed: int | None = SEED,
+        apart: bool = False,
+        **env: str,
     ) -> subprocess.Popen[str]:
         """The command line, running; stderr and stdout are read with `communicate`.
 
         The order of frames is named, so that each is drawn just once; `test_order` kills while it is
         found out. The seed is named, so that frames of two stores are the same bytes.
         """
-        process = subprocess.Popen(
+        process = (subprocess.Popen if apart else Python)(
             [*under, sys.executable, "-m", "framepipe", *map(os.fspath, map(_text, _settled(args, seed)))],
             cwd=self.folder,
             env={**os.environ, **self.env, **env},
@@ -140,7 +145,7 @@ class Bench:
             if not apart:
                 command = ("-m", "framepipe", *_settled(args, seed))
                 return run_python(command, self.folder, {**self.env, **env}, timeout)
-            process = self.start(*args, seed=seed, **env)
+            process = self.start(*args, seed=seed, apart=True, **env)
             said = process.communicate(timeout=timeout)
             return subprocess.CompletedProcess(args, process.returncode, *said)
         except subprocess.TimeoutExpired:

@@ -188,8 +188,19 @@ def swapped(order: list[int], at: int, dice: random.Random) -> list[int]:
     return [{at: other, other: at}.get(number, number) for number in order]
 
 
+FILMS = ["gif", "mp4", "webm", "webp", "apng", "avif"]
+
+
+@pytest.mark.parametrize("format_", FILMS)
+def test_a_movie_that_is_built_by_hand_of_the_right_frames_passes(
+    tmp_path: Path, store_of: Callable[..., Path], format_: str
+) -> None:
+    right = built_by_hand(tmp_path / f"right.{format_}", store_of(quiet), range(FRAMES))
+    assert failed_checks(fp.verify(right, store_of(quiet), fps=FPS)) == set()
+
+
 @pytest.mark.parametrize("wrong", [dropped, repeated, swapped], ids=lambda wrong: wrong.__name__)
-@pytest.mark.parametrize("format_", ["gif", "mp4", "webm", "webp", "apng", "avif"])
+@pytest.mark.parametrize("format_", FILMS)
 def test_a_frame_dropped_doubled_or_swapped_anywhere_is_found(
     tmp_path: Path,
     store_of: Callable[..., Path],
@@ -198,8 +209,6 @@ def test_a_frame_dropped_doubled_or_swapped_anywhere_is_found(
     dice: random.Random,
 ) -> None:
     store = store_of(quiet)
-    right = built_by_hand(tmp_path / f"right.{format_}", store, range(FRAMES))
-    assert failed_checks(fp.verify(right, store, fps=FPS)) == set()
     turns = (3 if wrong is swapped else 2) if FAULTS == 1 else (8 if wrong is swapped else 4) * FAULTS
     for turn in range(turns):  # anywhere, and in each part of the film
         order = wrong(list(range(FRAMES)), int((turn + dice.random()) * FRAMES / turns), dice)

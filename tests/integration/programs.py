@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from framepipe.job.frames import file_name
-from tests.support.forked import run_python
+from tests.support.forked import Python, run_python
 from tests.support.waiting import PATIENCE_S
 
 BEGIN = """
@@ -28,9 +28,9 @@ BEGIN = """
 """
 
 
-def start(folder, text, begin=BEGIN, name="program.py", **env):
+def start(folder, text, begin=BEGIN, name="program.py", program=Python, **env):
     """A Python program, running; warnings are errors."""
-    return subprocess.Popen(
+    return program(
         [sys.executable, "-W", "error", _written(folder, text, begin, name)],
         cwd=folder,
         env={**os.environ, **env},
@@ -49,7 +49,7 @@ def run(folder, text, code=0, begin=BEGIN, name="program.py", **env):
 
 def run_anew(folder, text, **keywords):
     """The same in a process that has loaded nothing yet: where the loading is the subject."""
-    with start(folder, text, **keywords) as process:
+    with start(folder, text, program=subprocess.Popen, **keywords) as process:
         out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, out + err
     return out, err

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 
@@ -15,6 +14,7 @@ from PIL import Image
 
 import framepipe as fp
 from framepipe.core.images import read_png
+from tests.support.forked import Python
 from tests.support.sizes import all_if_long
 from tests.support.waiting import wait_for
 
@@ -81,7 +81,7 @@ def test_its_movie_has_all_frames_and_the_store_goes(script, cli_process):
 
 
 def test_a_killed_run_is_resumed_and_draws_only_what_is_missing(script, cli_process):
-    run = subprocess.Popen(
+    run = Python(
         [sys.executable, "-m", "framepipe", "render", "scene.py:simulation", "--store", "s", "-j", "2", "-q"],
         env={**os.environ, "HOLD_AT": "5"},
     )

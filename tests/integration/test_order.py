@@ -18,6 +18,7 @@ import framepipe as fp
 from framepipe.core.images import read_png
 from framepipe.scenes.matplotlib_private import mark_as_drawn
 from tests.integration.animations import assert_same, drawn
+from tests.support.forked import Python
 from tests.support.sizes import all_if_long
 from tests.support.waiting import wait_for
 
@@ -150,7 +151,7 @@ def close_figures():
 
 
 def start(folder, *args, **env):
-    return subprocess.Popen(
+    return Python(
         [sys.executable, "-m", "framepipe", *map(str, args)],
         cwd=folder,
         env={**os.environ, **env},

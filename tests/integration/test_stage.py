@@ -15,7 +15,7 @@ import pytest
 
 import framepipe as fp
 from framepipe.core.images import read_png
-from tests.support.forked import run_python
+from tests.support.forked import Python, run_python
 from tests.support.sizes import all_if_long
 from tests.support.waiting import PATIENCE_S, wait_for
 
@@ -227,7 +227,7 @@ def test_shards_that_begin_at_once_draw_one_film(folder, cli_process):
         "-q",
         "--shard",
     ]
-    shards = [subprocess.Popen([*command, f"{k}/3"], cwd=folder) for k in (1, 2, 3)]
+    shards = [Python([*command, f"{k}/3"], cwd=folder) for k in (1, 2, 3)]
     assert [shard.wait(timeout=120) for shard in shards] == [0, 0, 0]
     assert fp.status("s").complete
     cli_process("render", "film.py", "--store", "t", "-j", 1, "-q", "--seed", fp.Store("s").seed(), ok=True)
@@ -329,7 +329,7 @@ def test_the_first_signal_ends_the_loading_of_a_script_that_hangs(folder, name, 
         "--engine",
         engine,
     ]
-    run = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    run = Python(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     wait_for((folder / "begun").exists)
     below = children_of(run.pid)
     run.send_signal(getattr(signal, name))
@@ -352,7 +352,7 @@ def test_a_killed_process_costs_no_frame(folder, victim):
     """
     write(folder, code, ANIMATION)
     command = [sys.executable, "-m", "framepipe", "render", "film.py", "--store", "s", "-j", "2", "-q"]
-    run = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    run = Python(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     wait_for((folder / "s" / "frame_000000.png").exists)
     drawing = {int(path.name[4:]) for path in folder.glob("pid-*")}
     stages = {
@@ -381,7 +381,7 @@ def test_a_large_array_is_in_memory_once(folder):
     """
     write(folder, code, ANIMATION)
     command = [sys.executable, "-m", "framepipe", "render", "film.py", "--store", "s", "-j", "4", "-q"]
-    run = subprocess.Popen(command, cwd=folder)
+    run = Python(command, cwd=folder)
     wait_for(lambda: len(list((folder / "s").glob("frame_*.png"))) >= 3)
     private = sum(private_bytes(pid) for pid in children_of(run.pid))
     assert run.wait(timeout=PATIENCE_S) == 0
@@ -412,7 +412,7 @@ def test_slow_frames_in_short_slices_get_on(folder, workers):
     command = [sys.executable, "-m", "framepipe", "render", "slow.py:draw", "--frames", "20", "--store", "s"]
     done = []
     for _ in range(2):
-        run = subprocess.Popen([*command, "-j", str(workers), "-q"], cwd=folder, stderr=subprocess.DEVNULL)
+        run = Python([*command, "-j", str(workers), "-q"], cwd=folder, stderr=subprocess.DEVNULL)
         before = len(list((folder / "s").glob("frame_*.png")))
         wait_for(lambda: len(list((folder / "s").glob("frame_*.png"))) >= before + 5)
         run.send_signal(signal.SIGTERM)

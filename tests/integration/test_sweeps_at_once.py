@@ -15,6 +15,7 @@ import pytest
 
 import framepipe as fp
 from framepipe.core.images import read_png
+from tests.support.forked import Python
 from tests.support.waiting import PATIENCE_S, wait_for
 
 #: Says when frames begin and end; those of ``waits`` wait until there is a file, of a later point for example.
@@ -125,7 +126,7 @@ def test_ctrl_c_finishes_the_frames_in_hand_of_all_points_and_the_same_command_g
     folder = project(waits={(0, 7): "go", (1, 2): "go"})
     argv = [sys.executable, "-m", "framepipe", "make", "scene.py:draw", "--frames=8", "--sweep=a=0:3"]
     argv += ["-o", "{a}.gif", "-j2", "--keep-frames"]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = Python(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def in_hand() -> list[str]:
         lines = (folder / "log").read_text().splitlines() if (folder / "log").exists() else []

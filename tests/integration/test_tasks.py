@@ -13,6 +13,7 @@ import pytest
 
 import framepipe as fp
 from framepipe.store.heartbeats import Heartbeats
+from tests.support.forked import Python
 
 TINY = """
     import os, sys, time
@@ -57,7 +58,7 @@ def render(folder, cli_process):
 
 def start(folder, *args, **env):
     command = [sys.executable, "-m", "framepipe", "render", "tiny.py:draw", "--store", "s", "-j", "1", *args]
-    return subprocess.Popen(
+    return Python(
         [*map(str, command)],
         cwd=folder,
         env={**os.environ, **env},

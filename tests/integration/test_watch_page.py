@@ -25,6 +25,7 @@ from framepipe.watching.address import listen
 from framepipe.watching.server import PageServer
 from tests.integration.browser import Tab, chromium, pixels_of, text
 from tests.support import many_frames
+from tests.support.forked import Python
 from tests.support.stand_in_schedulers import StandIn
 from tests.support.waiting import PATIENCE_S, wait_for
 
@@ -85,7 +86,7 @@ def served(store):
 
 def started(folder, *args):
     """A command of framepipe's in a process of its own."""
-    return subprocess.Popen(
+    return Python(
         [sys.executable, "-m", "framepipe", *map(str, args)],
         cwd=folder,
         stdin=subprocess.DEVNULL,

@@ -1,24 +1,28 @@
 """Python programs in processes that are forked from one which has loaded matplotlib: half a second less each.
 
-Each is a process of its own: with its own `__main__`, folder, environment, session, signals and exit code. Its
-libraries and the seed of its hashes are those of the others; the processes that framepipe starts are as ever.
-Where the loading itself is the subject (what is imported, from where, in which order), start a process instead.
+Each is a process of its own and a child of the one that started it: with its own `__main__`, folder, environment,
+session, descriptors, signals and exit code, and in ``/proc`` it reads as if it had been started. Its libraries and
+the seed of its hashes are those of the others. Where the loading itself is the subject (what is imported, from
+where, in which order), start a process instead; with `LONG` all are started.
 """
 
 from __future__ import annotations
 
-import atexit
+import array
 import contextlib
+import inspect
 import json
 import os
+import platform
+import resource
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
-import traceback
-import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,170 +41,234 @@ READ_WHILE_LOADING = (
     "OMP_",
 )
 #: A process with threads is not forked safely, and numpy's are started when it is loaded.
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+#: Of the stage, which framepipe starts to load a scene.
+STAGE = "from framepipe.rendering.engines.stage import main"
+#: Characters that the process which forks has for the arguments and the environment of a fork.
+ROOM = {"arguments": 8_000, "environment": 24_000}
+#: The number of the system call by which the server forks, by machine.
+SYS_CLONE = {"x86_64": 56, "aarch64": 220}
+#: In the environment of a program whose stages are not forked.
+WITHOUT_FORKS = "FRAMEPIPE_TEST_WITHOUT_FORKS"
+ROOMS_NAME = "FRAMEPIPE_TEST_ROOM"
+_OPTIONS = ("-m", "-c", "-W")
+_LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
+_IGNORABLE = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+#: What starts a program.
+_START = subprocess.Popen
+_PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+
+
+class Python(subprocess.Popen):  # type: ignore[type-arg]
+    """A Python program, running; forked if that makes no difference to it, else started.
+
+    Attributes
+    ----------
+    command : str
+        Only what has this in its command line is forked.
+    """
+
+    command = ""
+
+    def _execute_child(self, *arguments: Any) -> None:
+        started = super()._execute_child  # type: ignore[misc]
+        given = inspect.signature(started).bind(*arguments).arguments
+        if (order := _order(given, self.command)) is None or (server := Server.of_this_process()) is None:
+            started(*arguments)
+            return
+        descriptors = {number: number for number in given["pass_fds"]}
+        for number, end in enumerate(("p2cread", "c2pwrite", "errwrite")):
+            descriptors[number] = number if given[end] == -1 else given[end]
+        if (pid := server.fork(order, descriptors)) is None:
+            started(*arguments)
+            return
+        sys.audit("subprocess.Popen", sys.executable, given["args"], given["cwd"], given["env"])
+        self.pid, self._child_created = pid, True
+        self._close_pipe_fds(*(given[end] for end in _PIPES))  # type: ignore[attr-defined]
+
+
+class _Popen(Python):
+    """What ``subprocess.Popen`` is while framepipe's stages are forked, and all else is started."""
+
+    command = STAGE
+
+
+_Popen.__module__, _Popen.__qualname__ = "subprocess", "Popen"
+
+
+def _order(given: Mapping[str, Any], contains: str) -> dict[str, Any] | None:
+    """What is to be run and how; None if it must be started."""
+    if sys.platform != "linux" or platform.machine() not in SYS_CLONE:
+        return None
+    command = given["args"]
+    if (
+        isinstance(command, (str, bytes, os.PathLike))
+        or given["shell"]
+        or given["preexec_fn"]
+        or not given["close_fds"]
+    ):
+        return None
+    command = [os.fsdecode(each) for each in command]
+    unusual = [given["executable"], given["gid"], given["gids"], given["uid"]]
+    if command[0] != sys.executable or len(command) < 2 or any(each is not None for each in unusual):
+        return None
+    if (command[1].startswith("-") and command[1] not in _OPTIONS) or not any(
+        contains in each for each in command
+    ):
+        return None
+    environment = os.environ if given["env"] is None else given["env"]
+    return {
+        "command": command[1:],
+        "cwd": os.path.abspath(os.fsdecode(given["cwd"] or os.getcwd())),
+        "env": {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()},
+        "leads": bool(given["start_new_session"]),
+        "blocked": [int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
+        "ignored": [int(each) for each in _IGNORABLE if signal.getsignal(each) == signal.SIG_IGN],
+        "umask": int(Path("/proc/self/status").read_text().partition("\nUmask:")[2].split()[0], 8),
+        "limits": {each: resource.getrlimit(each) for each in _LIMITS},
+        "cpus": list(os.sched_getaffinity(0)),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
+    }
+
+
+class Server:
+    """The process that forks, as the one sees it whose children the forks become.
+
+    Parameters
+    ----------
+    environment : mapping
+        In which it has loaded its libraries.
+    link : socket, optional
+        The connection to it; without one it is started when it is needed.
+    """
+
+    current: Server | None = None
+
+    def __init__(self, environment: Mapping[str, str], link: socket.socket | None = None) -> None:
+        self._environment, self._link = dict(environment), link
+        self._owner, self._lock = os.getpid(), threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def of_this_process(cls) -> Server | None:
+        """None where there is none, as in a process that was forked from one that has it."""
+        return cls.current if cls.current is not None and cls.current._owner == os.getpid() else None
+
+    def fork(self, order: Mapping[str, Any], descriptors: Mapping[int, int]) -> int | None:
+        """Return its process id; None if its libraries would be others, or the server has ended.
+
+        Parameters
+        ----------
+        order : mapping
+            See `_order`.
+        descriptors : mapping of int to int
+            What each descriptor of the fork is here.
+        """
+        if not self._fits(order["env"]):
+            return None
+        text = json.dumps({**order, "descriptors": list(descriptors)}).encode()
+        rights = array.array("i", descriptors.values())
+        with self._lock:
+            if self._link is None and not self._start():
+                return None
+            assert self._link is not None
+            try:
+                head = struct.pack("q", len(text))
+                self._link.sendmsg([head], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+                self._link.sendall(text)
+                return max(0, *struct.unpack("q", self._link.recv(8, socket.MSG_WAITALL))) or None
+            except (OSError, struct.error):
+                return None
+
+    def _fits(self, environment: Mapping[str, str]) -> bool:
+        names = {name for name in {*environment, *self._environment} if name.startswith(READ_WHILE_LOADING)}
+        return all(
+            environment.get(name) == self._environment.get(name)
+            or (name in ONE_THREAD and environment[name] == ONE_THREAD[name])
+            for name in names
+        )
+
+    def _start(self) -> bool:
+        if threading.current_thread() is not threading.main_thread():  # with whose end it would end
+            return False
+        self._link, its = socket.socketpair()
+        file = str(Path(__file__).with_name("forked_server.py"))
+        with its:
+            self._process = _START(
+                [sys.executable, file, str(its.fileno()), "." * ROOM["arguments"]],
+                env={**self._environment, **ONE_THREAD, ROOMS_NAME: "." * ROOM["environment"]},
+                stdin=subprocess.DEVNULL,
+                pass_fds=[its.fileno()],
+                start_new_session=True,
+            )
+        return True
+
+    def close(self) -> None:
+        """End it."""
+        type(self).current = None
+        if self._link is not None:
+            self._link.close()
+        if self._process is not None:
+            self._process.wait()
+
+
+@contextlib.contextmanager
+def stages_are_forked() -> Iterator[None]:
+    """Fork `Python` and the stages of framepipe, in this process and in those that it forks."""
+    server = begin_to_fork(Server(os.environ))
+    try:
+        yield
+    finally:
+        subprocess.Popen = _START  # type: ignore[misc]
+        server.close()
+
+
+def begin_to_fork(server: Server) -> Server:
+    """Let a server fork them from now on; return it."""
+    Server.current, subprocess.Popen = server, _Popen  # type: ignore[misc]
+    return server
 
 
 def run_python(
-    arguments: Sequence[object], cwd: Path, env: Mapping[str, str], timeout_s: float = 240
+    arguments: Sequence[object],
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout_s: float = 240,
+    has_forks: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """What ``python -m MODULE …`` or ``python SCRIPT …`` does in ``cwd``, with ``env`` added to the environment.
+
+    Its stages are forked too if it ``has_forks``, for which it has one more open connection.
 
     Raises
     ------
     subprocess.TimeoutExpired
         It and what it had in its session was ended.
     """
-    command, environment = [os.fsdecode(os.fspath(_text(each))) for each in arguments], {**os.environ, **env}
-    if (server := _Server.for_(environment)) is None:
-        return subprocess.run(
-            [sys.executable, *command],
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=timeout_s,
-        )
+    command = [sys.executable, *(os.fsdecode(os.fspath(_text(each))) for each in arguments)]
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        order = {"command": command, "cwd": str(cwd), "env": environment, "out": str(out), "err": str(err)}
-        code = server.run(order, timeout_s)
+        with out.open("wb") as to_out, err.open("wb") as to_err:
+            process = Python(
+                command,
+                cwd=cwd,
+                env={**os.environ, **env, **({} if has_forks else {WITHOUT_FORKS: "1"})},
+                stdin=subprocess.DEVNULL,
+                stdout=to_out,
+                stderr=to_err,
+                start_new_session=True,
+            )
+        try:
+            code = process.wait(timeout_s)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         said = [path.read_text(errors="surrogateescape") for path in (out, err)]
-    return subprocess.CompletedProcess([sys.executable, *command], code, *said)
+    return subprocess.CompletedProcess(command, code, *said)
 
 
 def _text(argument: object) -> Any:
     return argument if isinstance(argument, os.PathLike) else str(argument)
-
-
-class _Server:
-    """The process that forks, as its client sees it."""
-
-    running: _Server | None = None
-
-    @classmethod
-    def for_(cls, environment: Mapping[str, str]) -> _Server | None:
-        """The one there is; None where forking is not safe, or libraries would not be loaded as they were."""
-        if sys.platform != "linux":
-            return None
-        if cls.running is None:
-            cls.running = cls()
-        return cls.running if cls.running._fits(environment) else None
-
-    def __init__(self) -> None:
-        from tests.support.processes import MARK
-
-        self.env = {name: value for name, value in os.environ.items() if name != MARK}
-        self.popen = subprocess.Popen(
-            [sys.executable, __file__],
-            env={**self.env, **ONE_THREAD},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        atexit.register(self.close)
-
-    def _fits(self, environment: Mapping[str, str]) -> bool:
-        names = {name for name in {*environment, *self.env} if name.startswith(READ_WHILE_LOADING)}
-        return all(environment.get(name) == self.env.get(name) for name in names)
-
-    def run(self, order: Mapping[str, Any], timeout_s: float) -> int:
-        assert self.popen.stdin is not None and self.popen.stdout is not None
-        print(json.dumps(order), file=self.popen.stdin, flush=True)
-        pid, expired = int(self.popen.stdout.readline()), threading.Event()
-
-        def end() -> None:
-            expired.set()
-            os.killpg(pid, signal.SIGKILL)
-
-        timer = threading.Timer(timeout_s, end)
-        timer.start()
-        code = int(self.popen.stdout.readline())
-        timer.cancel()
-        if expired.is_set():
-            raise subprocess.TimeoutExpired(order["command"], timeout_s)
-        return code
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.popen.communicate()
-
-
-def serve() -> None:
-    """Fork a process for each line of standard input; say its id and its exit code."""
-    import gc
-
-    import numpy as np
-    import pylab  # noqa: F401
-
-    import framepipe.cli  # noqa: F401
-
-    gc.freeze()
-    for line in sys.stdin:
-        if (pid := os.fork()) == 0:
-            os.setsid()
-            np.random.seed()
-            _run(json.loads(line))
-        print(pid, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-
-
-def _run(order: Mapping[str, Any]) -> None:
-    code = 1
-    for number, path in enumerate((os.devnull, order["out"], order["err"])):
-        flags = os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY
-        opened = os.open(path, flags, 0o600)
-        os.dup2(opened, number)
-        os.close(opened)
-    os.environ.clear()
-    os.environ.update(order["env"])
-    os.chdir(order["cwd"])
-    try:
-        code = _code_of(order["command"])
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        for stream in (sys.stdout, sys.stderr):  # which a program may have closed
-            with contextlib.suppress(AttributeError, ValueError):
-                stream.flush()
-        os._exit(code)
-
-
-def _code_of(command: list[str]) -> int:
-    try:
-        _execute(command)
-    except SystemExit as end:
-        if not isinstance(end.code, int):
-            print(*filter(None, [end.code]), file=sys.stderr)
-            return int(end.code is not None)
-        return end.code & 255
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    return 0
-
-
-def _execute(command: list[str]) -> None:
-    import runpy
-    import warnings
-
-    if command[0] == "-W":
-        warnings.simplefilter(command[1])  # type: ignore[arg-type]
-        del command[:2]
-    if command[0] == "-m":
-        sys.path[0], sys.argv = os.getcwd(), command[1:]
-        runpy.run_module(command[1], run_name="__main__", alter_sys=True)
-        return
-    script = Path(command[0])
-    sys.path[0], sys.argv = os.path.abspath(script.parent), command
-    main = types.ModuleType("__main__")
-    main.__file__ = str(script)
-    sys.modules["__main__"] = main
-    exec(compile(script.read_bytes(), str(script), "exec"), vars(main))
-
-
-if __name__ == "__main__":
-    serve()

@@ -13,7 +13,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,6 @@ PROGRAMS = {
     "sge": {"submit": "qsub", "cancel": "qdel", "list": "qstat"},
 }
 _PROGRAM = '#!/bin/sh\nexec {python} {module} {queue} {kind} {action} "$@"\n'
-#: Seconds after the start of a task at which the warning comes that the walltime will soon be over.
-_WARNING_S = 2.5
 
 
 @dataclass
@@ -72,17 +69,23 @@ class StandIn:
         paths = sorted(self.queue.glob("*.json"), key=lambda path: int(path.stem))
         return [Job(**json.loads(path.read_text())) for path in paths]
 
-    def run_all(self, warn: int = 0) -> None:
-        """Run tasks until the queue is empty; the first ``warn`` runs are told that the walltime is near."""
+    def run_all(self, folder: Path, warn: int = 0) -> None:
+        """Run tasks until the queue is empty.
+
+        The first ``warn`` runs are told that the walltime is near as soon as there is a frame in ``folder``; a
+        file ``warned`` there says so.
+        """
         while jobs := self.jobs():
             job = next(each for each in jobs if each.after not in [other.number for other in jobs])
             for index in job.indices:
-                while self._run(job, index, warn=warn > len(self.runs)):
+                while self._run(job, index, folder, warn=warn > len(self.runs)):
                     pass
             (self.queue / f"{job.number}.json").unlink(missing_ok=True)
 
-    def _run(self, job: Job, index: int | None, warn: bool) -> bool:
+    def _run(self, job: Job, index: int | None, folder: Path, warn: bool) -> bool:
         """Run a task once; return True if it is queued again."""
+        from tests.support.waiting import wait_for  # the programs run this file without the package
+
         marker = self.queue / "again"
         marker.unlink(missing_ok=True)
         spooled = self.queue / "script"
@@ -96,9 +99,11 @@ class StandIn:
                 start_new_session=True,
             )
         if warn and self.kind != "pbs":  # which has no warning
-            time.sleep(_WARNING_S)
+            wait_for(lambda: any(folder.rglob("frame_*.png")) or process.poll() is not None)
             os.killpg(process.pid, signal.SIGUSR1)
+            (folder / "warned").touch()
         code = process.wait(120)
+        (folder / "warned").touch()
         self.runs.append((job.number, index, code))
         again = {"pbs": marker.exists(), "sge": code == 99, "lsf": code in _requeue_codes(job)}
         return again[self.kind]

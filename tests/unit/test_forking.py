@@ -27,7 +27,7 @@ def in_child(look):
 
 def run(code, folder):
     (folder / "code.py").write_text(HEAD + textwrap.dedent(code))
-    done = run_python(["-W", "ignore", "code.py"], folder, {}, 120)
+    done = run_python(["-W", "ignore", "code.py"], folder, {}, 120, has_forks=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

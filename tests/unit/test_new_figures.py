@@ -20,7 +20,7 @@ from tests.support.figures import FIGURES, changes
 from tests.support.sizes import LONG
 
 #: Of the changes that each artist can see one in so many is tried.
-EVERY = 2 if LONG else 24
+EVERY = 2 if LONG else 96
 
 
 def drawn(incremental, make):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,19 @@ from framepipe.scenes.rasterize import rasterise
 from tests.support.figures import FIGURES, NOT_TRIED, changes, has_value, setters
 from tests.support.sizes import LONG
 
-#: Of each artist's setters one in so many is tried; changes in place all.
-EVERY = 1 if LONG else 6
+#: Of what can be changed of each artist one in so many is tried: setters, and changes in place.
+EVERY_SETTER, EVERY_IN_PLACE = (1, 1) if LONG else (24, 4)
+
+
+@functools.cache
+def first() -> set[tuple[str, int, str]]:
+    """Each setter of matplotlib's, at the first artist that has it, is always tried: figure, artist, name."""
+    places = {}
+    for figure, make in FIGURES.items():
+        for which, artist in enumerate(make()[1]):
+            for name in setters(artist):
+                places.setdefault(getattr(type(artist), f"set_{name}"), (figure, which, name))
+    return set(places.values())
 
 
 class Twins:
@@ -63,9 +75,10 @@ def test_each_setter_and_change_in_place_shows_as_in_full_drawing(name, monkeypa
     for which in range(len(FIGURES[name]()[1])):
         twins, before = Twins(name, which), None
         names = [name for name, _ in changes(twins.artist)]
-        tried = set(setters(twins.artist))
+        known = set(setters(twins.artist))
         for change, each in enumerate(names):
-            if each in tried and change % EVERY != which % EVERY:
+            every = EVERY_SETTER if each in known else EVERY_IN_PLACE
+            if (name, which, each) not in first() and change % every != which % every:
                 continue
             what = twins.change(change)
             if not what:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forked import run_python
+from tests.support.forked import Python, run_python
 from tests.support.processes import living, none_left, start_with_default_signals
+from tests.support.sizes import LONG
 from tests.support.waiting import wait_for
 
 HOW_SIGHUP_IS_TAKEN = "import signal; print(signal.getsignal(signal.SIGHUP).name)"
@@ -71,7 +72,7 @@ def test_what_is_long_runs_when_it_is_asked_for(tmp_path: Path, env, arguments, 
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, tmp_path],
         cwd=tmp_path,
-        env={**clean, "PYTHONPATH": str(root), **env},
+        env={**clean, "PYTHONPATH": str(root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **env},
         capture_output=True,
         text=True,
     )
@@ -87,6 +88,9 @@ print(json.dumps({
     "around": (os.getcwd(), os.environ.get("TOLD"), sys.stdin.read(), os.getpid() == os.getsid(0)),
     "chance": (random.random(), np.random.rand()),
     "parent": os.getppid(),
+    "is_forked": "pylab" in sys.modules,
+    "in_proc": [open(f"/proc/self/{name}").read().strip(chr(0)).split(chr(0)) for name in ("cmdline", "environ")],
+    "open": len(os.listdir("/proc/self/fd")),
 }))
 print("wrong", file=sys.stderr)
 """
@@ -102,18 +106,81 @@ def told(folder: Path, **env: str):
 def test_a_forked_program_is_one_of_its_own(tmp_path: Path):
     (tmp_path / "tell.py").write_text(TELL)
     one, other = told(tmp_path, TOLD="yes"), told(tmp_path)
-    assert one["main"] == ["__main__", True, "tell.py", ["tell.py", "a", "3"], str(tmp_path)]
+    assert one["main"] == ["__main__", True, str(tmp_path / "tell.py"), ["tell.py", "a", "3"], str(tmp_path)]
     assert (one["around"], other["around"]) == (
         [str(tmp_path), "yes", "", True],
         [str(tmp_path), None, "", True],
     )
     assert not set(one["chance"]) & set(other["chance"])
-    assert one["parent"] == other["parent"] != os.getpid()
+    assert one["parent"] == other["parent"] == os.getpid()
+    assert one["in_proc"][0] == [sys.executable, "tell.py", "a", "3"]
+    assert "TOLD=yes" in one["in_proc"][1]
+    assert "TOLD=yes" not in other["in_proc"][1]
+    assert one["is_forked"] == other["is_forked"] == (not LONG)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere none is forked")
 def test_what_is_read_while_python_is_loaded_is_read_anew(tmp_path: Path):
     (tmp_path / "tell.py").write_text(TELL.replace("os.getpid() == os.getsid(0)", "True"))
-    assert told(tmp_path, PYTHONHASHSEED="3")["parent"] == os.getpid()
+    assert not told(tmp_path, PYTHONHASHSEED="3")["is_forked"]
+
+
+HOLDS = """
+import os, signal, sys
+print(os.read(int(sys.argv[1]), 9), os.getpgrp() == os.getpid(), os.umask(0), flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_a_forked_program_has_what_it_was_given_and_is_killed_as_a_child(tmp_path: Path, leads):
+    (tmp_path / "holds.py").write_text(HOLDS)
+    out, into = os.pipe()
+    os.write(into, b"a message")
+    before = os.umask(0o031)
+    try:
+        process = Python(
+            [sys.executable, "holds.py", str(out)],
+            cwd=tmp_path,
+            pass_fds=[out],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=leads,
+        )
+    finally:
+        os.umask(before)
+        os.close(out)
+        os.close(into)
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"b'a message' {leads} {0o031}\n"
+    process.terminate()
+    assert (process.communicate()[0], process.returncode) == ("", -15)
+
+
+def test_the_stage_of_a_forked_program_is_its_child_and_found_by_what_marks_it(tmp_path: Path):
+    (tmp_path / "film.py").write_text(FILM)
+    done = run_python(["film.py"], tmp_path, {"MARK": "here"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"True True {not LONG}\n"
+
+
+FILM = """
+import os, sys
+from matplotlib.figure import Figure
+import framepipe as fp
+
+def draw(value):
+    with open("stage.txt", "w") as file:
+        parent = open(f"/proc/{os.getppid()}/stat").read().rpartition(")")[2].split()[1]
+        marked = b"MARK=here" in open(f"/proc/{os.getppid()}/environ", "rb").read().split(b"\\0")
+        print(parent, marked, "pylab" in sys.modules, file=file)
+    return Figure(figsize=(1, 1), dpi=20)
+
+if __name__ == "__main__":
+    fp.render(draw, frames=2, store="s", workers=1, engine="local", order="free")
+    parent, *rest = open("stage.txt").read().split()
+    print(int(parent) == os.getpid(), *rest)
+"""
 
 
 @pytest.mark.parametrize(
