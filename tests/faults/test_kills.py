@@ -83,11 +83,11 @@ def test_killed_make_resumes_to_identical_frames_and_movie(
     time.sleep(dice.uniform(0.2, SPAN_S))
     if whom == "parent":
         make.kill()
-        make.wait()
     else:
         for pid in bench.processes():
             os.kill(pid, signal.SIGKILL)
         bench.kill_all()
+    make.wait()
     assert bench.orphans() == {}, "processes outlive a killed framepipe"
     go_on(bench, undisturbed, undisturbed_movies)
 

@@ -37,6 +37,8 @@ def draw(folder, engine, scene=plain, **keywords):
 
 @pytest.fixture(autouse=True)
 def close_figures():
+    """Other tests of this process may have left some."""
+    plt.close("all")
     yield
     plt.close("all")
 

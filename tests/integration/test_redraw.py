@@ -47,9 +47,15 @@ RendererAgg.draw_text = moved
 
 
 @pytest.fixture(autouse=True)
-def draw_text(monkeypatch):
+def undo(monkeypatch):
     """Engine serial runs the script in this process: what it does to matplotlib is undone."""
-    monkeypatch.setattr(RendererAgg, "draw_text", RendererAgg.draw_text)
+
+    def undo():
+        RendererAgg.draw_text = original
+
+    original = RendererAgg.draw_text
+    monkeypatch.setattr(RendererAgg, "draw_text", original)
+    return undo
 
 
 def script(tmp_path, more="pass", before=""):
@@ -91,14 +97,16 @@ def test_option_is_no_part_of_the_fingerprint(tmp_path):
 
 
 @pytest.mark.parametrize("engine", ["local", "serial"])
-def test_wrong_recording_is_found_and_every_frame_is_right_in_the_end(tmp_path, engine):
+def test_wrong_recording_is_found_and_every_frame_is_right_in_the_end(tmp_path, engine, undo):
     address = f"{script(tmp_path, 'shift[0] = i // 5', SHIFTED)}:animation"
     fp.render(address, store=tmp_path / "full", redraw="full", engine=engine)
+    undo()
     report = fp.render(address, store=tmp_path / "auto", engine=engine)
     assert_same(pixels(tmp_path / "auto"), pixels(tmp_path / "full"))
     assert any("came out different when only what had changed" in note for note in report.notes)
     assert json.loads((tmp_path / "auto" / "job.json").read_text())["redraw"] == "full"
     assert len(report.drawn) == 30
+    undo()
     again = fp.render(address, store=tmp_path / "auto", engine=engine)
     assert again.kept == 30
 
