@@ -19,6 +19,8 @@ from framepipe.scenes.rasterize import rasterise
 from tests.support.figures import FIGURES, changes
 from tests.support.sizes import LONG
 
+pytestmark = pytest.mark.no_cover  # to trace each line of what walks through figures doubles its time
+
 #: Of the changes that each artist can see one in so many is tried.
 EVERY = 2 if LONG else 96
 

@@ -16,6 +16,8 @@ from framepipe.scenes.rasterize import rasterise
 from tests.support.figures import FIGURES, NOT_TRIED, changes, has_value, setters
 from tests.support.sizes import LONG
 
+pytestmark = pytest.mark.no_cover  # to trace each line of what walks through figures doubles its time
+
 #: Of what can be changed of each artist one in so many is tried: setters, and changes in place.
 EVERY_SETTER, EVERY_IN_PLACE = (1, 1) if LONG else (24, 4)
 
