@@ -104,6 +104,7 @@ def test_coin_flips_by_camera_become_gif_and_mp4(folder: Path) -> None:
     assert (folder / "coin_flips.mp4").exists()
 
 
+@pytest.mark.long
 def test_keras_training_started_again_goes_on_with_its_frames(folder: Path) -> None:
     stores = [folder / "frames" / name for name in ("boundary", "curves")]
     between = "import shutil; shutil.copytree('frames', 'before')"  # one process: Keras takes 8 s to load

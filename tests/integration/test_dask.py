@@ -118,6 +118,7 @@ def test_it_says_what_is_missing_to_reach_a_scheduler(folder, cli):
         fp.render(slow, 3, address="tcp://127.0.0.1:8786")
 
 
+@pytest.mark.long
 def test_a_worker_is_killed_and_others_join_and_no_frame_is_missing(folder, cluster):
     """The last one, since the worker that takes its place belongs to this test."""
     killed: list[int] = []

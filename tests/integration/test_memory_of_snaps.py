@@ -85,6 +85,7 @@ def test_memory_of_a_recorder_is_flat(tmp_path):
     assert grown < ALLOWED_MB
 
 
+@pytest.mark.long
 def test_memory_of_a_camera_is_flat():
     fig = plt.figure(figsize=(0.5, 0.5), dpi=20)
     ax = fig.add_axes(BOX)

@@ -109,7 +109,10 @@ def test_a_program_may_render_several_times_and_each_rank_has_the_report(scene):
     assert len(pixels(scene / "two")) == 2
 
 
-@pytest.mark.parametrize(("signal_name", "rank", "code"), [("SIGKILL", 1, 137), ("SIGUSR1", None, 75)])
+@pytest.mark.parametrize(
+    ("signal_name", "rank", "code"),
+    [("SIGKILL", 1, 137), pytest.param("SIGUSR1", None, 75, marks=pytest.mark.long)],
+)
 def test_a_rank_that_dies_ends_the_run_and_the_next_one_goes_on(scene, signal_name, rank, code):
     """mpirun itself says how a rank was killed; a signal that it hands on ends with framepipe's own code."""
     arguments = [

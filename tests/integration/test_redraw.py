@@ -146,7 +146,7 @@ animation = FuncAnimation(figure, lambda i: points.set_array(np.cos(places[:, 0]
 """
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(52, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [4, pytest.param(52, marks=pytest.mark.long)])
 def test_slow_frames_are_drawn_by_all_from_the_second_on_and_drawn_again_as_seldom_as_may_be(tmp_path, count):
     path = tmp_path / "points.py"
     path.write_text(SLOW.replace("{count}", str(count)))

@@ -607,7 +607,10 @@ def test_where_the_pictures_are_not_those_of_the_reports_the_frames_decide(short
     [
         'if [[ $last == movie.mp4 ]]; then sed -i "s/t-000000/t-X/; s/t-000001/t-000000/; s/t-X/t-000001/" '
         "frames.ffconcat; fi",
-        'if [[ $last == movie.mp4 ]]; then "$real" "$@"; truncate -s -400 $last; exit; fi',
+        pytest.param(
+            'if [[ $last == movie.mp4 ]]; then "$real" "$@"; truncate -s -400 $last; exit; fi',
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["segments exchanged", "cut short"],
 )
