@@ -56,6 +56,12 @@ def writers_of_temporaries(bench: Bench) -> list[str]:
     return [match[1] for name in below if (match := re.search(r"\.(\d+)\.\d+\.tmp$", name))]
 
 
+def kill(pid: int) -> None:
+    """Kill a process, unless it has ended meanwhile, as with one of the others."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def go_on(bench: Bench, undisturbed: dict[str, bytes], movies: dict[str, str]) -> None:
     """Run the same again, and compare everything with a run that nobody disturbed."""
     wait_for(
@@ -85,8 +91,7 @@ def test_killed_make_resumes_to_identical_frames_and_movie(
         make.kill()
     else:
         for pid in bench.processes():
-            with contextlib.suppress(ProcessLookupError):  # it has ended with one of the others
-                os.kill(pid, signal.SIGKILL)
+            kill(pid)
         bench.kill_all()
     make.wait()
     assert bench.orphans() == {}, "processes outlive a killed framepipe"
@@ -102,7 +107,7 @@ def test_killed_worker_or_stage_costs_nothing(
     time.sleep(dice.uniform(0.0, 1.2))
     found = [pid for pid, is_forked in stages_of(bench).items() if is_forked == (whom == "worker")]
     for pid in dice.sample(found, min(1, len(found))):
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
     out, err = make.communicate(timeout=PATIENCE_S)
     assert make.returncode == 0, out + err
     assert sorted(set(bench.draws())) == list(range(FRAMES))
@@ -115,7 +120,7 @@ def test_all_workers_killed_again_and_again_end_in_an_error_that_says_so(bench: 
     make = bench.start(*MAKE, FB_SLEEP="1000")
     while make.poll() is None:
         for pid in workers_of(bench):
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         time.sleep(0.05)
     _, err = make.communicate()
     assert make.returncode == 3, err
