@@ -33,6 +33,7 @@ os.environ["MPLBACKEND"] = "Agg"
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
+from processes import tree
 
 X = np.linspace(0, 10, 400)
 RANDOM = np.random.default_rng(0)
@@ -179,26 +180,12 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._ended.wait(0.05):
-            self._most = max(self._most, sum(_private_bytes(pid) for pid in _family(os.getpid())))
+            self._most = max(self._most, sum(_private_bytes(pid) for pid in tree(os.getpid())))
 
     def end(self) -> int:
         self._ended.set()
         self._thread.join()
         return self._most
-
-
-def _family(pid: int) -> list[int]:
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, IndexError, ValueError):
-                continue
-    found = [pid]
-    for each in found:
-        found += [child for child, parent in parents.items() if parent == each]
-    return found
 
 
 def _private_bytes(pid: int) -> int:

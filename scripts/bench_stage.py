@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from processes import proportional_mb, tree
+
 TWO_FRAMES = """
 import numpy as np
 from matplotlib import pyplot as plt
@@ -68,46 +70,22 @@ def memory() -> None:
         single = subprocess.Popen([sys.executable, "-c", plain], cwd=folder, **pipes)  # type: ignore[call-overload]
         assert single.stdin is not None and single.stdout is not None
         single.stdout.readline()
-        one = largest(single.pid, 1)
+        one = largest_mb(single.pid, 1)
         single.communicate(b"\n")
         command = [sys.executable, "-m", "framepipe", "render", "large.py", "-j", "4", "-q"]
         render = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-        all_of_them = largest(render.pid, 60, render)
-        print(f"one process {one / 1e6:.0f} MB, the render with 4 workers {all_of_them / 1e6:.0f} MB")
+        all_of_them = largest_mb(render.pid, 60, render)
+        print(f"one process {one:.0f} MB, the render with 4 workers {all_of_them:.0f} MB")
         print(f"ratio {all_of_them / one:.2f}")
 
 
-def largest(pid: int, seconds: float, until: subprocess.Popen[bytes] | None = None) -> int:
-    """The largest sum of proportional set sizes below a process, for so long or until it has ended."""
-    most, end = 0, time.monotonic() + seconds
+def largest_mb(pid: int, seconds: float, until: subprocess.Popen[bytes] | None = None) -> float:
+    """The largest sum of proportional set sizes below a process in MB, for so long or until it has ended."""
+    most, end = 0.0, time.monotonic() + seconds
     while time.monotonic() < end and (until is None or until.poll() is None):
-        most = max(most, sum(map(proportional_bytes, below(pid))))
+        most = max(most, sum(map(proportional_mb, tree(pid))))
         time.sleep(0.1)
     return most
-
-
-def below(pid: int) -> set[int]:
-    """A process and all that descend from it."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-    family = {pid}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
-    return family
-
-
-def proportional_bytes(pid: int) -> int:
-    """Memory of a process, where what several share counts in parts: ``Pss`` of proc(5)."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 if __name__ == "__main__":

@@ -26,12 +26,12 @@ def tree(pid: int) -> list[int]:
             except OSError:
                 continue
             children.setdefault(parent, []).append(int(entry.name))
-    found, waiting = [], [pid]
+    family, waiting = [], [pid]
     while waiting:
         each = waiting.pop()
-        found.append(each)
+        family.append(each)
         waiting += children.get(each, [])
-    return found
+    return family
 
 
 def proportional_mb(pid: int) -> float:

@@ -86,7 +86,7 @@ def sweep_status(folder: str | os.PathLike[str]) -> SweepStatus | None:
 
 def _frames_of(point: SubmittedPoint) -> tuple[int, int] | None:
     try:
-        found = status(point.store)
+        frames = status(point.store)
     except StoreError:  # no task has begun, or they are deleted
         return None
-    return len(found.done), found.total
+    return len(frames.done), frames.total

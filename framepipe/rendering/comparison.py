@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 from framepipe.rendering.engines.base import Drawn, Outcome, Task
 from framepipe.rendering.engines.original import Original, digest_of
-from framepipe.rendering.order import DiffersElsewhere, RedrawDiffers, random, stateful, stateful_by
+from framepipe.rendering.order import (
+    DiffersElsewhere,
+    RedrawDiffers,
+    random_frames,
+    stateful_by_names,
+    stateful_frames,
+)
 
 
 class Comparison:
@@ -72,7 +78,7 @@ class Comparison:
             self.trials += 1
             self.has_compared |= digest is not None
         if checked and isinstance(outcome, Drawn) and outcome.changed and not self._replay:
-            raise stateful_by(outcome.changed)
+            raise stateful_by_names(outcome.changed)
         if self.original and (reason := self.original.differs(task.number, digest)):
             raise DiffersElsewhere(reason)
         if checked and digest is not None:
@@ -102,7 +108,7 @@ class Comparison:
         elif self._replay and number in self._reused:  # in full, it will show whether that was the reason
             raise RedrawDiffers(number)
         else:
-            raise random([number]) if self._replay else stateful([number])
+            raise random_frames([number]) if self._replay else stateful_frames([number])
 
 
 def _files_of(outcome: Outcome) -> dict[str, str]:

@@ -44,7 +44,7 @@ _IN_ORDER = (
 )
 
 
-def stateful(numbers: Sequence[int]) -> OrderMatters:
+def stateful_frames(numbers: Sequence[int]) -> OrderMatters:
     """Return the finding that frames depend on the updates before them."""
     return OrderMatters(
         "replay",
@@ -53,13 +53,13 @@ def stateful(numbers: Sequence[int]) -> OrderMatters:
     )
 
 
-def stateful_by(names: Sequence[str]) -> OrderMatters:
+def stateful_by_names(names: Sequence[str]) -> OrderMatters:
     """Return the finding that drawing a frame changes state of these names."""
     text = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
     return OrderMatters("replay", f"the scene keeps state: drawing a frame changes {text}. {_IN_ORDER}")
 
 
-def random(numbers: Sequence[int]) -> OrderMatters:
+def random_frames(numbers: Sequence[int]) -> OrderMatters:
     """Return the finding that frames differ each time that they are drawn."""
     return OrderMatters(
         "serial",

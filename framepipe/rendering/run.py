@@ -14,7 +14,13 @@ from framepipe.rendering.costs import Costs
 from framepipe.rendering.engines.base import Drawn, Ended, Failed, Outcome, Task, WorkerPool
 from framepipe.rendering.engines.original import digest_of
 from framepipe.rendering.frame_plan import Endless, FramePlan, coarsest_first
-from framepipe.rendering.order import OrderMatters, RedrawDiffers, of_another_run, random, stateful
+from framepipe.rendering.order import (
+    OrderMatters,
+    RedrawDiffers,
+    of_another_run,
+    random_frames,
+    stateful_frames,
+)
 from framepipe.rendering.schedule import Chunks, ContiguousChunks, FixedSequences, InOrder, WithChecks
 from framepipe.scenes.base import SceneEnded
 from framepipe.scenes.picture import FrameGeometry
@@ -405,12 +411,12 @@ class Run:
         """Return what it means that a frame came out different when a fresh worker drew it again."""
         if isinstance(finding, RedrawDiffers):  # is it the same in one more process?
             digests = {*self._drawn_alone(pool, [check, check])}
-            return random([check.number]) if len(digests) > 1 else finding
+            return random_frames([check.number]) if len(digests) > 1 else finding
         if self._replay:
             return finding
         repeat = replace(check, replay=True)
         digests = {*self._drawn_alone(pool, [repeat, repeat])}
-        return (random if len(digests) > 1 else stateful)([check.number])
+        return (random_frames if len(digests) > 1 else stateful_frames)([check.number])
 
     def _drawn_alone(self, pool: WorkerPool, tasks: Sequence[Task]) -> list[str | None]:
         """Return the digests of frames, each drawn by a fresh worker; others may still be under way."""
@@ -434,7 +440,7 @@ class Run:
         for task, outcome in pool.draw(InOrder(self._tasks(resume_points, geometry, keep=False)), at_once=1):
             if digest_of(outcome) not in (None, resume_points[task.number]):
                 self.comparison.trials += 1
-                raise of_another_run(task.number) if self._replay else stateful([task.number])
+                raise of_another_run(task.number) if self._replay else stateful_frames([task.number])
             self._check_outcome(task, outcome)
 
     def _pilot(
