@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from framepipe.scenes.open_figures import closing_figures
 from tests.support.command_line import run_here
 from tests.support.forked import run_python, stages_are_forked
 from tests.support.processes import start_with_default_signals
@@ -97,6 +98,13 @@ def quick_python(own_account: None) -> Iterator[None]:
     With `LONG` all are started, as for users; here those are that the tests of their beginning start themselves.
     """
     with contextlib.nullcontext() if LONG else stages_are_forked():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_figures_stay() -> Iterator[None]:
+    """What a test leaves open in pyplot is closed: the next test of the process counts its own."""
+    with closing_figures():
         yield
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from framepipe.errors import ToolMissing, UsageError
 from framepipe.rendering.recorder import Recorder
-from framepipe.scenes.function import closing_figures
+from framepipe.scenes.open_figures import closing_figures
 
 Draw = Callable[[int, Mapping[str, float], Any], Any]
 

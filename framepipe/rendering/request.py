@@ -30,6 +30,7 @@ from framepipe.scenes.address import split_address
 from framepipe.scenes.base import Scene
 from framepipe.scenes.command import CommandScene
 from framepipe.scenes.loading import forget_script
+from framepipe.scenes.open_figures import closing_figures
 from framepipe.scenes.seeding import MAX_SEED, seeded
 from framepipe.scenes.staged import Description, StagedScene, describe
 from framepipe.store.store import NO_SEED, Store
@@ -425,8 +426,10 @@ def opened_job(
                 remembered=digests.entries(),
             )
             stack.callback(job_store.forget_seed)
-            if not engine.is_parallel and request.seed not in (None, NO_SEED):
-                stack.enter_context(seeded(request.seed))
+            if not engine.is_parallel:
+                stack.enter_context(closing_figures())
+                if request.seed not in (None, NO_SEED):
+                    stack.enter_context(seeded(request.seed))
             job = _of_script(request, engine, control.stop)
         else:
             if seed is not None:

@@ -27,9 +27,9 @@ from framepipe.job.reach import digest_code
 from framepipe.scenes import matplotlib_private
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded
 from framepipe.scenes.figures import digest_figure
-from framepipe.scenes.function import closing_figures
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import LoadedObject, is_animation, name_of, origin_of
+from framepipe.scenes.open_figures import closing_figures
 from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.rcparams import OwnRcparams
 

@@ -15,6 +15,7 @@ from framepipe.job.reach import digest_code
 from framepipe.scenes.base import BaseScene, FrameRequest, Player
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import LoadedObject, check_call, name_of, origin_of
+from framepipe.scenes.open_figures import closing_figures
 from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.rasterize import is_picture, picture_of, pixels_of
 from framepipe.scenes.rcparams import keep_rcparams
@@ -133,19 +134,6 @@ def picture_in(
     if is_picture(thing):
         return picture_of(pixels_of(thing), geometry)
     return incremental.rasterise(thing, canvas, geometry, redraw)
-
-
-@contextmanager
-def closing_figures() -> Iterator[None]:
-    """Close the pyplot figures that the block opens."""
-    from matplotlib import pyplot as plt
-
-    open_numbers = set(plt.get_fignums())
-    try:
-        yield
-    finally:
-        for number in set(plt.get_fignums()) - open_numbers:
-            plt.close(number)
 
 
 def figure_in(returned: Any, name: str) -> Figure:

@@ -12,9 +12,10 @@ from framepipe.job.fingerprint import digest_function, shown_values
 from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
 from framepipe.job.reach import digest_code
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded, describe_failure
-from framepipe.scenes.function import closing_figures, figure_in, picture_in
+from framepipe.scenes.function import figure_in, picture_in
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import LoadedObject, check_call, origin_of
+from framepipe.scenes.open_figures import closing_figures
 from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.rasterize import is_picture
 from framepipe.scenes.snapshot import Snapshot, SnapshotScene

@@ -18,7 +18,8 @@ from framepipe.job.frames import Digested
 from framepipe.job.stamp import RECORDED
 from framepipe.scenes.base import BaseScene, FrameRequest, Player
 from framepipe.scenes.figures import pickling_callbacks
-from framepipe.scenes.function import closing_figures, figure_in
+from framepipe.scenes.function import figure_in
+from framepipe.scenes.open_figures import closing_figures
 from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.rasterize import is_picture, picture_of, pixels_of, rasterise
 from framepipe.scenes.rcparams import all_rcparams, apply_rcparams

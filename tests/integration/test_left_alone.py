@@ -35,12 +35,15 @@ def draw(folder, engine, scene=plain, **keywords):
     )
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    """Other tests of this process may have left some."""
-    plt.close("all")
-    yield
-    plt.close("all")
+def test_figures_that_a_script_opens_are_closed(tmp_path):
+    """With engine serial the script is loaded here, and afresh each time."""
+    mine = plt.figure()
+    script = tmp_path / "film.py"
+    script.write_text(
+        "from matplotlib import pyplot as plt\nfig = plt.figure()\ndef draw(k):\n    return plt.figure()\n"
+    )
+    draw(tmp_path, "serial", f"{script}:draw")
+    assert plt.get_fignums() == [mine.number]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

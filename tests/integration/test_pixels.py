@@ -26,11 +26,10 @@ NAMES = {"ids": lambda thing: thing.__name__}
 
 
 @pytest.fixture(autouse=True)
-def no_figures_left():
+def own_rcparams():
     assert plt.get_fignums() == []
     with matplotlib.rc_context():
         yield
-    plt.close("all")
 
 
 def saved(scene, k, **options):
