@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from framepipe.core.shape import Shape
 from framepipe.formats import FORMATS
 from framepipe.formats.gif.palette import resolve_palette
 from framepipe.formats.recipe import MovieSpec
-from framepipe.formats.video.recipe import segment_ticks
+from framepipe.formats.video.recipe import segment_runs
 from framepipe.job.frames import file_name
 from framepipe.options import EncodeOptions
 from framepipe.store.segment_cache import Key, SegmentCache
@@ -32,8 +33,8 @@ from tests.integration.movies import failed_checks
 from tests.support.sizes import all_if_long
 from tests.support.waiting import wait_for
 
-TWO = 260  # one segment of 250 and a tail
-#: Two segments and a tail where their length is no subject; `test_format_matrix` has long ones of all formats.
+TWO = 260  # two segments
+#: Three segments where their length is no subject; `test_format_matrix` has long ones of all formats.
 SHORT, SEGMENT = 104, 50
 JOINED = 60  # one short segment and a tail
 SIZE = (80, 64)
@@ -87,7 +88,7 @@ def short_segments(monkeypatch):
 
 @pytest.fixture
 def short(stores_of, tmp_path, short_segments):
-    """A copy to spoil, of two short segments and a tail."""
+    """A copy to spoil, of three short segments."""
     return copied(stores_of(frames=SHORT), tmp_path / "s")
 
 
@@ -252,9 +253,18 @@ def test_a_held_frame_may_lie_on_a_seam(short, tmp_path):
 )
 def test_segments_last_whole_milliseconds_at_usual_rates(rate):
     fps = Timeline.of([0, 1], fps=rate).video_fps
-    ticks = segment_ticks(fps)
-    assert 200 <= ticks <= 300
-    assert (1000 * ticks / fps).denominator == 1
+    runs = segment_runs(1000, fps)
+    assert 4 <= len(runs) <= 5
+    assert all((1000 * run.start / fps).denominator == 1 for run in runs)
+
+
+@pytest.mark.parametrize("count", [250, 251, 300, 499, 500, 501, 749])
+def test_the_last_two_segments_are_of_about_the_same_length(count):
+    runs = segment_runs(count, Fraction(25))
+    assert [at for run in runs for at in run] == list(range(count))
+    assert max(map(len, runs)) <= 250
+    assert all(len(run) == 250 for run in runs[:-2])
+    assert len(runs[-2:][0]) - len(runs[-1]) in (0, 1)
 
 
 # what is kept
@@ -284,12 +294,12 @@ def test_three_changed_frames_encode_one_segment(short, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", all_if_long(["m.mp4", "m.webm"], "m.webm"))
-def test_frames_that_are_appended_cost_only_the_tail(tmp_path, name, short_segments):
+def test_frames_that_are_appended_cost_only_the_last_two(tmp_path, name, short_segments):
     store = drawn(tmp_path / "s", range(104))
     fp.assemble(store, tmp_path / name)
     drawn(store, range(112))
     movie = fp.assemble(store, tmp_path / name)
-    assert (movie.frames, from_the_shelf(movie)) == (112, 2)
+    assert (movie.frames, from_the_shelf(movie)) == (112, 1)
 
 
 def test_segments_of_other_settings_are_not_used(short, tmp_path):
@@ -530,7 +540,7 @@ def test_shares_and_their_join_open_each_frame_twice_in_all(stores_of, tmp_path)
     shares = [opens(tmp_path, str(store), "-o", "m.mp4", "--shard", f"{k}/2") for k in (1, 2)]
     join = opens(tmp_path, str(store), "-o", "m.mp4")
     trial = 2  # frames of the tiny movie by which an ffmpeg is tried
-    assert [len(each) for each in shares] == [250, TWO - 250 + trial], "a share opens its own, and the first"
+    assert [len(each) for each in shares] == [TWO // 2, TWO // 2 + trial], "a share opens its own, and the first"
     assert len(join) <= trial, "the join opens none"
     compared_whole = 2 * 8 * 2  # some frames of each segment, by several checks
     assert sum(sum(each.values()) for each in (*shares, join)) <= 2 * TWO + compared_whole + 3 * 2 * trial
@@ -605,7 +615,7 @@ def test_where_the_pictures_are_not_those_of_the_reports_the_frames_decide(short
 @pytest.mark.parametrize(
     "body",
     [
-        'if [[ $last == movie.mp4 ]]; then sed -i "s/t-000000/t-X/; s/t-000001/t-000000/; s/t-X/t-000001/" '
+        'if [[ $last == movie.mp4 ]]; then sed -i "s/t-000001/t-X/; s/t-000002/t-000001/; s/t-X/t-000002/" '
         "frames.ffconcat; fi",
         pytest.param(
             'if [[ $last == movie.mp4 ]]; then "$real" "$@"; truncate -s -400 $last; exit; fi',

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from framepipe.core.process import Tool
 from framepipe.errors import EncoderFailed
 from framepipe.formats.video.colours import DUE_COLOURS, conversion, tags
 from framepipe.formats.video.comparison import Comparison, compare, starts_of
-from framepipe.formats.video.reader import opened
+from framepipe.formats.video.reader import VideoReader, opened
 from framepipe.verification.check import (
     Check,
     requirement,
@@ -44,21 +45,45 @@ def checks(
     with opened(movie, expected, tool, control, work) as reader:
         video = reader.streams.video
         try:
-            times, size = reader.times_and_size()
-            is_comparable = len(times) == sum(repeats) and size == expected.size
-            comparison = compare(reader, work) if is_comparable else None
+            times, size, comparison = _read(reader, work)
         except EncoderFailed as error:
             yield decoding_failed(error)
             return
-    frames = len(comparison.ticks) if comparison else len(times)
+    decoded = len(comparison.ticks) if comparison else len(times)
     colours = None if video.lossless else _colours(movie, comparison, expected)
-    yield from container_checks(expected, times, size, min(frames, len(times)), colours)
-    if comparison is None or frames != len(times):
+    yield from container_checks(expected, times, size, decoded, colours)
+    if comparison is None or decoded != sum(repeats):
         return
     if comparison.hashes:
         yield _lossless(comparison.hashes, repeats, expected, alpha=video.alpha)
     scores = comparison.frames(repeats)
     yield from picture_checks(scores, expected, comparison.foreign, comparison.alike_mse)
+
+
+def _read(
+    reader: VideoReader, work: Path | None
+) -> tuple[list[Fraction], tuple[int, int] | None, Comparison | None]:
+    """Read times, size and pictures; these at the same time if whoever built the movie has counted them."""
+
+    def is_comparable(times: Sequence[Fraction], size: tuple[int, int] | None) -> bool:
+        return len(times) == sum(reader.expected.timeline.video_repeats()) and size == reader.expected.size
+
+    if work is None:
+        times, size = reader.times_and_size()
+        return times, size, compare(reader, work) if is_comparable(times, size) else None
+    with ThreadPoolExecutor(1) as thread:
+        container = thread.submit(reader.times_and_size)
+        problem, comparison = None, None
+        try:
+            comparison = compare(reader, work)
+        except EncoderFailed as error:
+            problem = error
+        times, size = container.result()
+    if not is_comparable(times, size):
+        return times, size, None
+    if problem:
+        raise problem
+    return times, size, comparison
 
 
 def decoding_failed(error: EncoderFailed) -> Check:
@@ -78,7 +103,7 @@ def container_checks(
     expected: Expected,
     times: Sequence[Fraction],
     size: tuple[int, int] | None,
-    frames: int,
+    decoded: int,
     colours: str | None,
 ) -> Iterator[Check]:
     """Yield the checks of what a container says, of a movie that was decoded without an error.
@@ -88,15 +113,15 @@ def container_checks(
     expected : Expected
     times, size
         See `VideoReader.times_and_size`.
-    frames : int
-        How many were decoded.
+    decoded : int
+        Frames that were decoded; the container may have another number.
     colours : str or None
         Its colours; None if they are those of the sources, as in a lossless movie.
     """
     count = sum(expected.timeline.video_repeats())
     tick_s = 1 / expected.timeline.video_fps
     yield requirement("decodes", _NO_ERROR)
-    yield same("frames", count, frames)
+    yield same("frames", count, decoded if decoded != count else len(times))
     yield same_size(expected.size, size)
     ends_s = times[-1] + tick_s if times else Fraction(0)
     yield same_duration(expected.duration_s, ends_s, within_s=_MAX_ERROR_S)

@@ -1,6 +1,6 @@
 """Compare a video with its sources: every frame is decoded once, together with its PNG.
 
-Where a frame may show another's source, all sources are read once more to find which.
+Where a frame may show another's source, it is compared with all sources to find which.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from framepipe.verification.judge import spread
 from framepipe.verification.likeness import FrameScore
 
 _MAX_SAMPLES = 8  # frames that are converted here too
+_MAX_KEPT_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,21 @@ def compare(reader: VideoReader, work: Path | None) -> Comparison:
     position_of = [position for position, count in enumerate(repeats) for _ in range(count)]
     blocks = None if streams.are_equal else BlockComparison(expected.tolerance.grain)
     samples = streams.planes.samples_of(*expected.size)
-    ticks = TickScores(position_of, samples, expected.tolerance, blocks)
-    with tapped(reader.folder, streams.planes, 2, ticks.add):
+    ticks, sources = TickScores(position_of, samples, expected.tolerance, blocks), SmallSources()
+
+    def add(tick: int, decoded: Sequence[Pixels], source: Sequence[Pixels]) -> None:
+        ticks.add(tick, decoded, source)
+        sources.add(source)
+
+    with tapped(reader.folder, streams.planes, 2, add):
         reader.run(streams.comparison([starts[each] for each in positions], has_films=has_films))
+    if len(ticks.scores) != len(position_of):
+        blocks = None  # what they show does not matter
     return Comparison(
         ticks.scores,
         _samples(reader, positions),
         reader.hashes(HASHES) if streams.are_equal else [],
-        _foreign(blocks, position_of, reader, has_films) if blocks else "",
+        _foreign(blocks, position_of, reader, sources, has_films) if blocks else "",
         blocks.alike_mse if blocks else 0.0,
         streams.video.lossless or reader.hashes(AS_TAGGED) == reader.hashes(AS_DUE),
     )
@@ -145,17 +153,46 @@ def _samples(reader: VideoReader, positions: Sequence[int]) -> dict[int, tuple[P
     return samples
 
 
+class SmallSources:
+    """The small source of each tick, if all of them are few enough to be kept.
+
+    Attributes
+    ----------
+    kept : list of list of ndarray of uint8, or None
+        None if they take more than 32 MB: they are read once more where they are needed.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[list[Pixels]] | None = []
+        self._bytes = 0
+
+    def add(self, source: Sequence[Pixels]) -> None:
+        """Keep the next tick's planes, or forget all of them."""
+        self._bytes += sum(plane.nbytes for plane in source)
+        if self._bytes > _MAX_KEPT_BYTES:
+            self.kept = None
+        elif self.kept is not None:
+            self.kept.append([plane.copy() for plane in source])
+
+
 def _foreign(
-    blocks: BlockComparison, position_of: Sequence[int], reader: VideoReader, has_films: bool
+    blocks: BlockComparison,
+    position_of: Sequence[int],
+    reader: VideoReader,
+    sources: SmallSources,
+    has_films: bool,
 ) -> str:
-    """Describe a frame that shows another's source; if any is suspect, all sources are read once more."""
+    """Describe a frame that shows another's source; if any is suspect, it is compared with all sources."""
     search, streams = blocks.search(), reader.streams
 
     def show(tick: int, source: Sequence[Pixels]) -> None:
         if search and tick < len(position_of) and (not tick or position_of[tick] != position_of[tick - 1]):
             search.show(position_of[tick], cut(source))
 
-    if search:
+    if search and sources.kept is not None:
+        for tick, source in enumerate(sources.kept):
+            show(tick, source)
+    elif search:
         with tapped(reader.folder, streams.planes, 1, show):
             reader.run(piped([streams.small_sources(has_films=has_films)], streams.planes))
     names = [path.name for path in reader.expected.sources]

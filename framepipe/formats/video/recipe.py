@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
-from math import gcd
+from math import ceil, gcd
 from typing import Any
 
 import ffmpeg
@@ -36,7 +36,7 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
     tags = {f"metadata:g:{at}": f"{name}={text}" for at, (name, text) in enumerate(options.metadata.items())}
     finish = {"format": container.muxer, **SAME}
     output = f"movie.{format_}"
-    runs = cuts(len(numbers), segment_ticks(rate))
+    runs = segment_runs(len(numbers), rate)
 
     def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
         text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate, shape)
@@ -74,7 +74,7 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
 def segment_frames(timeline: Timeline) -> list[tuple[int, ...]]:
     """Return the frame of each tick of each segment, if there are several."""
     numbers = _numbers_of_ticks(timeline)
-    runs = cuts(len(numbers), segment_ticks(timeline.video_fps))
+    runs = segment_runs(len(numbers), timeline.video_fps)
     return [tuple(numbers[run.start : run.stop]) for run in runs] if len(runs) > 1 else []
 
 
@@ -109,14 +109,21 @@ def _for_encoder(pictures: Any, video: Encoding) -> Any:
     return pictures.filter("hwupload") if codec.device else pictures
 
 
-def segment_ticks(rate: Fraction) -> int:
-    """Return the frames of a segment: about as many as x264 puts between two key frames.
+def segment_runs(count: int, rate: Fraction) -> list[range]:
+    """Cut ticks into segments of about as many frames as x264 puts between two key frames.
 
     They last whole milliseconds, if possible, so that nothing is rounded where two are joined: Matroska
-    and WebM store times in milliseconds.
+    and WebM store times in milliseconds. The last two are about equal, so that their encoders end together;
+    if a movie grows, all others are unchanged.
     """
-    whole = rate.numerator // gcd(rate.numerator, 1000 * rate.denominator)
-    return whole * max(1, round(_SEGMENT_TICKS / whole)) if whole <= 2 * _SEGMENT_TICKS else _SEGMENT_TICKS
+    step = rate.numerator // gcd(rate.numerator, 1000 * rate.denominator)
+    step = step if step <= 2 * _SEGMENT_TICKS else 1
+    runs = cuts(count, step * max(1, round(_SEGMENT_TICKS / step)))
+    if len(runs) < 2 or len(runs[-1]) == len(runs[-2]):
+        return runs
+    start = runs[-2].start
+    middle = start + step * ceil((count - start) / 2 / step)
+    return [*runs[:-2], range(start, middle), range(middle, count)] if middle < count else runs
 
 
 def _joined(names: Sequence[str], runs: Sequence[range], rate: Fraction) -> str:
