@@ -13,12 +13,20 @@ from framepipe.errors import SweepFailed
 from framepipe.grids import grid as make_grid
 from framepipe.movie.check import clean
 from framepipe.options import DrawOptions, EncodeOptions, SceneOptions, split, takes
-from framepipe.pipeline import FramesForMovies, MakeKeywords, MakeReport, check_outputs, draw_frames
+from framepipe.pipeline import FramesForMovies, MakeKeywords, check_outputs, draw_frames
 from framepipe.rendering.engines.mpi import among_ranks
 from framepipe.rendering.engines.slots import Slots
 from framepipe.scenes.loading import refuse_while_loading
 from framepipe.sweeps.making import make_in_a_row, make_side_by_side
-from framepipe.sweeps.points import PathLike, Point, folder_of, points_of
+from framepipe.sweeps.points import (
+    PathLike,
+    Point,
+    columns_of,
+    encode_options_of_grid,
+    folder_of,
+    points_of,
+    title_of,
+)
 from framepipe.sweeps.progress import SweepProgress
 from framepipe.sweeps.report import SweepPoint, SweepReport, failure_message
 from framepipe.timeline import Timing
@@ -95,9 +103,17 @@ def sweep(
             raise SweepFailed(message, report=SweepReport(tuple(done)), exit_code=errors[0].exit_code)
         side_by_side = None
         if grid is not None:
-            columns = len(list(values.values())[-1]) if len(values) > 1 else None
-            grid_options = {**_for_a_grid(options), "progress": control.progress, "stop": control.stop}
-            side_by_side = _side_by_side(done, grid, columns, folder / "grid", grid_options)
+            side_by_side = make_grid(
+                [each.store for each in done],
+                grid,
+                columns=columns_of(values),
+                titles=[title_of(each.values) for each in done],
+                store=folder / "grid",
+                workers=options.get("workers"),
+                progress=control.progress,
+                stop=control.stop,
+                **encode_options_of_grid(options),
+            )
     cleanups = () if keep_frames else tuple(clean(each.store) for each in done)
     if not keep_frames:
         _remove_if_empty(folder)
@@ -146,22 +162,6 @@ def _slots(scene: str | Callable[..., Any], draw: DrawOptions) -> Slots | None:
         return Slots(draw.workers or 1)  # the engine knows how many there are, from time to time
     workers = draw.workers or usable_cpus()
     return Slots(workers) if workers > 1 else None
-
-
-def _side_by_side(
-    points: Sequence[SweepPoint], output: PathLike, columns: int | None, store: Path, options: dict[str, Any]
-) -> MakeReport:
-    """Make the movie of all points, with their values above."""
-    titles = [each.name.replace(",", ", ") for each in points]
-    return make_grid(
-        [each.store for each in points], output, columns=columns, titles=titles, store=store, **options
-    )
-
-
-def _for_a_grid(options: MakeKeywords) -> dict[str, Any]:
-    """Return the options that say how movies are encoded, their rate, and how many workers draw."""
-    names = {"fps", "loop", "workers", *EncodeOptions.__dataclass_fields__} - {"labels", "title", "metadata"}
-    return {name: value for name, value in options.items() if name in names}
 
 
 def _remove_if_empty(folder: Path) -> None:
