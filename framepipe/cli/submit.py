@@ -40,8 +40,6 @@ def command(
     """
     if watch and (keywords["wait"] or keywords["dry_run"]):
         raise fp.UsageError("--watch goes on until Ctrl-C: give it without --wait and --dry-run")
-    if watch and values:
-        raise fp.UsageError("--watch shows one store: leave it out with --sweep, and see framepipe status")
     if grid is not None and not values:
         raise fp.UsageError("--grid shows the movies of a --sweep; for stores: framepipe grid STORE… -o FILE")
     if watch:
@@ -55,5 +53,6 @@ def command(
         else:
             report = fp.submit(**keywords, **callbacks)
     options.print_json(report.to_dict()) if as_json else print(report.details(), flush=True)
-    if watch and isinstance(report, fp.SubmitReport):
-        serve(fp.Store(report.store), out=sys.stderr)
+    if watch:
+        folder = report.store if isinstance(report, fp.SubmitReport) else report.folder
+        serve(fp.Store(folder), out=sys.stderr)
