@@ -25,7 +25,7 @@ _PAGE_FILES = {
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
 #: Seconds between two looks at all points, and how many times as long as that took they rest.
-_LOOK_S, _REST = 1.0, 20.0
+_LOOK_S, _REST, _MAX_REST_S = 1.0, 20.0, 30.0
 _POINT = re.compile(r"/point/(\d{1,6})(/.*)", re.DOTALL)
 _WORDS = {
     "": "waits",
@@ -73,10 +73,12 @@ class SweepPages:
 
     async def _points_json(self, _: Request) -> Response:
         if time.monotonic() >= self._looks_at:
-            began = time.thread_time()
+            began = time.monotonic()
             points = [await self._point(at) for at in range(len(self._points))]
             self._document = self._of_all(points)
-            self._looks_at = time.monotonic() + max(_LOOK_S, _REST * (time.thread_time() - began))
+            self._looks_at = time.monotonic() + min(
+                _MAX_REST_S, max(_LOOK_S, _REST * (time.monotonic() - began))
+            )
         return JSONResponse(self._document)
 
     async def _point(self, at: int) -> dict[str, Any]:
