@@ -64,7 +64,9 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
         lists[name], step = encoded(name, part, run)
         segments.append(Segment(tuple(numbers[k] for k in run), step, part))
     lists[LIST] = _joined([segment.output for segment in segments], runs, rate)
-    whole = frames_input(LIST).output(output, **finish, vcodec="copy", **container.args, **tags)
+    # as they are: ffmpeg would repeat what decoders are given first in front of each H.264 segment
+    packets = frames_input(LIST, auto_convert=0)
+    whole = packets.output(output, **finish, vcodec="copy", **container.args, **tags)
     join = Step(args_of(whole), frames=len(numbers), reports_progress=False)
     return Recipe(
         format_, "ffmpeg", lists, (), {}, output, len(numbers), tuple(segments), join, cache_segments=True
