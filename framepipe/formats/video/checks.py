@@ -20,7 +20,13 @@ from framepipe.core.images import read_png
 from framepipe.core.process import Tool
 from framepipe.errors import EncoderFailed
 from framepipe.formats.video.colours import DUE_COLOURS, conversion, tags
-from framepipe.formats.video.comparison import Comparison, compare, frame_scores, starts_of
+from framepipe.formats.video.comparison import (
+    SAMPLES_OF_SEGMENT,
+    Comparison,
+    compare,
+    frame_scores,
+    starts_of,
+)
 from framepipe.formats.video.reader import Packets, VideoReader, opened
 from framepipe.verification.check import (
     Check,
@@ -50,21 +56,21 @@ def evidence(
     movie: Path, expected: Expected, tool: Tool, control: Control, work: Path
 ) -> tuple[list[Check], SegmentEvidence | None]:
     """Return the checks of a segment, and what is to be known of it if it could be compared."""
-    results, packets, comparison = _examine(movie, expected, tool, control, work)
+    results, packets, comparison = _examine(movie, expected, tool, control, work, SAMPLES_OF_SEGMENT)
     if packets is None or comparison is None:
         return results, None
     return results, SegmentEvidence(packets.head, packets.rows, comparison.ticks, comparison.alike_mse)
 
 
 def _examine(
-    movie: Path, expected: Expected, tool: Tool, control: Control, work: Path | None
+    movie: Path, expected: Expected, tool: Tool, control: Control, work: Path | None, *max_samples: int
 ) -> tuple[list[Check], Packets | None, Comparison | None]:
     """Return all checks, and the comparison if it has one picture for each tick."""
     repeats = expected.timeline.video_repeats()
     with opened(movie, expected, tool, control, work) as reader:
         video = reader.streams.video
         try:
-            packets, comparison = _read(reader, work)
+            packets, comparison = _read(reader, work, *max_samples)
         except EncoderFailed as error:
             return [decoding_failed(error)], None, None
     decoded = len(comparison.ticks) if comparison else len(packets.rows)
@@ -79,7 +85,7 @@ def _examine(
     return results, packets, comparison
 
 
-def _read(reader: VideoReader, work: Path | None) -> tuple[Packets, Comparison | None]:
+def _read(reader: VideoReader, work: Path | None, *max_samples: int) -> tuple[Packets, Comparison | None]:
     """Read container and pictures; these at the same time if whoever built the movie has counted them."""
 
     def is_comparable(packets: Packets) -> bool:
@@ -93,7 +99,7 @@ def _read(reader: VideoReader, work: Path | None) -> tuple[Packets, Comparison |
         container = thread.submit(reader.packets)
         problem, comparison = None, None
         try:
-            comparison = compare(reader, work)
+            comparison = compare(reader, work, *max_samples)
         except EncoderFailed as error:
             problem = error
         packets = container.result()

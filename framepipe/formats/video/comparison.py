@@ -24,7 +24,8 @@ from framepipe.verification.expected import Expected
 from framepipe.verification.judge import spread
 from framepipe.verification.likeness import FrameScore
 
-_MAX_SAMPLES = 8  # frames that are converted here too
+#: Frames that are converted here too: of a movie, and of each of its segments.
+_MAX_SAMPLES, SAMPLES_OF_SEGMENT = 8, 4
 _MAX_KEPT_BYTES = 32 << 20
 
 
@@ -72,7 +73,7 @@ def starts_of(repeats: Sequence[int]) -> list[int]:
     return list(accumulate(repeats, initial=0))[:-1]
 
 
-def compare(reader: VideoReader, work: Path | None) -> Comparison:
+def compare(reader: VideoReader, work: Path | None, max_samples: int = _MAX_SAMPLES) -> Comparison:
     """Decode every frame once, together with its source.
 
     Parameters
@@ -80,6 +81,8 @@ def compare(reader: VideoReader, work: Path | None) -> Comparison:
     reader : VideoReader
     work : Path or None
         Where the encoder wrote, and perhaps left a film of its sources.
+    max_samples : int
+        Frames that are converted here too.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def compare(reader: VideoReader, work: Path | None) -> Comparison:
     expected, streams = reader.expected, reader.streams
     has_film = _lay_out_sources(reader.folder, expected, work)
     repeats = expected.timeline.video_repeats()
-    starts, positions = starts_of(repeats), spread(len(repeats), _MAX_SAMPLES)
+    starts, positions = starts_of(repeats), spread(len(repeats), max_samples)
     position_of = [position for position, count in enumerate(repeats) for _ in range(count)]
     blocks = None if streams.are_equal else BlockComparison(expected.tolerance.grain)
     samples = streams.planes.samples_of(*expected.size)
