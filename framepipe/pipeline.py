@@ -21,7 +21,7 @@ from framepipe.formats import format_of, targets
 from framepipe.formats.notebook import joined
 from framepipe.job.job import Job
 from framepipe.job.record import JobRecord
-from framepipe.movie.ahead import encoding_ahead
+from framepipe.movie.ahead import Ahead, encoding_ahead
 from framepipe.movie.build import carry_out, jobs_of
 from framepipe.movie.cleanup import CleanupReport, delete_frames
 from framepipe.movie.plan import Assembly, format_of_output, open_store, plan_assembly
@@ -290,6 +290,10 @@ class FramesForMovies:
     draw : DrawOptions
     films : int
         See `MakeReport`.
+    ahead : Ahead
+        What encodes segments meanwhile.
+    end : ExitStack
+        Ends that.
     """
 
     store: Store
@@ -297,6 +301,8 @@ class FramesForMovies:
     goal: MakeGoal
     draw: DrawOptions
     films: int
+    ahead: Ahead
+    end: contextlib.ExitStack
 
     def make_movies(self, control: Control) -> MakeReport:
         """Do the second half of `make`: movies, verification, cleanup. Runs nothing of the user's.
@@ -308,8 +314,12 @@ class FramesForMovies:
         """
         report, jobs = self.report, jobs_of(self.draw.workers)
         assert report.record is not None
-        plans = _plans_of(self.store, report.record, self.goal, self.draw, jobs)
-        movies = tuple(carry_out(plan, workers=jobs, control=control) for plan in plans)
+        with self.end:
+            control.check("planning the movies")
+            plans = _plans_of(self.store, report.record, self.goal, self.draw, jobs)
+            movies = tuple(
+                carry_out(plan, workers=jobs, control=control, ahead=self.ahead.wait_for) for plan in plans
+            )
         is_only_ours = report.record.owner == "make"  # frames that another verb drew here before stay
         done_with = _fingerprints(plans, None if is_only_ours else report.drawn)
         cleanup = None if self.goal.keep_frames else delete_frames(self.store, done_with)
@@ -332,14 +342,18 @@ def _draw_job(
     check_before_drawing(goal.outputs, job, encode, goal.timing, with_tools=False)
     tools.result()
     jobs = jobs_of(draw.workers)
-    with (
-        _saying_how_to_see_it(store, goal),
-        encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control) as drawing,
-    ):
-        record = job.record(goal.for_json())
-        part = ShardOptions()
-        report = render_job(job, store, engine, draw, part, control=drawing, record=record, owner="make")
-    return FramesForMovies(store, report, replace(goal, encode=encode), draw, job.films)
+    with contextlib.ExitStack() as stack:
+        ahead = stack.enter_context(
+            encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control)
+        )
+        record, part = job.record(goal.for_json()), ShardOptions()
+        with _saying_how_to_see_it(store, goal):
+            report = render_job(
+                job, store, engine, draw, part, control=ahead.drawing, record=record, owner="make"
+            )
+        ahead.finish()
+        goal = replace(goal, encode=encode)
+        return FramesForMovies(store, report, goal, draw, job.films, ahead, stack.pop_all())
 
 
 def _plans_of(

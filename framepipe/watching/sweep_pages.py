@@ -89,7 +89,8 @@ class SweepPages:
         if point.is_done:
             text, done, failed = "done", max(total, 1), 0
         else:
-            text = _WORDS[point.state] if not (point.state == "" and done) else "drawing"
+            is_drawn_now = not point.state and now.get("phase") == "drawing"
+            text = "drawing" if is_drawn_now else _WORDS[point.state]
             text += f", {done} of {total} frames" if total else ""
             text += f", {failed} failed" if failed else ""
         is_grid = at >= len(self._sweep.points)

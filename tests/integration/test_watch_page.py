@@ -444,9 +444,9 @@ def test_a_submitted_sweep_has_a_page_of_its_points_which_leads_to_each(tmp_path
         "[...document.querySelectorAll('#points li')].map((row) => [...row.querySelectorAll('a, p')].map((each) => each.innerText))"
     )
     assert rows == [
-        ["a=1", "drawing, 3 of 4 frames"],
+        ["a=1", "waits, 3 of 4 frames"],
         ["a=<b>", "waits"],
-        ["a=2", "drawing, 3 of 4 frames, 1 failed"],
+        ["a=2", "waits, 3 of 4 frames, 1 failed"],
         ["side by side", "waits"],
     ]
     assert (headline(tab), text(tab, "#percent")) == ("0 of 3 points have their movies", "50 %")

@@ -25,6 +25,9 @@ from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
 
 _SEGMENT_TICKS = 250
+#: From here on two encoders of half a movie each, which are verified apart too, are faster than one with two
+#: threads. Each begins with a key frame, which a few frames do not make up for.
+_MIN_TICKS, _MIN_PIXELS_OF_TWO = 100, 40_000_000
 
 
 def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
@@ -37,6 +40,9 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
     finish = {"format": container.muxer, **SAME}
     output = f"movie.{format_}"
     runs = segment_runs(len(numbers), rate)
+    pixels = len(numbers) * shape.width * shape.height
+    if len(runs) == 1 and len(numbers) >= 2 * _MIN_TICKS and pixels >= _MIN_PIXELS_OF_TWO:
+        runs = halves(range(len(numbers)), rate)
 
     def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
         text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate, shape)
@@ -64,7 +70,9 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
         lists[name], step = encoded(name, part, run)
         segments.append(Segment(tuple(numbers[k] for k in run), step, part))
     lists[LIST] = _joined([segment.output for segment in segments], runs, rate)
-    whole = frames_input(LIST).output(output, **finish, vcodec="copy", **container.args, **tags)
+    # as they are: ffmpeg would repeat what decoders are given first in front of each H.264 segment
+    packets = frames_input(LIST, auto_convert=0)
+    whole = packets.output(output, **finish, vcodec="copy", **container.args, **tags)
     join = Step(args_of(whole), frames=len(numbers), reports_progress=False)
     return Recipe(
         format_, "ffmpeg", lists, (), {}, output, len(numbers), tuple(segments), join, cache_segments=True
@@ -116,14 +124,22 @@ def segment_runs(count: int, rate: Fraction) -> list[range]:
     and WebM store times in milliseconds. The last two are about equal, so that their encoders end together;
     if a movie grows, all others are unchanged.
     """
-    step = rate.numerator // gcd(rate.numerator, 1000 * rate.denominator)
-    step = step if step <= 2 * _SEGMENT_TICKS else 1
+    step = _step(rate)
     runs = cuts(count, step * max(1, round(_SEGMENT_TICKS / step)))
-    if len(runs) < 2 or len(runs[-1]) == len(runs[-2]):
-        return runs
-    start = runs[-2].start
-    middle = start + step * ceil((count - start) / 2 / step)
-    return [*runs[:-2], range(start, middle), range(middle, count)] if middle < count else runs
+    return [*runs[:-2], *halves(range(runs[-2].start, count), rate)] if len(runs) > 1 else runs
+
+
+def halves(run: range, rate: Fraction) -> list[range]:
+    """Cut a run of ticks into two of about the same length, which last whole milliseconds if possible."""
+    step = _step(rate)
+    middle = run.start + step * ceil(len(run) / 2 / step)
+    return [range(run.start, middle), range(middle, run.stop)] if middle < run.stop else [run]
+
+
+def _step(rate: Fraction) -> int:
+    """Return the least number of ticks that last whole milliseconds; 1 if that is too many."""
+    step = rate.numerator // gcd(rate.numerator, 1000 * rate.denominator)
+    return step if step <= 2 * _SEGMENT_TICKS else 1
 
 
 def _joined(names: Sequence[str], runs: Sequence[range], rate: Fraction) -> str:
