@@ -118,7 +118,7 @@ class _InARow:
         try:
             frames = self._draw(at, note, self._stop)
         except Exception as error:
-            if error is self._ending:
+            if self._ending is not None:
                 raise
             self._end(at, _End(error, time.perf_counter()))
             return
@@ -127,9 +127,9 @@ class _InARow:
 
     def _listen(self, stop: Stop, wait_s: float = 0.0) -> None:
         """Take the messages of the other thread, and pass a stop on to it."""
-        self._stop.pass_on(stop)
         try:
             while True:
+                self._stop.pass_on(stop)
                 at, message = self._messages.get(timeout=wait_s) if wait_s else self._messages.get_nowait()
                 if isinstance(message, Progress):
                     self._progress.note(at, message)
