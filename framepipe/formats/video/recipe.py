@@ -15,6 +15,7 @@ from typing import Any
 
 import ffmpeg
 
+from framepipe.core.shape import Shape
 from framepipe.formats.frame_input import LIST, SAME, ffconcat, frames_input
 from framepipe.formats.recipe import MovieSpec, Recipe, Segment, Step, args_of, cuts
 from framepipe.formats.video.codecs import CODECS
@@ -40,9 +41,8 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
     finish = {"format": container.muxer, **SAME}
     output = f"movie.{format_}"
     runs = segment_runs(len(numbers), rate)
-    pixels = len(numbers) * shape.width * shape.height
-    if len(runs) == 1 and len(numbers) >= 2 * _MIN_TICKS and pixels >= _MIN_PIXELS_OF_TWO:
-        runs = halves(range(len(numbers)), rate)
+    if len(runs) == 1 and _gains_by_halves(len(numbers), shape):
+        runs = halves(runs[0], rate)
 
     def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
         text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate, shape)
@@ -127,6 +127,10 @@ def segment_runs(count: int, rate: Fraction) -> list[range]:
     step = _step(rate)
     runs = cuts(count, step * max(1, round(_SEGMENT_TICKS / step)))
     return [*runs[:-2], *halves(range(runs[-2].start, count), rate)] if len(runs) > 1 else runs
+
+
+def _gains_by_halves(count: int, shape: Shape) -> bool:
+    return count >= 2 * _MIN_TICKS and count * shape.width * shape.height >= _MIN_PIXELS_OF_TWO
 
 
 def halves(run: range, rate: Fraction) -> list[range]:
