@@ -358,7 +358,8 @@ class _AnimationPlayer:
             self._update(data)
             self.update_s = time.perf_counter() - began
             self._lay_out()
-            self._figure.set_size_inches(self._size_in)
+            if not (self._figure.get_size_inches() == self._size_in).all():  # else all transforms start anew
+                self._figure.set_size_inches(self._size_in)
             return self._incremental.rasterise(self._figure, canvas, geometry, request.redraw)
 
     def _come_to(self, index: int, run: bool) -> None:

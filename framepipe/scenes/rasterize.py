@@ -33,7 +33,9 @@ class _Target:
 
     def write(self, buffer: Any) -> None:
         self.dpi = float(self._figure.dpi)
-        self.rgba = np.array(buffer, np.uint8)  # Agg's buffer knows its shape: (height, width, 4)
+        self.rgba = np.asarray(
+            buffer, np.uint8
+        )  # Agg's own, until it draws again; it knows its shape: (height, width, 4)
 
 
 def rasterise(
@@ -69,8 +71,10 @@ def rasterise(
     target = _Target(figure)
     figure.savefig(target, **options)  # type: ignore[arg-type]
     picture = picture_of(target.rgba, geometry)
+    is_copied = picture.pixels is not target.rgba
     return replace(
         picture,
+        pixels=picture.pixels if is_copied else picture.pixels.copy(),
         geometry=FrameGeometry(picture.geometry.shape, box),
         dpi=target.dpi,
         background=_background(figure),
