@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: Frames after which is known whether it is faster: the first ones only record. Fewer if they take long.
 _SOME_FRAMES, _FEW_FRAMES, _SLOW_S = 6, 2, 0.3
 _USELESS = 0.95
+#: Part of a slow frame that artists which have changed may take: from there on it is drawn in full at once.
+_IN_VAIN = 0.9
 
 
 class Incremental:
@@ -67,6 +69,9 @@ class Incremental:
         """
         if redraw == "full" or self._is_off or not _is_plain(figure):
             return rasterise(figure, canvas, geometry, **savefig)
+        if self._tapes is not None and self._tapes.is_in_vain(figure, _SLOW_S, _IN_VAIN):
+            self._is_off, self._tapes, self._canvas = True, None, None
+            return replace(rasterise(figure, canvas, geometry, **savefig), redraw="useless")
         try:
             is_timed = self._gain.is_open and (redraw != "reuse" or self._gain.full_s is not None)
             began = time.process_time() if is_timed else 0.0  # asking the system takes time

@@ -1,4 +1,4 @@
-"""The private names of matplotlib that framepipe needs, all in this module.
+"""The private names of matplotlib that framepipe needs; those of mplot3d are in `mplot3d_private`.
 
 `tests/unit/test_matplotlib_private.py` checks each of them, so a matplotlib that renames one fails there,
 by name. (`framepipe.scenes.figures` lists names that it ignores; those may disappear.)
@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import locale
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
+
+from framepipe.scenes import mplot3d_private
 
 #: Attributes of `Animation` that belong to a window, and those that iterate over frames.
 OF_THE_SCREEN = ("event_source", "frame_seq", "_first_draw_id", "_close_id", "_resize_id")
@@ -190,8 +191,7 @@ def tick_settings(axis: Any) -> dict[str, Any]:
 
 def stands_with_others(axis: Any) -> bool:
     """True for an Axis in 3-D, and for one whose labels are aligned with those of others."""
-    axis3d = sys.modules.get("mpl_toolkits.mplot3d.axis3d")
-    if axis3d and isinstance(axis, axis3d.Axis):
+    if mplot3d_private.is_in_3d(axis):
         return True
     groups = getattr(axis.get_figure(), "_align_label_groups", {})
     name = getattr(axis, "axis_name", "")
@@ -230,6 +230,9 @@ class Drawer(Protocol):
     def owns(self, renderer: Any) -> bool:
         """True for the drawer's own renderer."""
 
+    def is_within(self, renderer: Any) -> bool:
+        """True for the drawer's own renderer while an artist is drawn with it."""
+
     def artists(self, renderer: Any, artists: Any) -> None:
         """Instead of drawing a list of artists."""
 
@@ -249,18 +252,41 @@ class Writer(Protocol):
     def line(self, renderer: Any, words: str, font: Any, mtext: Any, measure: Callable[[], Any]) -> list[Any]:
         """Return the glyphs of a line of text; ``measure`` asks FreeType for them."""
 
-    def draw_glyphs(self, renderer: Any, gc: Any, x: float, y: float, angle: float, glyphs: Any) -> None:
-        """Instead of drawing glyphs."""
+
+class Pen(Protocol):
+    """Who draws single artists; see `framepipe.scenes.stencils`."""
+
+    def glyphs(
+        self,
+        renderer: Any,
+        gc: Any,
+        x: float,
+        y: float,
+        angle: float,
+        glyphs: Any,
+        boxes: Any,
+        draw_boxes: Any,
+    ) -> None:
+        """Instead of drawing glyphs and boxes; ``draw_boxes`` is matplotlib's own for both."""
+
+    def text(self, text: Any, renderer: Any, draw: Callable[[Any, Any], None]) -> None:
+        """Instead of `Text.draw`."""
+
+    def line(self, line: Any, renderer: Any, draw: Callable[[Any, Any], None]) -> None:
+        """Instead of `Line2D.draw`, within an Axis."""
 
 
 @contextlib.contextmanager
-def drawing_taken_over(drawer: Drawer, writer: Writer) -> Iterator[None]:
+def drawing_taken_over(
+    drawer: Drawer, writer: Writer, pen: Pen, solid: mplot3d_private.Solid
+) -> Iterator[None]:
     """What is drawn meanwhile with the drawer's renderer goes through it, texts through the writer.
 
     All else is drawn as usual.
     """
     import matplotlib.image
     from matplotlib.axis import Axis
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     if not _taking_over.acquire(blocking=False):  # another thread is in it: then all is drawn as usual
@@ -284,15 +310,12 @@ def drawing_taken_over(drawer: Drawer, writer: Writer) -> Iterator[None]:
         stack.callback(_taking_over.release)
         stack.enter_context(_instead(matplotlib.image, "_draw_list_compositing_images", lists))
         stack.enter_context(_instead(Axis, "get_tightbbox", boxes))
-        for kind, way in [(Patch, "draw"), *_ways_in_3d()]:
+        for kind, way in [(Patch, "draw"), *mplot3d_private.ways_of_axes()]:
             stack.enter_context(_instead(kind, way, _taken_over(drawer, way, getattr(kind, way))))
-        _take_texts_over(drawer, writer, stack)
+        _take_texts_over(drawer, writer, pen, stack)
+        _take_kind_over(Line2D, pen.line, drawer.is_within, stack)
+        mplot3d_private.take_3d_over(solid, stack)
         yield
-
-
-def _ways_in_3d() -> list[tuple[Any, str]]:
-    axis3d = sys.modules.get("mpl_toolkits.mplot3d.axis3d")
-    return [(axis3d.Axis, way) for way in ("draw", "draw_pane", "draw_grid")] if axis3d else []
 
 
 def _taken_over(drawer: Drawer, way: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -305,7 +328,7 @@ def _taken_over(drawer: Drawer, way: str, original: Callable[..., Any]) -> Calla
     return draw
 
 
-def _take_texts_over(drawer: Drawer, writer: Writer, stack: contextlib.ExitStack) -> None:
+def _take_texts_over(drawer: Drawer, writer: Writer, pen: Pen, stack: contextlib.ExitStack) -> None:
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.text import Text
 
@@ -321,10 +344,11 @@ def _take_texts_over(drawer: Drawer, writer: Writer, stack: contextlib.ExitStack
 
     stack.enter_context(_instead(kind, "_get_layout", layout))
     if hasattr(RendererAgg, "_draw_text_glyphs_and_boxes"):  # matplotlib 3.11
-        _take_glyphs_over(drawer, writer, stack)
+        _take_glyphs_over(drawer, writer, pen, stack)
+        _take_kind_over(Text, pen.text, drawer.owns, stack)
 
 
-def _take_glyphs_over(drawer: Drawer, writer: Writer, stack: contextlib.ExitStack) -> None:
+def _take_glyphs_over(drawer: Drawer, writer: Writer, pen: Pen, stack: contextlib.ExitStack) -> None:
     from matplotlib.backends.backend_agg import RendererAgg
 
     kind: Any = RendererAgg
@@ -333,12 +357,10 @@ def _take_glyphs_over(drawer: Drawer, writer: Writer, stack: contextlib.ExitStac
         return
 
     def draw_parts(renderer: Any, gc: Any, x: Any, y: Any, angle: Any, glyphs: Any, boxes: Any) -> None:
-        if not drawer.owns(renderer):
+        if drawer.owns(renderer):
+            pen.glyphs(renderer, gc, x, y, angle, glyphs, boxes, drawn_in_parts)
+        else:
             drawn_in_parts(renderer, gc, x, y, angle, glyphs, boxes)
-            return
-        writer.draw_glyphs(renderer, gc, x, y, angle, glyphs)
-        if boxes := list(boxes):
-            drawn_in_parts(renderer, gc, x, y, angle, [], boxes)
 
     def draw_text(
         renderer: Any,
@@ -367,9 +389,60 @@ def _take_glyphs_over(drawer: Drawer, writer: Writer, stack: contextlib.ExitStac
     stack.enter_context(_instead(kind, "draw_text", draw_text))
 
 
+#: Attributes of artists: objects that are asked anew at each place, or that drawing does not ask …
+LIVE = frozenset(
+    (
+        *("stale_callback", "_axes", "_parent_figure", "figure", "_transform", "clipbox", "_clippath"),
+        *("_callbacks", "_remove_method", "_fontproperties", "_marker", "_renderer"),
+    )
+)
+#: … where an artist stands, and what drawing sets …
+PLACE_OF_A_TEXT = ("_x", "_y", "_stale", "_renderer")
+PLACE_OF_A_LINE = (
+    *("_xorig", "_yorig", "_x", "_y", "_xy", "_path", "_transformed_path", "_stale"),
+    *("_invalidx", "_invalidy", "ind_offset", "_subslice", "_x_filled"),
+)
+#: … and those that lead elsewhere if they are there.
+MORE_THAN_A_PLACE = (
+    *("_agg_filter", "_sketch", "_path_effects", "_rasterized", "_bbox_patch", "_usetex", "_wrap"),
+    *("_transform_rotates_text", "_gapcolor", "draw", "_get_layout"),
+)
+
+
+def _take_kind_over(kind: Any, take: Any, is_due: Any, stack: contextlib.ExitStack) -> None:
+    if _is_own(kind.draw):
+        stack.enter_context(_instead(kind, "draw", _of_a_kind(kind, kind.draw, take, is_due)))
+
+
+def _of_a_kind(kind: Any, original: Any, take: Any, is_due: Any) -> Callable[..., None]:
+    @functools.wraps(original)
+    def draw(artist: Any, renderer: Any, *arguments: Any, **keywords: Any) -> None:
+        if type(artist) is kind and not arguments and not keywords and is_due(renderer):
+            take(artist, renderer, original)
+        else:
+            original(artist, renderer, *arguments, **keywords)
+
+    return draw
+
+
 def _is_own(function: Any) -> bool:
     """True for matplotlib's own function, which no script has replaced."""
     return str(getattr(function, "__module__", "")).startswith("matplotlib.")
+
+
+def is_own(kind: type) -> bool:
+    """True for a class of matplotlib's own."""
+    return kind.__module__.startswith(("matplotlib.", "mpl_toolkits."))
+
+
+def about_text(text: Any) -> tuple[Any, ...]:
+    """Return what decides the look of a `Text` besides its attributes."""
+    return (about_font(text.get_fontproperties()), root_figure(text).dpi)
+
+
+def places_of_lines(text: Any, renderer: Any) -> list[Any]:
+    """Return where each line of a `Text` stands from its place."""
+    return [place for _, _, place in text._get_layout(renderer)[1]]
 
 
 def about_font(font: Any) -> tuple[Any, ...]:
@@ -388,6 +461,12 @@ def hinting() -> Any:
 
     backend: Any = backend_agg
     return backend.get_hinting_flag()
+
+
+def drawer_of_glyphs(renderer: Any) -> Callable[..., None]:
+    """Return the method of Agg itself that puts the picture of a glyph on a renderer."""
+    draw: Callable[..., None] = renderer._renderer.draw_text_image
+    return draw
 
 
 def render_glyph(font: Any, matrix: Any, place: Any, index: int, flags: Any, antialiased: bool) -> Any:

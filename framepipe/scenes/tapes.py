@@ -9,6 +9,7 @@ changed ones is one copy of the buffer.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,20 +19,31 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.collections import Collection
 from matplotlib.figure import FigureBase
+from matplotlib.image import AxesImage
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.path import Path
 from matplotlib.transforms import Transform
 
 from framepipe.scenes import matplotlib_private
 from framepipe.scenes.axis_records import AxisRecord, AxisRecords
+from framepipe.scenes.in_3d import InThreeD
 from framepipe.scenes.redraw import Watch, draws_itself, surroundings
+from framepipe.scenes.stencils import Stencils
 from framepipe.scenes.texts import Texts
 
 #: All tapes of a figure together; what would go beyond is drawn anew.
 _MAX_BYTES = 128 << 20
 #: An artist that was different so often in a row is looked at less and less.
 _PATIENCE, _MAX_REST = 3, 64
+#: An artist that takes so long is worth to be looked at, if only to know that it is another each time.
+_SLOW_S = 0.1
+
+#: Artists that have few texts if any: in a figure that is made anew nothing is known of them.
+_NEVER_BY_VALUE = (Collection, Line2D, Patch, AxesImage)
 
 Primitive = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -48,6 +60,8 @@ class Tape:
     primitives : list of Primitive
     marks : list of (Axes, int)
         The surroundings that it was drawn in, by their number.
+    last : Watch or None
+        What it was when it was drawn last, of one that takes long and was not taped.
     size_bytes : int
     changes : int
         How often in a row it was different.
@@ -61,6 +75,7 @@ class Tape:
     watch: Watch | None = None
     primitives: list[Primitive] = field(default_factory=list)
     marks: list[tuple[Any, int | None]] = field(default_factory=list)
+    last: Watch | None = None
     size_bytes: int = 0
     changes: int = 0
     rests_until: int = 0
@@ -178,7 +193,8 @@ class Tapes:
         self.refused = ""
         self.replayed = self.drawn = self.reused = self._taped_bytes = 0
         self._figure, self._stays = figure, figure is not None
-        self._texts, self._axis_records = Texts(), AxisRecords()
+        self._texts, self._axis_records, self._solid = Texts(), AxisRecords(), InThreeD()
+        self._stencils = Stencils(self._texts)
         self._known: dict[Any, Tape] = {}
         self._renderer: TappedRenderer | None = None
         self._number = 0
@@ -192,6 +208,9 @@ class Tapes:
         self._looked_at: set[int] = set()
         self._checked: dict[Any, bool] = {}
         self._new: dict[Any, tuple[Tape, list[Primitive], Watch | None]] = {}
+        self._took: dict[
+            Any, tuple[float, bool]
+        ] = {}  # seconds, when it was drawn; true if only a tape helps
         self._pending: list[Any] = []
         self._is_below = False
         self._below: tuple[list[Any], Any] | None = None
@@ -205,7 +224,8 @@ class Tapes:
     @property
     def size_bytes(self) -> int:
         """Memory of all that is kept, about."""
-        return self._taped_bytes + self._axis_records.size_bytes + self._texts.size_bytes
+        kept = (self._axis_records, self._texts, self._solid, self._stencils)
+        return self._taped_bytes + sum(each.size_bytes for each in kept)
 
     def renderer_of(self, width: float, height: float, dpi: float) -> TappedRenderer:
         """The renderer for this size and style, the same one as long as they do not change.
@@ -229,15 +249,17 @@ class Tapes:
         if not self._stays:
             self._forget()
             self._figure = figure
+            self._took.clear()
         self._number += 1
         self.replayed = self.drawn = 0
         before = self._texts.reused + self._axis_records.reused
         self._met, self._checked = set(), {}
         self._looked_at.clear()
         self._axis_records.begin_frame()
+        self._solid.begin_frame()
         self._is_on = True
         try:
-            with matplotlib_private.drawing_taken_over(self, self._texts):
+            with matplotlib_private.drawing_taken_over(self, self._texts, self._stencils, self._solid):
                 yield
         except BaseException:
             self._number -= 1
@@ -245,13 +267,40 @@ class Tapes:
             raise
         finally:
             self._is_on = self._is_inside = False
+            self._solid.end_frame()
             self._running = None
         self.reused = self.replayed + self._texts.reused + self._axis_records.reused - before
         self._look_at_new()
         self._drop_unmet()
 
+    def is_in_vain(self, figure: Any, slow_s: float, share: float) -> bool:
+        """True if hardly anything of a figure that takes long can be replayed, by what its artists took.
+
+        Parameters
+        ----------
+        figure : Figure
+            What is to be drawn next.
+        slow_s : float
+            Seconds from which this is worth a look.
+        share : float
+            Of these seconds, what is too much for artists that have changed.
+        """
+        total_s = sum(seconds for seconds, _ in self._took.values())
+        if total_s < slow_s:
+            return False
+        if figure is not self._figure:  # made anew: texts and axes may come by value, all else is drawn
+            return sum(seconds for seconds, by_tape in self._took.values() if by_tape) >= share * total_s
+        changed_s = 0.0
+        for key, tape in self._known.items():
+            last = tape.watch or tape.last
+            if last is None or not last.same():
+                changed_s += self._took.get(key, (0.0, False))[0]
+        return changed_s >= share * total_s
+
     def _forget(self) -> None:
         self._known.clear()
+        self._solid.forget()
+        self._stencils.forget()
         self._surroundings.clear()
         self._below, self._candidate, self._taped_bytes = None, [], 0
         self._known_before = set()
@@ -259,11 +308,17 @@ class Tapes:
     def _drop_unmet(self) -> None:
         for key in [key for key in self._known if key not in self._met]:
             self._taped_bytes -= self._known.pop(key).size_bytes
+        for key in [key for key in self._took if key not in self._met]:
+            del self._took[key]
         self._known_before = self._met
 
     def owns(self, renderer: Any) -> bool:
         """True if it is ours, in a frame."""
         return self._is_on and renderer is self._renderer
+
+    def is_within(self, renderer: Any) -> bool:
+        """True if it is ours, in a frame, and within an artist that is being drawn."""
+        return self._is_inside and self.owns(renderer)
 
     def takes(self, renderer: Any) -> bool:
         """True if it is ours, in a frame, and not within an artist that is being drawn."""
@@ -308,11 +363,12 @@ class Tapes:
                 self._pending.append(record)
                 return
         self.drawn += 1
-        self._is_inside = True
+        self._is_inside, began = True, time.perf_counter()
         try:
             self._draw(artist, key, draw, renderer, tape, record)
         finally:
             self._is_inside = False
+            self._took[key] = time.perf_counter() - began, isinstance(artist, _NEVER_BY_VALUE)
 
     def _draw(
         self, artist: Any, key: Any, draw: Any, renderer: Any, before: Tape | None, record: AxisRecord | None
@@ -360,6 +416,7 @@ class Tapes:
             self._taped_bytes -= tape.size_bytes
             tape.watch, tape.primitives, tape.size_bytes = None, [], 0
             size_bytes = watch.size_bytes + sum(map(_size_of, primitives))
+            tape.last = None
             known = watch.known and all(number is not None for _, number in tape.marks)
             if not known or self._taped_bytes + size_bytes > _MAX_BYTES:
                 tape.rests_until = self._number + _MAX_REST
@@ -368,6 +425,10 @@ class Tapes:
                 self._taped_bytes += size_bytes
             else:
                 self._count_change(tape)
+                if self._took[key][0] >= _SLOW_S:  # which may have set itself only when it was first drawn
+                    tape.last = self._watch(tape)
+                    tape.size_bytes = tape.last.size_bytes
+                    self._taped_bytes += tape.size_bytes
             self._known[key] = tape
         self._new.clear()
 
@@ -415,6 +476,8 @@ class Tapes:
         """Something that an artist draws."""
         self.flush()
         method(*arguments, **keywords)
+        if self._stencils.noted is not None:
+            self._stencils.noted.append((method.__name__, arguments[0]))
         if self._running is not None:
             named = {name: _frozen(value) for name, value in keywords.items()}
             self._running.append((functools.partial(method, **named), tuple(map(_frozen, arguments))))

@@ -14,25 +14,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from framepipe.scenes import matplotlib_private
 
 _MAX_BYTES = 32 << 20
-_SUBPIXELS = 64  # FreeType's 26.6 numbers
+_BITS = 6  # of FreeType's 26.6 numbers
+_SUBPIXELS = 1 << _BITS
 _ONE = 0x10000  # FreeType's 16.16 numbers
 
 
-@dataclass(frozen=True)
-class _Glyph:
+class _Glyph(NamedTuple):
     """The picture of a glyph, and where it lies from the pixel that the glyph stands in; y is upwards."""
 
     pixels: Any
     left: int
     top: int
+    height: int
 
 
 class Texts:
@@ -49,8 +49,9 @@ class Texts:
         self.reused = self.size_bytes = 0
         self._layouts: dict[Any, Any] = {}
         self._lines: dict[Any, list[Any]] = {}
-        self._glyphs: dict[Any, _Glyph] = {}
-        self._matrices: dict[Any, tuple[tuple[int, ...], Any, float, float]] = {}
+        self._glyphs: dict[Any, dict[Any, _Glyph]] = {}  # by what all glyphs of a text have in common
+        self._matrices: dict[Any, Any] = {}
+        self._flags: Any = None
         self._fonts: dict[int, Any] = {}  # as long as a font is known, its id is its own
 
     def forget(self) -> None:
@@ -87,44 +88,45 @@ class Texts:
         self, renderer: Any, gc: Any, x: float, y: float, angle: float, glyphs: Iterable[Any]
     ) -> None:
         """Draw glyphs as `RendererAgg` does."""
-        flags, antialiased = matplotlib_private.hinting(), gc.get_antialiased()
-        draw, height, dpi = renderer._renderer.draw_text_image, renderer.height, renderer.dpi
-        whole_height = int(height)
+        antialiased, dpi, height, x, y = (
+            gc.get_antialiased(),
+            renderer.dpi,
+            renderer.height,
+            float(x),
+            float(y),
+        )
+        draw, whole_height, bits = matplotlib_private.drawer_of_glyphs(renderer), int(height), _SUBPIXELS - 1
+        flags = self._flags = matplotlib_private.hinting() if self._flags is None else self._flags
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        known = self._glyphs.get((angle, dpi, antialiased))
+        if known is None:
+            known = self._glyphs[(angle, dpi, antialiased)] = {}
+            self._add_bytes(600)
+        sized: tuple[Any, ...] = ()  # setting a size makes FreeType run a font's own program anew: 20 us
         for font, size, index, slant, extend, dx, dy in glyphs:
-            numbers, matrix, cos, sin = self._matrix(angle, slant, extend)
             across = round(_SUBPIXELS * (x + dx * cos - dy * sin))
             up = round(_SUBPIXELS * (height - y + dx * sin + dy * cos))
-            key = (
-                id(font),
-                size,
-                dpi,
-                index,
-                numbers,
-                across % _SUBPIXELS,
-                up % _SUBPIXELS,
-                flags,
-                antialiased,
-            )
-            glyph = self._glyphs.get(key)
+            key = id(font), size, index, slant, extend, across & bits, up & bits
+            glyph = known.get(key)
             if glyph is None:
-                place = [across % _SUBPIXELS, up % _SUBPIXELS]
-                glyph = self._glyphs[key] = _draw_glyph(
-                    font, size, dpi, matrix, place, index, flags, antialiased
-                )
-                self._fonts[id(font)] = font
-                self._add_bytes(300 + glyph.pixels.nbytes)
+                if sized != (id(font), size):
+                    font.set_size(size, dpi)
+                    sized = id(font), size
+                matrix, place = self._matrix(angle, slant, extend), [across & bits, up & bits]
+                glyph = _draw_glyph(font, matrix, place, index, flags, antialiased)
+                self._add_bytes(400 + glyph.pixels.nbytes)  # which may forget all
+                known[key], self._fonts[id(font)] = glyph, font
             else:
                 self.reused += 1
-            left, top = glyph.left + across // _SUBPIXELS, glyph.top + up // _SUBPIXELS
-            draw(glyph.pixels, left, whole_height - top + len(glyph.pixels), 0, gc)
+            left, top = glyph.left + (across >> _BITS), glyph.top + (up >> _BITS)
+            draw(glyph.pixels, left, whole_height - top + glyph.height, 0, gc)
 
-    def _matrix(self, angle: float, slant: float, extend: float) -> tuple[tuple[int, ...], Any, float, float]:
+    def _matrix(self, angle: float, slant: float, extend: float) -> Any:
         kept = self._matrices.get((angle, slant, extend))
         if kept is None:
             cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
             turned = np.array([[cos, -sin], [sin, cos]]) @ [[extend, extend * slant], [0, 1]]
-            matrix = (_ONE * turned).round().astype(int)
-            kept = self._matrices[(angle, slant, extend)] = (tuple(matrix.ravel()), matrix, cos, sin)
+            kept = self._matrices[(angle, slant, extend)] = (_ONE * turned).round().astype(int)
         return kept
 
     def _add_bytes(self, count: int) -> None:
@@ -136,18 +138,10 @@ class Texts:
 
 
 def _draw_glyph(
-    font: Any,
-    size: float,
-    dpi: float,
-    matrix: Any,
-    place: list[int],
-    index: int,
-    flags: Any,
-    antialiased: bool,
+    font: Any, matrix: Any, place: list[int], index: int, flags: Any, antialiased: bool
 ) -> _Glyph:
-    font.set_size(size, dpi)
     bitmap = matplotlib_private.render_glyph(font, matrix, place, index, flags, antialiased)
     pixels = np.array(bitmap.buffer)
     if not antialiased:
         pixels *= 0xFF
-    return _Glyph(pixels, bitmap.left, bitmap.top)
+    return _Glyph(pixels, bitmap.left, bitmap.top, len(pixels))

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from pathlib import Path
 
 import matplotlib.animation
 import matplotlib.image
+import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.animation import ArtistAnimation, FuncAnimation
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 import framepipe
-from framepipe.scenes import matplotlib_private
+from framepipe.scenes import matplotlib_private, mplot3d_private
+from framepipe.scenes.in_3d import InThreeD
+from framepipe.scenes.stencils import Stencils
 from framepipe.scenes.texts import Texts
 
 
@@ -128,7 +135,7 @@ class Drawer:
     def owns(self, renderer):
         return renderer is self.own
 
-    takes = owns
+    takes = is_within = owns
 
     def artists(self, renderer, artists):
         self.seen.append(list(artists))
@@ -141,11 +148,16 @@ class Drawer:
         return original(axis, renderer, **keywords)
 
 
+def taken_over(drawer):
+    texts = Texts()
+    return matplotlib_private.drawing_taken_over(drawer, texts, Stencils(texts), InThreeD())
+
+
 def test_drawing_is_taken_over_for_one_renderer_and_given_back():
     figure, axes = plt.subplots()
     drawer, renderer = Drawer(), figure.canvas.get_renderer()
     draw, listed = type(axes.patch).draw, matplotlib.image._draw_list_compositing_images
-    with matplotlib_private.drawing_taken_over(drawer, Texts()):
+    with taken_over(drawer):
         figure.draw(renderer)
         assert drawer.seen == []
         drawer.own = renderer
@@ -156,7 +168,7 @@ def test_drawing_is_taken_over_for_one_renderer_and_given_back():
         axes.xaxis.get_tightbbox(renderer)
         assert drawer.seen[-1] is axes.xaxis
         # as from another thread: nothing is taken over twice
-        with matplotlib_private.drawing_taken_over(Drawer(), Texts()):
+        with taken_over(Drawer()):
             figure.draw(renderer)
         assert drawer.seen[-1] == [axes]
     assert type(axes.patch).draw is draw
@@ -169,7 +181,7 @@ def test_an_axes_in_3d_draws_each_axis_in_three_ways():
     axes = figure.add_subplot(projection="3d")
     drawer, renderer = Drawer(), figure.canvas.get_renderer()
     drawer.own = renderer
-    with matplotlib_private.drawing_taken_over(drawer, Texts()):
+    with taken_over(drawer):
         axes.draw(renderer)
     for axis in matplotlib_private.axes_of(axes):
         assert [way for artist, way in drawer.seen[:-1] if artist is axis] == [
@@ -228,12 +240,14 @@ def test_what_stands_beside_an_axis():
 
 
 def test_no_other_module_names_them():
-    own = set(re.findall(r"\._([a-z]\w+)|\"_([a-z]\w+)\"", Path(matplotlib_private.__file__).read_text()))
+    homes = [Path(each.__file__) for each in (matplotlib_private, mplot3d_private)]
+    text = "".join(each.read_text() for each in homes)
+    own = set(re.findall(r"\._([a-z]\w+)|\"_([a-z]\w+)\"", text))
     names = {each for pair in own for each in pair if each} - {"blit_cache", "func"}
     assert len(names) > 15
     found = []
     for path in Path(framepipe.__file__).parent.rglob("*.py"):
-        if path.name not in ("matplotlib_private.py", "figures.py"):
+        if path not in homes and path.name != "figures.py":
             text = path.read_text()
             found += [
                 f"{path.name}: _{name}" for name in names if re.search(rf"(?<!self)(?<!_)\._{name}\b", text)
@@ -246,3 +260,59 @@ def test_the_figure_of_an_artist_in_a_part_of_a_part():
     part = figure.subfigures(1, 2)[1].subfigures(2, 1)[0]
     assert matplotlib_private.root_figure(part.add_subplot()) is figure
     assert matplotlib_private.root_figure(figure.text(0, 0, "a")) is figure
+
+
+def test_axes_in_3d_are_taken_over_by_name_and_given_back():
+    figure = plt.figure()
+    axes = figure.add_subplot(projection="3d")
+    axes.scatter([0, 1], [0, 1], [0, 1])
+    axis3d, art3d = sys.modules["mpl_toolkits.mplot3d.axis3d"], sys.modules["mpl_toolkits.mplot3d.art3d"]
+    places = [
+        *((axis3d.Axis, "_get_coord_info"), (Axis, "_update_ticks"), (axis3d, "_tick_update_position")),
+        *((axis3d.proj3d, "proj_transform"), (art3d.Path3DCollection, "draw")),
+        *((art3d.Path3DCollection, "_maybe_depth_shade_and_sort_colors"), (PolyCollection, "set_verts")),
+    ]
+    before = [getattr(*place) for place in places]
+    with taken_over(Drawer()):
+        taken = [getattr(*place) for place in places]
+    assert not {*map(id, before)} & {*map(id, taken)}
+    assert [getattr(*place) for place in places] == before
+    plt.close(figure)
+
+
+def test_points_are_projected_to_the_same_bits():
+    solid, drawer, rng = InThreeD(), Drawer(), np.random.default_rng(0)
+    figure = plt.figure()
+    axes = figure.add_subplot(projection="3d")
+    figure.draw(figure.canvas.get_renderer())
+    proj3d = sys.modules["mpl_toolkits.mplot3d.proj3d"]
+    points = [*rng.normal(size=(200, 3)) * 10.0 ** rng.integers(-9, 9, (200, 1)), [0.0, -0.0, np.inf]]
+    points = [[np.float64(number) for number in each] for each in points]
+    with np.errstate(all="ignore"):
+        expected = [proj3d.proj_transform(*each, axes.M) for each in points]
+        texts = Texts()
+        solid.begin_frame()
+        with matplotlib_private.drawing_taken_over(drawer, texts, Stencils(texts), solid):
+            got = [proj3d.proj_transform(*each, axes.M) for each in points]
+            arrays = proj3d.proj_transform(*np.array(points).T, axes.M)
+    assert np.array(got).tobytes() == np.array(expected).tobytes()
+    assert np.shape(arrays) == (3, 201)
+    plt.close(figure)
+
+
+def test_what_stencils_look_at_is_there():
+    figure, axes = plt.subplots()
+    text, (line,) = axes.text(0, 0, "a"), axes.plot([0, 1])
+    renderer = figure.canvas.get_renderer()
+    figure.draw(renderer)
+    for artist, place in (
+        (text, matplotlib_private.PLACE_OF_A_TEXT),
+        (line, matplotlib_private.PLACE_OF_A_LINE),
+    ):
+        assert {*place} <= {*vars(artist)}
+        assert {"_transform", "clipbox", "_clippath", "_path_effects", "_visible"} <= {*vars(artist)}
+    assert {"_usetex", "_wrap", "_bbox_patch", "_transform_rotates_text"} <= {*vars(text)}
+    if hasattr(RendererAgg, "_draw_text_glyphs_and_boxes"):  # matplotlib 3.11
+        assert len(matplotlib_private.places_of_lines(text, renderer)) == 1
+    assert matplotlib_private.about_text(text)[1] == figure.dpi
+    plt.close(figure)

@@ -495,3 +495,68 @@ def test_arrows_that_measure_themselves_as_they_were_drawn_last():
             yield figure
 
     assert shows_the_same(scene)
+
+
+def slow(incremental, artist):
+    """Let it have taken nearly all of a frame that takes long to draw this artist."""
+    took = tapes(incremental)._took
+    for key, (_, by_tape) in took.items():
+        took[key] = (9.0 if key[0] == id(artist) else 0.01), by_tape
+
+
+@pytest.fixture
+def points(monkeypatch):
+    """Points with colours, which set themselves when they are drawn first, and take long."""
+    monkeypatch.setattr(taping, "_SLOW_S", 0.0)
+    figure = Figure((2, 1.5), dpi=50)
+    return figure, figure.add_subplot().scatter([0, 1, 2], [0, 1, 0], c=[0.0, 0.5, 1.0])
+
+
+def test_a_slow_frame_of_which_nearly_all_has_changed_is_drawn_in_full_and_that_once_for_all(points):
+    figure, scatter = points
+    incremental = Incremental(figure)
+    drawn(figure, incremental)
+    slow(incremental, scatter)
+    scatter.set_array([1.0, 0.5, 0.0])
+    assert drawn(figure, incremental, "compare").redraw == "useless"
+    assert incremental.size_bytes == 0
+    assert drawn(figure, incremental, "compare").redraw == "full"
+
+
+def test_a_slow_frame_of_which_little_has_changed_is_drawn_from_memory(points):
+    figure, scatter = points
+    incremental = Incremental(figure)
+    drawn(figure, incremental)
+    for k in range(3):
+        slow(incremental, scatter)
+        figure.axes[0].set_title(str(k))
+        assert drawn(figure, incremental).redraw in ("same", "reused")
+
+
+def test_figures_that_are_made_anew_and_are_mostly_points_are_drawn_in_full():
+    def make():
+        figure = Figure((2, 1.5), dpi=50)
+        return figure, figure.add_subplot().scatter([0, 1, 2], [0, 1, 0])
+
+    (figure, scatter), incremental = make(), Incremental()
+    drawn(figure, incremental)
+    slow(incremental, figure.axes[0].xaxis)
+    assert drawn(make()[0], incremental).redraw != "useless"
+    (figure, scatter), incremental = make(), Incremental()
+    drawn(figure, incremental)
+    slow(incremental, scatter)
+    assert drawn(make()[0], incremental).redraw == "useless"
+
+
+def test_a_picture_stays_when_the_next_one_is_drawn():
+    figure = Figure((2, 1.5), dpi=50)
+    (line,) = figure.add_subplot().plot([0, 1])
+    incremental, canvas = Incremental(figure), Canvas(transparent=True)
+    pictures = []
+    for k in range(4):
+        line.set_ydata([k, 1])
+        picture = incremental.rasterise(figure, canvas, None, "reuse")
+        pictures.append((picture.pixels, picture.pixels.copy()))
+    assert pictures[0][0].shape[2] == 4
+    assert all(np.array_equal(one, other) for one, other in pictures)
+    assert not np.array_equal(pictures[0][0], pictures[3][0])
