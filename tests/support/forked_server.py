@@ -1,4 +1,4 @@
-"""The process that forks Python programs: it has loaded matplotlib, and runs nothing else.
+"""The process that forks Python programs: it has loaded matplotlib and framepipe, and runs nothing else.
 
 What it forks are children of the process that it serves (``CLONE_PARENT`` of clone(2)), which waits for them and
 kills them as if it had started them.
@@ -12,8 +12,10 @@ import contextlib
 import ctypes
 import fcntl
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import platform
 import resource
 import runpy
@@ -33,6 +35,8 @@ from forked import ONE_THREAD, ROOM, ROOMS_NAME, STAGE, SYS_CLONE, WITHOUT_FORKS
 
 _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
 _PR_SET_PDEATHSIG, _PR_GET_TID_ADDRESS = 1, 40
+#: What is not loaded before: it brings other libraries with it, or its loading shows.
+LOADED_BY_FEW = ("framepipe.__main__", "framepipe.integrations", "framepipe.watching")
 _HIGH = 500  # above all descriptors that a fork is to have
 _C = ctypes.PyDLL(None, use_errno=True)
 
@@ -43,9 +47,11 @@ def main() -> None:
     import numpy as np  # noqa: F401
     import pylab  # noqa: F401
 
-    import framepipe.cli
-    import framepipe.rendering.engines.stage
-    import framepipe.scenes.rasterize  # noqa: F401
+    import framepipe
+
+    for module in pkgutil.walk_packages(framepipe.__path__, "framepipe."):
+        if not module.name.startswith(LOADED_BY_FEW):
+            importlib.import_module(module.name)
 
     del sys.modules["forked"]  # no module of the programs'
     gc.collect()
