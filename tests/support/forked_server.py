@@ -35,8 +35,13 @@ from forked import ONE_THREAD, ROOM, ROOMS_NAME, STAGE, SYS_CLONE, WITHOUT_FORKS
 
 _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
 _PR_SET_PDEATHSIG, _PR_GET_TID_ADDRESS = 1, 40
-#: What is not loaded before: it brings other libraries with it, or its loading shows.
-LOADED_BY_FEW = ("framepipe.__main__", "framepipe.integrations", "framepipe.watching")
+#: What is not loaded before: it brings other libraries with it, or is a program, which Python loads as `__main__`.
+LOADED_BY_FEW = (
+    "framepipe.__main__",
+    "framepipe.formats.gif.magick_child",
+    "framepipe.integrations",
+    "framepipe.watching",
+)
 _HIGH = 500  # above all descriptors that a fork is to have
 _C = ctypes.PyDLL(None, use_errno=True)
 
