@@ -30,7 +30,7 @@ from framepipe.timeline import Timeline
 from tests.conftest import bundled_ffmpeg, debian_ffmpeg
 from tests.integration.movies import failed_checks
 from tests.integration.read_back import other_ffmpeg
-from tests.support.sizes import all_if_long
+from tests.support.sizes import LONG, all_if_long
 from tests.support.waiting import wait_for
 
 TWO = 260  # one segment of 250 and a tail
@@ -277,7 +277,10 @@ def test_transparency_is_kept_where_segments_are_joined(
 def test_a_tail_of_few_frames_is_joined(short, tmp_path, both_ffmpegs, tail):
     part, frames = f"0-{SEGMENT - 1 + tail}", SEGMENT + tail
     films = {"m.mp4": {"preset": "ultrafast"}, "m.webm": {}, "m.gif": {}, "a.mp4": {"codec": "av1"}}
+    by_both = ("m.mp4", "m.webm")
     for name, options in films.items():
+        if both_ffmpegs == debian_ffmpeg() and name not in by_both and not LONG:
+            continue
         assert fp.assemble(short, tmp_path / name, part=part, **options).frames == frames
 
 
@@ -471,7 +474,7 @@ def share(store, to, k, n=2, **options):
 def fake_ffmpeg(folder, monkeypatch, body):
     """An ffmpeg that is honest but for ``body``, which may change its arguments ``$@`` or its lists."""
     path = folder / "ffmpeg-fake"
-    path.write_text(f'#!/bin/bash\nreal={debian_ffmpeg()}\nlast="${{@: -1}}"\n{body}\nexec "$real" "$@"\n')
+    path.write_text(f'#!/bin/bash\nreal={bundled_ffmpeg()}\nlast="${{@: -1}}"\n{body}\nexec "$real" "$@"\n')
     path.chmod(0o755)
     monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(path))
 
