@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forked import ONE_THREAD, ROOM, ROOMS_NAME, STAGE, SYS_CLONE, WITHOUT_FORKS, Server, begin_to_fork
+from forked import LEAN, ONE_THREAD, ROOM, ROOMS_NAME, STAGE, SYS_CLONE, WITHOUT_FORKS, Server, begin_to_fork
 
 _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
 _PR_SET_PDEATHSIG, _PR_GET_TID_ADDRESS = 1, 40
@@ -49,7 +49,17 @@ _C = ctypes.PyDLL(None, use_errno=True)
 def main() -> None:
     """Load what is slow to load, then serve whoever has the other end of the link."""
     link = socket.socket(fileno=int(sys.argv[1]))
-    import numpy as np  # noqa: F401
+    if is_with_libraries := sys.argv[2] == str(False):
+        _load()
+    del sys.modules["forked"]  # no module of the programs'
+    gc.collect()
+    gc.freeze()
+    own = {*ONE_THREAD, ROOMS_NAME}
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    _serve(link, Memory(), environment, has_forks=is_with_libraries)
+
+
+def _load() -> None:
     import pylab  # noqa: F401
 
     import framepipe
@@ -57,13 +67,6 @@ def main() -> None:
     for module in pkgutil.walk_packages(framepipe.__path__, "framepipe."):
         if not module.name.startswith(LOADED_BY_FEW):
             importlib.import_module(module.name)
-
-    del sys.modules["forked"]  # no module of the programs'
-    gc.collect()
-    gc.freeze()
-    own = {*ONE_THREAD, ROOMS_NAME}
-    environment = {name: value for name, value in os.environ.items() if name not in own}
-    _serve(link, Memory(), environment, has_forks=True)
 
 
 class Memory:
@@ -141,8 +144,6 @@ def _run(
     has_forks: bool,
 ) -> None:
     """Be the program that was ordered, to its end."""
-    import numpy as np
-
     code = 1
     try:
         _take(order["descriptors"], descriptors)
@@ -153,7 +154,8 @@ def _run(
         os.environ.update(order["env"])
         memory.write(order)
         os.chdir(order["cwd"])
-        np.random.seed()
+        if numpy := sys.modules.get("numpy"):
+            numpy.random.seed()
         code = _code_of(order["command"])
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
@@ -229,6 +231,8 @@ def _code_of(command: list[str]) -> int:
 
 
 def _execute(command: list[str]) -> None:
+    if command[:2] == LEAN:
+        del command[:2]
     if command[0] == "-W":
         warnings.simplefilter(command[1])  # type: ignore[arg-type]
         del command[:2]
