@@ -51,7 +51,6 @@ def pytest_configure() -> None:
 def pytest_collection() -> Iterator[None]:
     """What is loaded for the tests stays: to look through it for garbage took a tenth of the time of all tests."""
     yield
-    gc.collect()
     gc.freeze()
     gc.enable()
 
