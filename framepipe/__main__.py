@@ -15,10 +15,26 @@ def main() -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
     try:
+        if _may_load_a_scene(sys.argv[1:]):
+            from framepipe.rendering.stage_start import start_ahead
+
+            start_ahead()
         from framepipe.cli import main as run
     except KeyboardInterrupt:
         sys.exit(130)
-    run()
+    try:
+        run()
+    finally:
+        from framepipe.rendering.stage_start import end_ahead
+
+        end_ahead()
+
+
+def _may_load_a_scene(arguments: list[str]) -> bool:
+    """True if a process for a scene will probably be needed: it starts while the command line is loaded."""
+    others = ("-h", "--help", "--command", "--engine", "--sweep")
+    is_other = any(argument.partition("=")[0] in others for argument in arguments)
+    return arguments[:1] in (["make"], ["render"], ["resume"]) and not is_other
 
 
 def _stop(number: int, _: object) -> None:

@@ -263,16 +263,16 @@ def _make_job(
     check_before_drawing(goal.outputs, job, encode, goal.timing, with_tools=False)
     tools.result()
     jobs = jobs_of(draw.workers)
-    with (
-        _saying_how_to_see_it(store, goal),
-        encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control) as drawing,
-    ):
-        record = job.record(goal.for_json())
-        part = ShardOptions()
-        report = render_job(job, store, engine, draw, part, control=drawing, record=record, owner="make")
-    assert report.record is not None
-    plans = _plans_of(store, report.record, replace(goal, encode=encode), draw, jobs)
-    movies = tuple(carry_out(plan, workers=jobs, control=control) for plan in plans)
+    with encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control) as ahead:
+        record, part = job.record(goal.for_json()), ShardOptions()
+        with _saying_how_to_see_it(store, goal):
+            report = render_job(
+                job, store, engine, draw, part, control=ahead.drawing, record=record, owner="make"
+            )
+        ahead.finish()
+        assert report.record is not None
+        plans = _plans_of(store, report.record, replace(goal, encode=encode), draw, jobs)
+        movies = tuple(carry_out(plan, workers=jobs, control=control, ahead=ahead.wait_for) for plan in plans)
     is_only_ours = report.record.owner == "make"  # frames that another verb drew here before stay
     done_with = _fingerprints(plans, None if is_only_ours else report.drawn)
     cleanup = None if goal.keep_frames else delete_frames(store, done_with)

@@ -178,8 +178,9 @@ def run(
     killed, last_progress_s = "", time.monotonic()
     try:
         while process.poll() is None and not killed:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_TICK_S)
+            if out.ends_within(_TICK_S):  # waiting for the process looks only every 50 ms
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_TICK_S)
             if (lines := out.newest()) and on_lines(lines):
                 last_progress_s = time.monotonic()
             control.check(f"running {Path(argv[0]).name}")
@@ -214,10 +215,14 @@ class _Reader:
     def _take(self, block: bytes) -> None:
         raise NotImplementedError
 
+    def ends_within(self, timeout_s: float) -> bool:
+        """Wait for the end of the pipe, which is mostly that of the program."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
     def finish(self) -> None:
         """Wait for the end of the pipe, not for ever: a daemon of the program may keep it open."""
-        self._thread.join(_DRAIN_S)
-        if not self._thread.is_alive():
+        if self.ends_within(_DRAIN_S):
             self._pipe.close()
 
 

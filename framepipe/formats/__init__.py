@@ -24,8 +24,19 @@ from framepipe.formats.notebook import INLINE_LIMIT_BYTES, link
 from framepipe.formats.recipe import WHITE
 from framepipe.formats.video.format import Video
 from framepipe.verification import Check, Expected, VerifyReport
+from framepipe.verification.evidence import SegmentEvidence
 
-__all__ = ["FORMATS", "WHITE", "Format", "format_of", "in_cell", "measure", "measure_joined", "targets"]
+__all__ = [
+    "FORMATS",
+    "WHITE",
+    "Format",
+    "format_of",
+    "in_cell",
+    "measure",
+    "measure_joined",
+    "measure_segment",
+    "targets",
+]
 
 FORMATS: dict[str, Format] = {
     each.suffix: each
@@ -90,14 +101,22 @@ def measure(
 def measure_joined(
     movie: Path,
     expected: Expected,
-    hashes: Sequence[Sequence[str]],
+    segments: Sequence[SegmentEvidence],
     tool: Tool,
     control: Control,
     work: Path,
 ) -> VerifyReport:
     """Verify a movie joined from segments that were verified; see `Format.joined_checks`."""
-    checks = FORMATS[expected.format].joined_checks(movie, expected, hashes, tool, control, work)
+    checks = FORMATS[expected.format].joined_checks(movie, expected, segments, tool, control, work)
     return VerifyReport(movie, (*checks, *_file_size(movie, expected)))
+
+
+def measure_segment(
+    movie: Path, expected: Expected, tool: Tool, control: Control, work: Path
+) -> tuple[VerifyReport, SegmentEvidence | None]:
+    """Verify a segment; with what is to be known of it when it is joined, if it could be compared."""
+    checks, evidence = FORMATS[expected.format].evidence(movie, expected, tool, control, work)
+    return VerifyReport(movie, tuple(checks)), evidence
 
 
 def _file_size(movie: Path, expected: Expected) -> Iterator[Check]:

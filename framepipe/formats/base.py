@@ -21,6 +21,7 @@ from framepipe.formats.recipe import Colour, MovieSpec, Palette, Recipe
 from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
 from framepipe.verification import Check, Expected, Tolerance
+from framepipe.verification.evidence import SegmentEvidence
 from framepipe.verification.likeness import Planes, colours_and_alpha, colours_where_seen, halved
 
 if TYPE_CHECKING:
@@ -214,31 +215,25 @@ class Format(ABC):
 
     @property
     def checks_segments(self) -> bool:
-        """True if segments can be verified one by one, by `picture_hashes` and `joined_checks`."""
+        """True if segments can be verified one by one, by `evidence` and `joined_checks`."""
         return False
 
-    def picture_hashes(
+    def evidence(
         self, movie: Path, expected: Expected, tool: Tool, control: Control, work: Path
-    ) -> list[str]:
-        """Return a hash of each picture as it is decoded.
-
-        Raises
-        ------
-        EncoderFailed
-            Decoding reports an error.
-        """
+    ) -> tuple[list[Check], SegmentEvidence | None]:
+        """Return the checks of a segment, and what is to be known of it when it is joined."""
         raise NotImplementedError
 
     def joined_checks(
         self,
         movie: Path,
         expected: Expected,
-        hashes: Sequence[Sequence[str]],
+        segments: Sequence[SegmentEvidence],
         tool: Tool,
         control: Control,
         work: Path,
     ) -> Iterator[Check]:
-        """Yield the checks of a movie joined from verified segments, whose pictures have ``hashes``."""
+        """Yield the checks of a movie joined from segments that passed verification."""
         raise NotImplementedError
 
     # the finished file

@@ -28,9 +28,9 @@ def flatten(pictures: Any, colour: str) -> Any:
     return ffmpeg.overlay(background, split[1], format="rgb")
 
 
-def frames_input(name: str) -> Any:
+def frames_input(name: str, **options: Any) -> Any:
     """Read the pictures of a list, strictly: a missing or truncated one ends ffmpeg."""
-    return ffmpeg.input(name, format="concat", safe=0, err_detect="explode")
+    return ffmpeg.input(name, format="concat", safe=0, err_detect="explode", **options)
 
 
 def ffconcat(names: Iterable[str], durations_s: Iterable[Fraction], rate: Fraction, shape: Shape) -> str:

@@ -1,15 +1,15 @@
 """Encode the segments of videos while later frames are drawn, so that little is left to do at the end.
 
-What is encoded goes into the store's segment cache, where `framepipe.movie.build` finds it. Nothing depends
-on it: segments whose frames are drawn again later have another key. GIFs wait, since all frames have a say in
-their palette; movies of one segment do too.
+What is encoded is verified and goes into the store's segment cache, where `framepipe.movie.build` finds it;
+a segment that is being encoded when the last frame is drawn is waited for. Nothing depends on it: segments
+whose frames are drawn again later have another key. GIFs wait, since all frames have a say in their palette;
+movies of one segment do too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,18 +18,20 @@ from framepipe.core.control import Control, Progress, Stop
 from framepipe.core.shape import Shape
 from framepipe.errors import FramepipeError
 from framepipe.formats import WHITE, format_of, targets
-from framepipe.formats.recipe import MovieSpec, Recipe
+from framepipe.formats.recipe import Colour, MovieSpec, Recipe
 from framepipe.job.job import Job
 from framepipe.movie.build import ignore_frames, segments_of, work_folder
 from framepipe.movie.encode import prepare
-from framepipe.movie.plan import Assembly
+from framepipe.movie.plan import Assembly, digests_of
 from framepipe.movie.probe import tool_for_recipe
 from framepipe.options import EncodeOptions
+from framepipe.store.segment_cache import Key
 from framepipe.store.status import FrameState, StoreStatus
 from framepipe.store.store import Store
-from framepipe.timeline import Timing
+from framepipe.timeline import Timeline, Timing
 
-_LOOK_S = 0.5
+_LOOK_S = 0.25
+_WAIT_S = 0.05
 _MIN_FRAMES = 100  # no segment is shorter
 
 
@@ -42,7 +44,7 @@ def encoding_ahead(
     encode: EncodeOptions,
     jobs: int,
     control: Control,
-) -> Iterator[Control]:
+) -> Iterator[Ahead]:
     """Encode segments of the outputs in a thread as their frames come, by one encoder that gives way.
 
     Parameters
@@ -55,42 +57,75 @@ def encoding_ahead(
     jobs : int
         Encoders that will run at once at the end: their number of threads decides what they write.
     control : Control
-
-    Yields
-    ------
-    Control
-        For drawing, whose progress says when there may be enough frames.
     """
-    videos = [path for path in outputs if format_of(path).is_video]
-    if not videos or job.frames.extent != "fixed" or len(job.frames) <= _MIN_FRAMES:
-        yield control
-        return
     stop = Stop()
-    movies = [_MovieAhead(store, job, path, timing, encode, jobs, Control(stop=stop)) for path in videos]
-    thread = threading.Thread(target=_encode_all, args=(movies, stop), name="framepipe-ahead", daemon=True)
-
-    def note(progress: Progress) -> None:
-        if (
-            progress.done >= _MIN_FRAMES and thread.ident is None
-        ):  # not before: the program may be forked first
-            thread.start()
-        control.progress(progress)
-
+    movies = []
+    videos = [path for path in outputs if format_of(path).is_video and job.frames.extent == "fixed"]
+    if videos:
+        timing = timing.with_file_read()
+        timeline = timing.timeline(job.frames.numbers, job.fps)
+        for path in videos:
+            if format_of(path).segment_frames(timeline):
+                movies.append(_MovieAhead(store, path, timing, timeline, encode, jobs, Control(stop=stop)))
+    ahead = Ahead(movies, control)
     try:
-        yield Control(note, control.stop)
+        yield ahead
     finally:
         stop.request()
-        if thread.ident is not None:
-            thread.join()
+        ahead.join()
 
 
-def _encode_all(movies: list[_MovieAhead], stop: Stop) -> None:
-    """Encode what can be until a stop is requested; what goes wrong here will be reported at the end."""
-    with contextlib.suppress(FramepipeError, OSError):
-        while movies and not stop.requested:
-            movies = [movie for movie in movies if not movie.is_complete]
-            if not sum(movie.encode_next() for movie in movies):
-                time.sleep(_LOOK_S)
+class Ahead:
+    """The encoding of segments in a thread of its own, which begins when there may be enough frames.
+
+    Attributes
+    ----------
+    drawing : Control
+        For drawing, whose progress begins it.
+    """
+
+    def __init__(self, movies: Sequence[_MovieAhead], control: Control) -> None:
+        self._movies, self._control = movies, control
+        self._all_drawn = threading.Event()
+        self._thread = threading.Thread(target=self._encode, name="framepipe-ahead", daemon=True)
+        self.drawing = Control(self._note, control.stop)
+
+    def finish(self) -> None:
+        """Begin no other segment: whoever waits for the movie encodes the rest, with all processors."""
+        self._all_drawn.set()
+
+    def wait_for(self, key: Key, control: Control) -> bool:
+        """Wait while the segment of a key is being encoded, and return whether it was.
+
+        Raises
+        ------
+        Interrupted
+        """
+        while any(movie.current == key for movie in self._movies) and self._thread.is_alive():
+            control.check("encoding segments", "the frames and the finished segments are")
+            self._thread.join(_WAIT_S)
+        return any(key in movie.encoded for movie in self._movies)
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        self.finish()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _note(self, progress: Progress) -> None:
+        # not before: the program may be forked first
+        if self._movies and progress.done >= _MIN_FRAMES and self._thread.ident is None:
+            self._thread.start()
+        self._control.progress(progress)
+
+    def _encode(self) -> None:
+        """Encode what can be; what goes wrong here will be reported at the end."""
+        with contextlib.suppress(FramepipeError, OSError):
+            movies = [*self._movies]
+            while movies and not self._all_drawn.is_set():
+                if not sum(movie.encode_next() for movie in movies):
+                    self._all_drawn.wait(_LOOK_S)
+                movies = [movie for movie in movies if not movie.is_complete]
 
 
 class _MovieAhead:
@@ -100,35 +135,38 @@ class _MovieAhead:
     ----------
     is_complete : bool
         True when nothing is left.
+    current : Key or None
+        The segment that is being encoded.
+    encoded : set of Key
     """
 
     def __init__(
         self,
         store: Store,
-        job: Job,
         output: Path,
         timing: Timing,
+        timeline: Timeline,
         encode: EncodeOptions,
         jobs: int,
         control: Control,
     ) -> None:
         self.is_complete, self._jobs = False, jobs
+        self.current: Key | None = None
+        self.encoded: set[Key] = set()
         self._store, self._output, self._control = store, output, control
         self._format = format_of(output)
         self._encode = targets.apply_target(encode, self._format)
-        self._timing = timing.with_file_read()
-        self._timeline = self._timing.timeline(job.frames.numbers, job.fps)
+        self._timing, self._timeline = timing, timeline
         self._states: dict[int, FrameState] = {}
         self._recipe: Recipe | None = None
         self._shape: Shape | None = None
+        self._background: Colour = WHITE
         self._done = 0
 
     def encode_next(self) -> bool:
         """Encode the next segment if its frames are there; return whether it was."""
+        self._recipe = self._recipe or self._plan()
         if self._recipe is None:
-            self._recipe = self._plan()
-            self.is_complete = self._recipe is not None and len(self._recipe.segments) < 2
-        if self._recipe is None or self.is_complete:
             return False
         status = self._look(self._recipe.segments[self._done].numbers)
         if status is None:
@@ -144,9 +182,8 @@ class _MovieAhead:
         status = self._look(self._timeline.numbers[:1])
         if status is None or status.shape is None:
             return None
-        self._shape = status.shape
-        background = status.background or WHITE
-        spec = MovieSpec(self._timeline, status.shape, self._encode, background, jobs=self._jobs)
+        self._shape, self._background = status.shape, status.background or WHITE
+        spec = MovieSpec(self._timeline, status.shape, self._encode, self._background, jobs=self._jobs)
         return self._format.recipe(spec)
 
     def _look(self, numbers: Sequence[int]) -> StoreStatus | None:
@@ -159,15 +196,20 @@ class _MovieAhead:
         return status if status and len(status.done) == len(wanted) else None
 
     def _encode_segment(self, recipe: Recipe) -> None:
-        """Encode the last segment of a recipe into the store's segment cache."""
-        numbers = self._timeline.numbers
-        sources = [self._store.frame_path(number) for number in numbers]
+        """Encode and verify the last segment of a recipe, for the store's segment cache."""
+        sources = [self._store.frame_path(number) for number in self._timeline.numbers]
         tool = tool_for_recipe(recipe, self._encode)
         assert self._shape is not None
-        expected = self._format.expected(self._timeline, sources, self._shape, WHITE, self._encode)
+        expected = self._format.expected(self._timeline, sources, self._shape, self._background, self._encode)
+        expected = replace(expected, digests=digests_of(self._store, self._states))
         plan = Assembly(self._store, self._output, recipe, expected, (), self._states, self._timing)
         with work_folder(plan) as folder:
             prepare(recipe, tool, folder, ignore_frames, self._encode.idle_timeout_s, self._control)
             encoding = segments_of(plan, tool, folder, self._jobs, ignore_frames)
             encoding.gives_way = True
-            encoding.run(self._control, [len(recipe.segments) - 1])
+            self.current = encoding.keys[self._done]
+            try:
+                encoding.run(self._control, [self._done])
+                self.encoded.add(self.current)
+            finally:
+                self.current = None

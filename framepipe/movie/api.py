@@ -11,7 +11,7 @@ from framepipe.core.control import ProgressCallback, Stop
 from framepipe.core.progress_bar import controlled
 from framepipe.formats import format_of
 from framepipe.job.shards import parse_shard
-from framepipe.movie.build import carry_out, ignore_frames, jobs_of, reports_of, segments_of, work_folder
+from framepipe.movie.build import carry_out, ignore_frames, jobs_of, segments_of, work_folder
 from framepipe.movie.encode import prepare
 from framepipe.movie.plan import HasStore, open_store, plan_assembly, scan_store
 from framepipe.movie.probe import tool_for_recipe
@@ -149,6 +149,5 @@ def encode_share(
             jobs_of(workers),
             lambda done: control.tell("encode", done, frames, label=plan.output.name),
         )
-        encoding.reports = reports_of(plan, encoding, tool, folder)
         encoding.run(control, own_positions)
     return ShareReport(plan.output, total, tuple(own_positions), len(encoding.cached))

@@ -25,7 +25,7 @@ from framepipe.movie.probe import optimizer, tool_for_recipe
 from framepipe.movie.result import Movie
 from framepipe.movie.segment_reports import SegmentReports
 from framepipe.movie.segments import Encoding, join, keys, usual_jobs
-from framepipe.store.segment_cache import SegmentCache
+from framepipe.store.segment_cache import Key, SegmentCache
 from framepipe.store.store import Store
 from framepipe.verification import VerifyReport
 
@@ -52,17 +52,17 @@ def segments_of(
     """Prepare the encoding of a plan's segments; those of a movie so far are not kept."""
     recipe = plan.recipe
     cache = SegmentCache(plan.store) if recipe.cache_segments and plan.so_far is None else None
-    cache_keys = keys(recipe, tool, folder, plan.frame_states)
     return Encoding(
-        recipe, tool, folder, cache, cache_keys, jobs, plan.expected.options.idle_timeout_s, on_frame
+        recipe,
+        tool,
+        folder,
+        cache,
+        keys(recipe, tool, folder, plan.frame_states),
+        jobs,
+        plan.expected.options.idle_timeout_s,
+        on_frame,
+        reports=SegmentReports(plan, tool, folder, cache) if plan.format.checks_segments else None,
     )
-
-
-def reports_of(plan: Assembly, encoding: Encoding, tool: Tool, folder: Path) -> SegmentReports | None:
-    """Return the reports of a plan's segments, if these can be verified one by one."""
-    if encoding.cache is None or not plan.format.checks_segments:
-        return None
-    return SegmentReports(plan, tool, folder, encoding.cache)
 
 
 def carry_out(
@@ -70,8 +70,9 @@ def carry_out(
     *,
     workers: int | None = None,
     control: Control = NO_CONTROL,
+    ahead: Callable[[Key, Control], bool] | None = None,
 ) -> Movie:
-    """Build a planned movie; see `assemble`."""
+    """Build a planned movie; see `assemble`, and `Encoding` for ``ahead``."""
     tool = tool_for_recipe(plan.recipe, plan.expected.options)
     shrinker = optimizer(plan.expected.options)
     total, label = plan.recipe.frames, plan.output.name
@@ -81,7 +82,7 @@ def carry_out(
 
     began = time.perf_counter()
     with work_folder(plan) as folder:
-        encoding = _encode(plan, tool, folder, jobs_of(workers), on_frame, control)
+        encoding = _encode(plan, tool, folder, jobs_of(workers), on_frame, control, ahead)
         encoded = time.perf_counter()
         movie_path = folder / plan.recipe.output
         control.tell("verify", 0, 1, label=label)
@@ -122,6 +123,7 @@ def _encode(
     jobs: int,
     on_frame: Callable[[int], None],
     control: Control,
+    ahead: Callable[[Key, Control], bool] | None,
 ) -> Encoding | None:
     """Encode into the work folder; returns the segments' encoding, or None for a movie without segments."""
     recipe, idle_timeout_s = plan.recipe, plan.expected.options.idle_timeout_s
@@ -130,9 +132,7 @@ def _encode(
         return None
     prepare(recipe, tool, folder, ignore_frames, idle_timeout_s, control)
     encoding = segments_of(plan, tool, folder, jobs, on_frame)
-    reports = reports_of(plan, encoding, tool, folder)
-    if reports and reports.exist_for(encoding.keys.values()):
-        encoding.reports = reports  # what is left is verified as tasks did
+    encoding.ahead = ahead
     encoding.run(control)
     join(recipe, tool, folder, idle_timeout_s, control)
     return encoding
@@ -149,8 +149,8 @@ def _verify(
     """Optimise the movie if requested, then verify it; returns the report and notes."""
     notes: list[str] = []
     if encoding and encoding.reports:
-        hashes = [encoding.hashes[at] for at in range(len(plan.recipe.segments))]
-        joined = measure_joined(movie_path, plan.expected, hashes, tool, control, movie_path.parent)
+        evidence = [encoding.evidence[at] for at in range(len(plan.recipe.segments))]
+        joined = measure_joined(movie_path, plan.expected, evidence, tool, control, movie_path.parent)
         if joined.passed:  # else the frames themselves decide
             return joined, notes
     if shrinker:

@@ -148,7 +148,7 @@ def plan_assembly(
         recipe = replace(recipe, output=path.name)
     exact = palette is not None and palette.exact
     expected = format_.expected(timeline, sources, shape, background, options, exact)
-    expected = replace(expected, digests=shown.digests(where))
+    expected = replace(expected, digests=digests_of(where, shown.states))
     notes = (*shown.notes, *format_.notes(timeline, shape, options))
     return Assembly(where, path, recipe, expected, notes, shown.states, timing, record, shown.so_far)
 
@@ -162,10 +162,11 @@ class _ShownFrames:
     notes: tuple[str, ...]
     so_far: tuple[int, int] | None
 
-    def digests(self, store: Store) -> dict[Path, bytes]:
-        """Return the SHA-256 of the files that the scan has read to the last byte."""
-        digests = {store.frame_path(number): state.sha256 for number, state in self.states.items()}
-        return {path: digest for path, digest in digests.items() if digest}
+
+def digests_of(store: Store, states: Mapping[int, FrameState]) -> dict[Path, bytes]:
+    """Return the SHA-256 of the files that a scan has read to the last byte."""
+    digests = {store.frame_path(number): state.sha256 for number, state in states.items()}
+    return {path: digest for path, digest in digests.items() if digest}
 
 
 def _shown_frames(status: StoreStatus, record: JobRecord, timing: Timing, use: UseOptions) -> _ShownFrames:

@@ -1,33 +1,34 @@
 """Verify a movie's segments where they are encoded, and keep a report beside each in the segment cache.
 
-A report has the key of its segment (settings and frames), and says by a hash how each picture is decoded. It
-counts only with our signature, as segments do. Whoever joins the segments then need not read a frame: the
-pictures of the whole are those of the segments, see `framepipe.formats.video.joined`.
+A report has the key of its segment (settings and frames), the hashes of its packets, and how near each
+picture is to its source. It counts only with our signature, as segments do. Whoever joins the segments then
+need not read a frame, see `framepipe.formats.video.joined`.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from framepipe.core import files
 from framepipe.core.control import Control
 from framepipe.core.process import Tool
 from framepipe.errors import VerificationFailed
-from framepipe.formats import measure
+from framepipe.formats import measure_segment
 from framepipe.formats.video.film import move_film
 from framepipe.movie.plan import Assembly
 from framepipe.store.checked import REPORT, checked_frames
 from framepipe.store.segment_cache import Key, SegmentCache
+from framepipe.store.status import FrameState
 from framepipe.store.store import job_digest
 from framepipe.timeline import Timeline
-from framepipe.verification import Expected
+from framepipe.verification import Expected, VerifyReport
+from framepipe.verification.evidence import SegmentEvidence
 
 _MAX_BYTES = 10_000_000
 
@@ -42,35 +43,25 @@ class SegmentReports:
         The ffmpeg that decodes.
     folder : Path
         The work folder.
-    cache : SegmentCache
+    cache : SegmentCache or None
+        None if segments are not worth keeping.
     """
 
-    def __init__(self, plan: Assembly, tool: Tool, folder: Path, cache: SegmentCache) -> None:
+    def __init__(self, plan: Assembly, tool: Tool, folder: Path, cache: SegmentCache | None) -> None:
         self._plan, self._tool, self._folder, self._cache = plan, tool, folder, cache
 
-    def hashes(self, key: Key) -> list[str] | None:
-        """Return the hashes of a segment's pictures from its report; None without one."""
+    def evidence(self, key: Key) -> SegmentEvidence | None:
+        """Return what the report of a segment says; None without one."""
         path = self._folder / f"{key.stem}{REPORT}"
         try:
-            if not self._cache.get(_key_of_report(key), path):
+            if self._cache is None or not self._cache.get(_key_of_report(key), path):
                 return None
-            pictures = json.loads(files.read_file(path, _MAX_BYTES))["pictures"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return SegmentEvidence.from_dict(json.loads(files.read_file(path, _MAX_BYTES)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
-        is_list = isinstance(pictures, list) and all(isinstance(each, str) for each in pictures)
-        return pictures if is_list else None
 
-    def exist_for(self, keys: Iterable[Key]) -> bool:
-        """True if the cache has a report of any of these segments."""
-        return self._cache.has({_key_of_report(key) for key in keys})
-
-    def verify(self, at: int, key: Key, control: Control) -> list[str]:
+    def verify(self, at: int, key: Key | None, control: Control) -> SegmentEvidence:
         """Verify the segment at a position, which is in the work folder, and keep its report.
-
-        Returns
-        -------
-        list of str
-            The hashes of its pictures.
 
         Raises
         ------
@@ -85,33 +76,46 @@ class SegmentReports:
         finally:
             shutil.rmtree(work, ignore_errors=True)  # films would fill the disk
 
-    def _verify(self, at: int, key: Key, work: Path, control: Control) -> list[str]:
+    def _verify(self, at: int, key: Key | None, work: Path, control: Control) -> SegmentEvidence:
         plan, segment = self._plan, self._plan.recipe.segments[at]
         move_film(self._folder, segment.output, work)
         movie, expected = self._folder / segment.output, self._expected(segment.numbers)
-        report = measure(movie, expected, self._tool, control, work)
+        report, evidence = measure_segment(movie, expected, self._tool, control, work)
         name = f"segment {at + 1} of {len(plan.recipe.segments)} of {plan.output.name}"
-        states = {number: plan.frame_states[number] for number in segment.numbers}
+        states = {each: plan.frame_states[each] for each in segment.numbers if each in plan.frame_states}
         if plan.store.changed(states):
             raise VerificationFailed(
                 f"frames in {plan.store.path} changed while {name} was encoded: run it again", report=report
             )
-        if not report.passed:
-            self._cache.drop([key])
+        if not report.passed or evidence is None:
+            if self._cache and key:
+                self._cache.drop([key])
             raise VerificationFailed(
                 f"{name} failed verification and was not kept; the frames are, and other segments. "
                 f"The same again encodes it anew.\n"
                 f"{report.table()}",
                 report=report,
             )
-        pictures = plan.format.picture_hashes(movie, expected, self._tool, control, work)
-        text: dict[str, Any] = {"pictures": pictures, "checks": [vars(check) for check in report.checks]}
+        if self._cache and key:
+            self._keep(self._cache, key, report, evidence, states, work)
+        return evidence
+
+    def _keep(
+        self,
+        cache: SegmentCache,
+        key: Key,
+        report: VerifyReport,
+        evidence: SegmentEvidence,
+        states: Mapping[int, FrameState],
+        work: Path,
+    ) -> None:
+        plan = self._plan
+        text = {**evidence.to_dict(), "checks": [vars(check) for check in report.checks]}
         if plan.record is not None:
             text |= checked_frames(states, plan.expected.shape, job_digest(plan.record))
         path = work / "report.json"
         path.write_text(json.dumps(text), encoding="ascii")
-        self._cache.add(_key_of_report(key), path)
-        return pictures
+        cache.add(_key_of_report(key), path)
 
     def _expected(self, ticks: Sequence[int]) -> Expected:
         """Return what a segment should be: a movie of its ticks."""

@@ -10,21 +10,18 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import ffmpeg
-
 from framepipe.core.control import Control
 from framepipe.core.cpus import usable_cpus
 from framepipe.core.process import Tool
-from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS, run_ffmpeg
+from framepipe.encoders.ffmpeg import run_ffmpeg
 from framepipe.errors import EncoderFailed
-from framepipe.formats import FORMATS
-from framepipe.formats.frame_input import SAME
 from framepipe.formats.gif import container
 from framepipe.formats.recipe import PALETTE, Recipe, Segment
 from framepipe.job.fingerprint import digest_file
 from framepipe.movie.segment_reports import SegmentReports
 from framepipe.store.segment_cache import Key, SegmentCache
 from framepipe.store.status import FrameState
+from framepipe.verification.evidence import SegmentEvidence
 
 _MAX_JOBS = 8  # each may hold some dozens of frames
 _TICK_S = 0.1
@@ -113,8 +110,10 @@ class Encoding:
         Encode only with what other processes leave of the processors.
     reports : SegmentReports or None
         Segments are verified one by one, those of the cache too that have no report.
-    hashes : dict of int to list of str
-        Those of each segment's pictures, by position, where a report has them.
+    ahead : callable, optional
+        Waits while the segment of a key is being encoded while frames are drawn, and returns whether it was.
+    evidence : dict of int to SegmentEvidence
+        What is known of verified segments, by position.
     """
 
     recipe: Recipe
@@ -127,11 +126,12 @@ class Encoding:
     on_frame: Callable[[int], None]
     gives_way: bool = False
     reports: SegmentReports | None = None
-    hashes: dict[int, list[str]] = field(default_factory=dict)
+    ahead: Callable[[Key, Control], bool] | None = None
+    evidence: dict[int, SegmentEvidence] = field(default_factory=dict)
     cached: list[int] = field(default_factory=list)
     _frames: dict[int, int] = field(default_factory=dict)
+    _present: set[int] = field(default_factory=set)
     _halt: Control = field(default_factory=Control)
-    _films: bool = False
 
     def run(self, control: Control, positions: Sequence[int] | None = None) -> None:
         """Bring all segments, or those at some positions, into the work folder.
@@ -143,9 +143,7 @@ class Encoding:
         """
         positions = range(len(self.recipe.segments)) if positions is None else positions
         missing = [at for at in positions if not self._from_cache(at)]
-        unverified = [at for at in positions if self.reports and at not in self.hashes]
-        # a film of a part would be of no use to verify the whole
-        self._films = self.reports is not None or len(missing) == len(self.recipe.segments)
+        unverified = [at for at in positions if self.reports and at not in self.evidence]
         self.on_frame(sum(self._frames.values()))
         to_do = sorted({*missing, *unverified})
         with ThreadPoolExecutor(max(1, min(self.jobs, len(to_do)))) as pool:
@@ -161,19 +159,24 @@ class Encoding:
         segment = self.recipe.segments[at]
         if self.cache is None or not self.cache.get(self.keys[at], self.folder / segment.output):
             return False
-        self.cached.append(at)
+        self._present.add(at)
+        if not (self.ahead and self.ahead(self.keys[at], self._halt)):
+            self.cached.append(at)
         self._frames[at] = len(segment.numbers)
-        if self.reports and (hashes := self.reports.hashes(self.keys[at])) is not None:
-            self.hashes[at] = hashes
+        if self.reports and (evidence := self.reports.evidence(self.keys[at])) is not None:
+            self.evidence[at] = evidence
         return True
 
     def _complete(self, at: int) -> None:
         """Encode a segment unless it was in the cache, and verify it where that is due."""
-        if at not in self.cached:
+        if at not in self._present and self.ahead and self.ahead(self.keys[at], self._halt):
+            self._from_cache(at)
+        is_new = at not in self._present
+        if is_new:
             self._encode(at)
-        if self.reports:
-            self.hashes[at] = self.reports.verify(at, self.keys[at], self._halt)
-        if self.cache is not None and at not in self.cached:
+        if self.reports and at not in self.evidence:
+            self.evidence[at] = self.reports.verify(at, self.keys.get(at), self._halt)
+        if self.cache is not None and is_new:
             self.cache.add(self.keys[at], self.folder / self.recipe.segments[at].output)
 
     def _watch(self, futures: Sequence[Future[None]], control: Control) -> None:
@@ -191,7 +194,7 @@ class Encoding:
         def count(frames: int) -> None:
             self._frames[at] = frames
 
-        *before, output = (self._films and segment.step.filmed) or segment.step.args
+        *before, output = (self.reports and segment.step.filmed) or segment.step.args
         threads = ("-threads", str(threads_each(self.jobs)))
         run_ffmpeg(
             self.tool,
@@ -203,30 +206,19 @@ class Encoding:
             control=self._halt,
             gives_way=self.gives_way,
         )
-        self._check(segment)
+        if self.reports is None:
+            self._check_gif(segment)
 
-    def _check(self, segment: Segment) -> None:
-        """Check that a segment has all of its frames; they are decoded when the movie is verified."""
-        expected = len(segment.numbers)
-        if not FORMATS[self.recipe.format].is_video:
-            try:
-                count = container.inspect(self.folder / segment.output).frames
-            except container.InvalidGif as damage:
-                raise EncoderFailed(f"{segment.output}: {damage}", tool=self.tool) from None
-            if count != expected:
-                raise EncoderFailed(f"{segment.output} has {count} of {expected} frames", tool=self.tool)
-            return
-        source = ffmpeg.input(segment.output, err_detect="explode").video
-        source = source.output("-", format="null", vcodec="copy", **SAME)
-        args = [*GLOBAL_ARGS, *PROGRESS_ARGS, *source.get_args()]
-        run_ffmpeg(
-            self.tool,
-            args,
-            cwd=self.folder,
-            frames=expected,
-            control=self._halt,
-            idle_timeout_s=self.idle_timeout_s,
-        )
+    def _check_gif(self, segment: Segment) -> None:
+        """Check that a segment of a GIF has all of its frames; verifying decodes them."""
+        try:
+            count = container.inspect(self.folder / segment.output).frames
+        except container.InvalidGif as damage:
+            raise EncoderFailed(f"{segment.output}: {damage}", tool=self.tool) from None
+        if count != len(segment.numbers):
+            raise EncoderFailed(
+                f"{segment.output} has {count} of {len(segment.numbers)} frames", tool=self.tool
+            )
 
 
 def join(recipe: Recipe, tool: Tool, folder: Path, idle_timeout_s: float, control: Control) -> None:

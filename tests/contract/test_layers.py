@@ -48,7 +48,8 @@ def test_only_these_rooms_start_programs():
     assert starts == {
         "core/process.py",  # ffmpeg, ImageMagick, gifsicle
         "core/watchdog.py",
-        "rendering/engines/process.py",  # the stage, and what ends it
+        "rendering/stage_start.py",  # the stage
+        "rendering/engines/process.py",  # what ends it
         "rendering/engines/mpi.py",  # what speaks MPI beside it
         "core/frame_program.py",  # external renderers
         "watching/beside.py",  # the page of a render, which ends with it

@@ -19,6 +19,7 @@ from framepipe.formats.recipe import MovieSpec
 from framepipe.job.frames import file_name
 from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
+from tests.conftest import bundled_ffmpeg
 
 SIZE = {"figsize": (2, 1.5), "dpi": 50}
 
@@ -160,3 +161,11 @@ def rgb_by_bt709(luma, blue, red):
     cb, cr = ((c.repeat(2, 0).repeat(2, 1).astype(float) - 128) / 224 for c in (blue, red))
     rgb = np.stack([y + 1.5748 * cr, y - 0.1873 * cb - 0.4681 * cr, y + 1.8556 * cb], -1)
     return np.clip(rgb * 255, 0, 255)
+
+
+def fake_ffmpeg(folder, monkeypatch, body):
+    """An ffmpeg that is honest but for ``body``, which may change its arguments ``$@`` or its lists."""
+    path = folder / "ffmpeg-fake"
+    path.write_text(f'#!/bin/bash\nreal={bundled_ffmpeg()}\nlast="${{@: -1}}"\n{body}\nexec "$real" "$@"\n')
+    path.chmod(0o755)
+    monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(path))

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 
 import framepipe as fp
+from tests.integration.movies import fake_ffmpeg
 from tests.support.sizes import all_if_long
 
 SCENE = """
@@ -75,3 +76,23 @@ def test_segments_of_frames_that_were_drawn_again_are_not_used(tmp_path):
     report = fp.make(f"{script}:draw", 320, folder / "film.mp4", store=folder / "frames", fps=25, workers=2)
     assert report.movies[0].report.passed
     assert any("changed while frames were drawn" in note for note in report.render.notes)
+
+
+def test_a_segment_that_is_being_encoded_when_the_last_frame_is_drawn_is_waited_for(tmp_path, monkeypatch):
+    log = tmp_path / "encoded"
+    body = f"if [[ $last == segment-*.mp4 ]]; then echo $last >> {log}; sleep 2; fi"
+    fake_ffmpeg(tmp_path, monkeypatch, body)
+    script = tmp_path / "scene.py"
+    script.write_text(
+        "from pathlib import Path\nimport time\nimport numpy as np\n"
+        "def draw(i):\n"
+        "    if i == 319:\n"
+        "        until = time.monotonic() + 120\n"
+        f"        while not Path({str(log)!r}).exists() and time.monotonic() < until:\n"
+        "            time.sleep(0.05)\n"
+        "    return np.full((48, 64, 3), i % 200, np.uint8)\n"
+    )
+    report = fp.make(f"{script}:draw", 320, tmp_path / "film.mp4", store=tmp_path / "s", fps=25, workers=2)
+    assert report.movies[0].report.passed
+    assert sorted(log.read_text().split()) == ["segment-000000.mp4", "segment-000001.mp4"]
+    assert report.movies[0].notes == (), "whether there was time for it is nobody's concern"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -22,19 +23,19 @@ from framepipe.core.shape import Shape
 from framepipe.formats import FORMATS
 from framepipe.formats.gif.palette import resolve_palette
 from framepipe.formats.recipe import MovieSpec
-from framepipe.formats.video.recipe import segment_ticks
+from framepipe.formats.video.recipe import segment_runs
 from framepipe.job.frames import file_name
 from framepipe.options import EncodeOptions
 from framepipe.store.segment_cache import Key, SegmentCache
 from framepipe.timeline import Timeline
 from tests.conftest import bundled_ffmpeg, debian_ffmpeg
-from tests.integration.movies import failed_checks
+from tests.integration.movies import failed_checks, fake_ffmpeg
 from tests.integration.read_back import other_ffmpeg
 from tests.support.sizes import LONG, all_if_long
 from tests.support.waiting import wait_for
 
-TWO = 260  # one segment of 250 and a tail
-#: Two segments and a tail where their length is no subject; `test_format_matrix` has long ones of all formats.
+TWO = 260  # two segments
+#: Three segments where their length is no subject; `test_format_matrix` has long ones of all formats.
 SHORT, SEGMENT = 104, 50
 JOINED = 60  # one short segment and a tail
 SIZE = (80, 64)
@@ -93,7 +94,7 @@ def short_segments(monkeypatch):
 
 @pytest.fixture
 def short(stores_of, tmp_path, short_segments):
-    """A copy to spoil, of two short segments and a tail."""
+    """A copy to spoil, of three short segments."""
     return copied(stores_of(frames=SHORT), tmp_path / "s")
 
 
@@ -296,9 +297,18 @@ def test_a_held_frame_may_lie_on_a_seam(short, tmp_path):
 )
 def test_segments_last_whole_milliseconds_at_usual_rates(rate):
     fps = Timeline.of([0, 1], fps=rate).video_fps
-    ticks = segment_ticks(fps)
-    assert 200 <= ticks <= 300
-    assert (1000 * ticks / fps).denominator == 1
+    runs = segment_runs(1000, fps)
+    assert 4 <= len(runs) <= 5
+    assert all((1000 * run.start / fps).denominator == 1 for run in runs)
+
+
+@pytest.mark.parametrize("count", [250, 251, 300, 499, 500, 501, 749])
+def test_the_last_two_segments_are_of_about_the_same_length(count):
+    runs = segment_runs(count, Fraction(25))
+    assert [at for run in runs for at in run] == list(range(count))
+    assert max(map(len, runs)) <= 250
+    assert all(len(run) == 250 for run in runs[:-2])
+    assert len(runs[-2:][0]) - len(runs[-1]) in (0, 1)
 
 
 # what is kept
@@ -306,7 +316,7 @@ def test_segments_last_whole_milliseconds_at_usual_rates(rate):
 
 def test_the_same_again_encodes_nothing_and_is_the_same(short, tmp_path):
     first = fp.assemble(short, tmp_path / "a.mp4", preset="ultrafast")
-    assert len(kept(short)) == 3
+    assert len(kept_segments(short, ".mp4")) == 3
     assert from_the_shelf(first) == 0
     again = fp.assemble(short, tmp_path / "b.mp4", preset="ultrafast")
     assert from_the_shelf(again) == 3
@@ -324,16 +334,16 @@ def test_three_changed_frames_encode_one_segment(short, tmp_path, name):
     movie = fp.assemble(short, tmp_path / name, **options)
     assert from_the_shelf(movie) == 2
     assert movie.report.passed
-    assert len(kept(short)) == 3, "the one that is no longer needed went"
+    assert len(kept_segments(short, name[1:])) == 3, "the one that is no longer needed went"
 
 
 @pytest.mark.parametrize("name", all_if_long(["m.mp4", "m.webm"], "m.webm"))
-def test_frames_that_are_appended_cost_only_the_tail(tmp_path, name, short_segments):
+def test_frames_that_are_appended_cost_only_the_last_two(tmp_path, name, short_segments):
     store = drawn(tmp_path / "s", range(104))
     fp.assemble(store, tmp_path / name)
     drawn(store, range(112))
     movie = fp.assemble(store, tmp_path / name)
-    assert (movie.frames, from_the_shelf(movie)) == (112, 2)
+    assert (movie.frames, from_the_shelf(movie)) == (112, 1)
 
 
 def test_segments_of_other_settings_are_not_used(encoded, tmp_path):
@@ -358,7 +368,7 @@ def test_segments_of_another_ffmpeg_are_not_used(encoded, tmp_path, monkeypatch)
 
 def test_a_damaged_segment_is_encoded_again(encoded, tmp_path):
     good = digest(fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast").path)
-    victim, other, _ = kept(encoded)
+    victim, other, _ = kept_segments(encoded, ".mp4")
     data = victim.read_bytes()
     middle = len(data) // 2
     spoilt = {
@@ -405,7 +415,7 @@ def test_a_store_that_cannot_take_segments_is_assembled_all_the_same(short, tmp_
 
 def test_cleaning_up_removes_segments_with_the_frames(encoded, tmp_path):
     fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast")
-    assert len(kept(encoded)) == 3
+    assert len(kept_segments(encoded, ".mp4")) == 3
     fp.clean(encoded)
     assert not encoded.exists()
 
@@ -421,7 +431,7 @@ def test_segments_that_nobody_used_for_a_day_go(encoded, tmp_path):
     fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast")
     old = kept(encoded)
     fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast", crf=30)  # the same movie, other settings
-    assert len(kept(encoded)) == 6
+    assert len(kept_segments(encoded, ".mp4")) == 6
     for path in old:
         os.utime(path, (1, 1))
     fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast", crf=30)
@@ -469,14 +479,6 @@ def test_a_share_that_is_none_is_refused(short, tmp_path, wrong):
 
 def share(store, to, k, n=2, **options):
     return fp.encode_share(store, to, (k, n), **options)
-
-
-def fake_ffmpeg(folder, monkeypatch, body):
-    """An ffmpeg that is honest but for ``body``, which may change its arguments ``$@`` or its lists."""
-    path = folder / "ffmpeg-fake"
-    path.write_text(f'#!/bin/bash\nreal={bundled_ffmpeg()}\nlast="${{@: -1}}"\n{body}\nexec "$real" "$@"\n')
-    path.chmod(0o755)
-    monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(path))
 
 
 def settle(store):
@@ -544,7 +546,7 @@ def test_shares_are_verified_where_they_are_encoded_and_the_join_reads_no_source
     )
     movie = fp.assemble(short, tmp_path / name, **options)
     assert [path for path in opened if path.startswith(str(short / "frame_"))] == []
-    assert (movie.report.passed, names_of_checks(movie)[-1]) == (True, "pictures")
+    assert movie.report.passed and "segments" in names_of_checks(movie)
     assert fp.verify(movie.path, short).passed, "as who does not believe reports says too"
 
 
@@ -574,7 +576,9 @@ def test_shares_and_their_join_open_each_frame_twice_in_all(stores_of, tmp_path)
     shares = [opens(tmp_path, str(store), "-o", "m.mp4", "--shard", f"{k}/2") for k in (1, 2)]
     join = opens(tmp_path, str(store), "-o", "m.mp4")
     trial = 2  # frames of the tiny movie by which an ffmpeg is tried
-    assert [len(each) for each in shares] == [250, TWO - 250 + trial], "a share opens its own, and the first"
+    assert [len(each) for each in shares] == [TWO // 2, TWO // 2 + trial], (
+        "a share opens its own, and the first"
+    )
     assert len(join) <= trial, "the join opens none"
     compared_whole = 2 * 8 * 2  # some frames of each segment, by several checks
     assert sum(sum(each.values()) for each in (*shares, join)) <= 2 * TWO + compared_whole + 3 * 2 * trial
@@ -594,7 +598,7 @@ def test_a_frame_that_changed_after_its_share_was_verified_is_seen(short, tmp_pa
     values[60] = 3000
     fp.render(square, values, store=short, engine="serial", order="free")
     movie = fp.assemble(short, tmp_path / "m.mp4")
-    assert (from_the_shelf(movie), names_of_checks(movie)[-1]) == (2, "pictures")
+    assert from_the_shelf(movie) == 2 and "segments" in names_of_checks(movie)
     assert fp.verify(movie.path, short).passed
     (short / "frame_000070.png").write_bytes(b"damaged")
     with pytest.raises(fp.IncompleteStore, match="broken: 70"):
@@ -603,7 +607,8 @@ def test_a_frame_that_changed_after_its_share_was_verified_is_seen(short, tmp_pa
 
 def test_a_share_that_is_encoded_already_is_verified_all_the_same(short, tmp_path):
     fp.assemble(short, tmp_path / "m.mp4")
-    assert kept_segments(short, ".json") == [], "the movie was verified whole"
+    for path in kept_segments(short, ".json"):
+        path.unlink()
     assert share(short, tmp_path / "m.mp4", 1).reused == 2
     assert len(kept_segments(short, ".json")) == 2
 
@@ -611,7 +616,7 @@ def test_a_share_that_is_encoded_already_is_verified_all_the_same(short, tmp_pat
 def test_what_is_left_of_shares_is_verified_by_the_join(short, tmp_path):
     share(short, tmp_path / "m.mp4", 1)
     movie = fp.assemble(short, tmp_path / "m.mp4")
-    assert (from_the_shelf(movie), names_of_checks(movie)[-1]) == (2, "pictures")
+    assert from_the_shelf(movie) == 2 and "segments" in names_of_checks(movie)
 
 
 @pytest.mark.parametrize("spoil", ["flipped", "cut", "of another account"])
@@ -629,24 +634,24 @@ def test_a_report_that_is_not_ours_is_not_believed(shared, tmp_path, monkeypatch
     assert spoil == "of another account" or not victim.exists() or victim.read_bytes() != spoilt
 
 
-def test_where_the_pictures_are_not_those_of_the_reports_the_frames_decide(shared, tmp_path):
-    assert names_of_checks(fp.assemble(shared, tmp_path / "right.mp4"))[-1] == "pictures"
+def test_where_the_packets_are_not_those_of_the_reports_the_frames_decide(shared, tmp_path):
+    assert "segments" in names_of_checks(fp.assemble(shared, tmp_path / "right.mp4"))
     cache = SegmentCache(fp.Store(shared))
     for path in kept_segments(shared, ".json"):  # signed by us, but wrong
         report = json.loads(path.read_bytes())
-        report["pictures"].reverse()
+        report["packets"].reverse()
         path.unlink()
         settings, frames = path.name.split("-")[:2]
         (tmp_path / "report").write_text(json.dumps(report))
         cache.add(Key(settings, frames, ".json"), tmp_path / "report")
     movie = fp.assemble(shared, tmp_path / "m.mp4")
-    assert movie.report.passed and "order" in names_of_checks(movie)
+    assert movie.report.passed and "segments" not in names_of_checks(movie)
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        'if [[ $last == movie.mp4 ]]; then sed -i "s/t-000000/t-X/; s/t-000001/t-000000/; s/t-X/t-000001/" '
+        'if [[ $last == movie.mp4 ]]; then sed -i "s/t-000001/t-X/; s/t-000002/t-000001/; s/t-X/t-000002/" '
         "frames.ffconcat; fi",
         pytest.param(
             'if [[ $last == movie.mp4 ]]; then "$real" "$@"; truncate -s -400 $last; exit; fi',

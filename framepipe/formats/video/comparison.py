@@ -1,6 +1,6 @@
 """Compare a video with its sources: every frame is decoded once, together with its PNG.
 
-Where a frame may show another's source, all sources are read once more to find which.
+Where a frame may show another's source, it is compared with all sources to find which.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 from framepipe.core.images import Picture, Pixels, read_png, split_yuv, worst_patch, yuv
 from framepipe.formats.frame_input import FRAMES, LIST, ffconcat
-from framepipe.formats.video.film import films_in
+from framepipe.formats.video.film import film_in
 from framepipe.formats.video.reader import VideoReader
-from framepipe.formats.video.streams import ALONE_LIST, AS_DUE, AS_TAGGED, FILM_LIST, HASHES, SAMPLES
+from framepipe.formats.video.streams import ALONE_LIST, AS_DUE, AS_TAGGED, FILM, HASHES, SAMPLES
 from framepipe.formats.video.tap import piped, tapped
 from framepipe.formats.video.tick_scores import TickScores
 from framepipe.verification.blocks import BlockComparison, SuspectFrame
@@ -24,7 +24,9 @@ from framepipe.verification.expected import Expected
 from framepipe.verification.judge import spread
 from framepipe.verification.likeness import FrameScore
 
-_MAX_SAMPLES = 8  # frames that are converted here too
+#: Frames that are converted here too: of a movie, and of each of its segments.
+_MAX_SAMPLES, SAMPLES_OF_SEGMENT = 8, 4
+_MAX_KEPT_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Comparison:
     Attributes
     ----------
     ticks : list of FrameScore
-        The score of each tick.
+        The score of each tick; it includes the samples converted here.
     samples : dict of int to (Picture, Picture)
         Some pictures by position in the timeline: as decoded, and their sources, converted here.
     hashes : list of str
@@ -54,24 +56,16 @@ class Comparison:
     alike_mse: float
     tags_agree: bool
 
-    def frames(self, repeats: Sequence[int]) -> list[FrameScore]:
-        """Return the worst score among the ticks of each frame; it includes the samples converted here.
 
-        Parameters
-        ----------
-        repeats : sequence of int
-            The ticks of each frame.
-        """
-        frames = []
-        for start, count in zip(starts_of(repeats), repeats):
-            ticks = self.ticks[start : start + count]
-            worst = min(ticks, key=lambda tick: tick.own_db - max(tick.neighbour_db))
-            off = max(tick.off for tick in ticks)
-            frames.append(replace(worst, off=off, next_source_db=ticks[-1].next_source_db))
-        for position, (decoded, due) in self.samples.items():
-            off = max(frames[position].off, worst_patch(decoded, due))
-            frames[position] = replace(frames[position], off=off)
-        return frames
+def frame_scores(ticks: Sequence[FrameScore], repeats: Sequence[int]) -> list[FrameScore]:
+    """Return the worst score among the ticks of each frame; ``repeats`` are the ticks of each."""
+    frames = []
+    for start, count in zip(starts_of(repeats), repeats):
+        own = ticks[start : start + count]
+        worst = min(own, key=lambda tick: tick.own_db - max(tick.neighbour_db))
+        off = max(tick.off for tick in own)
+        frames.append(replace(worst, off=off, next_source_db=own[-1].next_source_db))
+    return frames
 
 
 def starts_of(repeats: Sequence[int]) -> list[int]:
@@ -79,14 +73,16 @@ def starts_of(repeats: Sequence[int]) -> list[int]:
     return list(accumulate(repeats, initial=0))[:-1]
 
 
-def compare(reader: VideoReader, work: Path | None) -> Comparison:
+def compare(reader: VideoReader, work: Path | None, max_samples: int = _MAX_SAMPLES) -> Comparison:
     """Decode every frame once, together with its source.
 
     Parameters
     ----------
     reader : VideoReader
     work : Path or None
-        Where encoders wrote, and perhaps left films of their sources.
+        Where the encoder wrote, and perhaps left a film of its sources.
+    max_samples : int
+        Frames that are converted here too.
 
     Raises
     ------
@@ -94,39 +90,50 @@ def compare(reader: VideoReader, work: Path | None) -> Comparison:
         Decoding reports an error.
     """
     expected, streams = reader.expected, reader.streams
-    has_films = _lay_out_sources(reader.folder, expected, work)
+    has_film = _lay_out_sources(reader.folder, expected, work)
     repeats = expected.timeline.video_repeats()
-    starts, positions = starts_of(repeats), spread(len(repeats), _MAX_SAMPLES)
+    starts, positions = starts_of(repeats), spread(len(repeats), max_samples)
     position_of = [position for position, count in enumerate(repeats) for _ in range(count)]
     blocks = None if streams.are_equal else BlockComparison(expected.tolerance.grain)
     samples = streams.planes.samples_of(*expected.size)
-    ticks = TickScores(position_of, samples, expected.tolerance, blocks)
-    with tapped(reader.folder, streams.planes, 2, ticks.add):
-        reader.run(streams.comparison([starts[each] for each in positions], has_films=has_films))
+    ticks, sources = TickScores(position_of, samples, expected.tolerance, blocks), SmallSources()
+
+    def add(tick: int, decoded: Sequence[Pixels], source: Sequence[Pixels]) -> None:
+        ticks.add(tick, decoded, source)
+        sources.add(source)
+
+    with tapped(reader.folder, streams.planes, 2, add):
+        reader.run(streams.comparison([starts[each] for each in positions], has_film=has_film))
+    if len(ticks.scores) != len(position_of):
+        blocks = None  # what they show does not matter
+    pairs = _samples(reader, positions)
+    for position, (decoded, due) in pairs.items():
+        tick = starts[position]  # there may be less: then the number of frames is reported
+        if tick >= len(ticks.scores):
+            break
+        off = max(ticks.scores[tick].off, worst_patch(decoded, due))
+        ticks.scores[tick] = replace(ticks.scores[tick], off=off)
     return Comparison(
         ticks.scores,
-        _samples(reader, positions),
+        pairs,
         reader.hashes(HASHES) if streams.are_equal else [],
-        _foreign(blocks, position_of, reader, has_films) if blocks else "",
+        _foreign(blocks, position_of, reader, sources, has_film) if blocks else "",
         blocks.alike_mse if blocks else 0.0,
         streams.video.lossless or reader.hashes(AS_TAGGED) == reader.hashes(AS_DUE),
     )
 
 
 def _lay_out_sources(folder: Path, expected: Expected, work: Path | None) -> bool:
-    """Write the list of the sources, tick by tick, into ffmpeg's folder; True if there are films of them."""
+    """Write the list of the sources, tick by tick, into ffmpeg's folder; True if there is a film of them."""
     repeats, rate = expected.timeline.video_repeats(), expected.timeline.video_fps
     shown = [path for path, count in zip(expected.sources, repeats) for _ in range(count)]
     (folder / FRAMES).symlink_to(expected.sources[0].parent.absolute(), target_is_directory=True)
     names = ffconcat([path.name for path in shown], [1 / rate] * len(shown), rate, expected.shape)
     (folder / LIST).write_text(names, encoding="ascii")
-    films = films_in(work, shown, expected.digests) if work is not None else []
-    lines = ["ffconcat version 1.0"]
-    for at, film in enumerate(films):
-        (folder / f"film-{at:06d}").symlink_to(film.absolute())
-        lines.append(f"file film-{at:06d}")
-    (folder / FILM_LIST).write_text("\n".join([*lines, ""]), encoding="ascii")
-    return bool(films)
+    film = film_in(work, shown, expected.digests) if work is not None else None
+    if film is not None:
+        (folder / FILM).symlink_to(film.absolute())
+    return film is not None
 
 
 def _samples(reader: VideoReader, positions: Sequence[int]) -> dict[int, tuple[Picture, Picture]]:
@@ -145,19 +152,48 @@ def _samples(reader: VideoReader, positions: Sequence[int]) -> dict[int, tuple[P
     return samples
 
 
+class SmallSources:
+    """The small source of each tick, if all of them are few enough to be kept.
+
+    Attributes
+    ----------
+    kept : list of list of ndarray of uint8, or None
+        None if they take more than 32 MB: they are read once more where they are needed.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[list[Pixels]] | None = []
+        self._bytes = 0
+
+    def add(self, source: Sequence[Pixels]) -> None:
+        """Keep the next tick's planes, or forget all of them."""
+        self._bytes += sum(plane.nbytes for plane in source)
+        if self._bytes > _MAX_KEPT_BYTES:
+            self.kept = None
+        elif self.kept is not None:
+            self.kept.append([plane.copy() for plane in source])
+
+
 def _foreign(
-    blocks: BlockComparison, position_of: Sequence[int], reader: VideoReader, has_films: bool
+    blocks: BlockComparison,
+    position_of: Sequence[int],
+    reader: VideoReader,
+    sources: SmallSources,
+    has_film: bool,
 ) -> str:
-    """Describe a frame that shows another's source; if any is suspect, all sources are read once more."""
+    """Describe a frame that shows another's source; if any is suspect, it is compared with all sources."""
     search, streams = blocks.search(), reader.streams
 
     def show(tick: int, source: Sequence[Pixels]) -> None:
         if search and tick < len(position_of) and (not tick or position_of[tick] != position_of[tick - 1]):
             search.show(position_of[tick], cut(source))
 
-    if search:
+    if search and sources.kept is not None:
+        for tick, source in enumerate(sources.kept):
+            show(tick, source)
+    elif search:
         with tapped(reader.folder, streams.planes, 1, show):
-            reader.run(piped([streams.small_sources(has_films=has_films)], streams.planes))
+            reader.run(piped([streams.small_sources(has_film=has_film)], streams.planes))
     names = [path.name for path in reader.expected.sources]
     return blocks.verdict(search, names, _SecondLook(reader))
 

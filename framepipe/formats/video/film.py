@@ -49,30 +49,33 @@ def film_of(source: Any, pictures: Any, video: Encoding, size: tuple[int, int], 
     return [film, read]
 
 
-def films_in(folder: Path, shown: Sequence[Path], digests: Mapping[Path, bytes]) -> list[Path]:
-    """Return the films in a folder, in order, if they show these PNGs; else an empty list.
+def film_in(folder: Path, shown: Sequence[Path], digests: Mapping[Path, bytes]) -> Path | None:
+    """Return the film in a folder, if it shows these PNGs.
 
     Parameters
     ----------
     folder : Path
-        Where encoders wrote.
+        Where an encoder wrote.
     shown : sequence of Path
         The PNG of each tick.
     digests : dict of Path to bytes
         See `Expected`; the others are read now.
     """
-    hashes = [each for path in sorted(folder.glob(f"*{_READ}")) for each in read_hashes(path)]
+    film = next(folder.glob(f"*{_FILM}"), None)
+    if film is None:
+        return None
+    hashes = read_hashes(film.with_name(film.name.replace(_FILM, _READ)))
     if len(hashes) != len(shown):
-        return []
+        return None
     expected = {
         path: (digests.get(path) or hashlib.sha256(path.read_bytes()).digest()).hex()
         for path in dict.fromkeys(shown)
     }
-    return sorted(folder.glob(f"*{_FILM}")) if hashes == [expected[path] for path in shown] else []
+    return film if hashes == [expected[path] for path in shown] else None
 
 
 def move_film(folder: Path, movie: str, to: Path) -> None:
-    """Move the film of one movie, if there is one, to a folder of its own, where `films_in` looks for it."""
+    """Move the film of one movie, if there is one, to a folder of its own, where `film_in` looks for it."""
     for suffix in (_FILM, _READ):
         path = folder / f"{movie.partition('.')[0]}{suffix}"
         if path.exists():

@@ -19,6 +19,7 @@ from framepipe.formats.video.encoding import encoding
 from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
 from framepipe.verification import Check, Expected, Grain, Tolerance
+from framepipe.verification.evidence import SegmentEvidence
 
 
 class Video(Format):
@@ -96,23 +97,23 @@ class Video(Format):
         """See `Format`."""
         return True
 
-    def picture_hashes(
+    def evidence(
         self, movie: Path, expected: Expected, tool: Tool, control: Control, work: Path
-    ) -> list[str]:
+    ) -> tuple[list[Check], SegmentEvidence | None]:
         """See `Format`."""
-        return joined.picture_hashes(movie, expected, tool, control, work)
+        return videos.evidence(movie, expected, tool, control, work)
 
     def joined_checks(
         self,
         movie: Path,
         expected: Expected,
-        hashes: Sequence[Sequence[str]],
+        segments: Sequence[SegmentEvidence],
         tool: Tool,
         control: Control,
         work: Path,
     ) -> Iterator[Check]:
         """See `Format`."""
-        return joined.checks(movie, expected, hashes, tool, control, work)
+        return joined.checks(movie, expected, segments, tool, control, work)
 
     def in_cell(self, movie: Inline) -> str:
         """See `Format`."""

@@ -15,12 +15,33 @@ import ffmpeg
 from framepipe.core.control import Control
 from framepipe.core.process import Tool
 from framepipe.encoders.ffmpeg import GLOBAL_ARGS, PROGRESS_ARGS, run_ffmpeg
-from framepipe.formats.frame_input import SAME
 from framepipe.formats.video.film import read_hashes
-from framepipe.formats.video.streams import HASHES, MOVIE, Streams
+from framepipe.formats.video.streams import MOVIE, Streams
 from framepipe.verification.expected import Expected
 
-_TIMES = "times.txt"
+_PACKETS = "packets.sha256"
+
+
+@dataclass(frozen=True)
+class Packets:
+    """What a container holds, as it is read without decoding.
+
+    Attributes
+    ----------
+    times_s : list of Fraction
+        Of presentation, ascending.
+    size : tuple of int, or None
+        Width and height in pixels.
+    rows : list of (str, int)
+        SHA-256 and position in the presentation of each packet, in the order of decoding.
+    head : str
+        A hash of what the decoder is given before the first packet.
+    """
+
+    times_s: list[Fraction]
+    size: tuple[int, int] | None
+    rows: list[tuple[str, int]]
+    head: str
 
 
 @dataclass(frozen=True)
@@ -49,16 +70,11 @@ class VideoReader:
         args = [*GLOBAL_ARGS, *PROGRESS_ARGS, *outputs.get_args()]
         run_ffmpeg(self.tool, args, cwd=self.folder, control=self.control)
 
-    def times_and_size(self) -> tuple[list[Fraction], tuple[int, int] | None]:
-        """Read presentation times in seconds, and width and height, from the container, without decoding."""
+    def packets(self) -> Packets:
+        """Read the container, without decoding."""
         packets = ffmpeg.input(MOVIE, err_detect="explode").video
-        self.run(packets.output(_TIMES, format="framecrc", vcodec="copy"))
-        return _times_and_size((self.folder / _TIMES).read_text())
-
-    def picture_hashes(self) -> list[str]:
-        """Decode the movie, and return the MD5 of each picture."""
-        self.run(self.streams.movie().output(HASHES, format="framemd5", **SAME))
-        return self.hashes(HASHES)
+        self.run(packets.output(_PACKETS, format="framehash", hash="sha256", vcodec="copy"))
+        return _packets_in((self.folder / _PACKETS).read_text())
 
     def hashes(self, name: str) -> list[str]:
         """Return the hashes of an output."""
@@ -76,14 +92,24 @@ def opened(
         yield VideoReader(expected, Streams(expected), tool, folder, control)
 
 
-def _times_and_size(framecrc: str) -> tuple[list[Fraction], tuple[int, int] | None]:
-    tick_s, size, times = Fraction(1), None, []
-    for line in framecrc.splitlines():
-        if line.startswith("#tb 0:"):
-            tick_s = Fraction(line.split(":")[1].strip())
-        elif line.startswith("#dimensions 0:"):
-            width, height = line.split(":")[1].split("x")
+def _packets_in(framehash: str) -> Packets:
+    """Read what ffmpeg's muxer ``framehash`` wrote."""
+    tick_s, size, head = Fraction(1), None, ""
+    times, hashes = [], []
+    for line in framehash.splitlines():
+        name, _, value = line.partition(":")
+        if name == "#tb 0":
+            tick_s = Fraction(value.strip())
+        elif name == "#dimensions 0":
+            width, height = value.split("x")
             size = (int(width), int(height))
+        elif name == "#extradata 0":
+            head = value.strip()
         elif not line.startswith("#"):
-            times.append(int(line.split(",")[2]) * tick_s)
-    return sorted(times), size
+            fields = line.split(",")
+            times.append(int(fields[2]))
+            hashes.append(fields[-1].strip())
+    positions = [0] * len(times)
+    for position, at in enumerate(sorted(range(len(times)), key=times.__getitem__)):
+        positions[at] = position
+    return Packets([tick_s * time for time in sorted(times)], size, [*zip(hashes, positions)], head)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
-from math import gcd
+from math import ceil, gcd
 from typing import Any
 
 import ffmpeg
 
+from framepipe.core.shape import Shape
 from framepipe.formats.frame_input import LIST, SAME, ffconcat, frames_input
 from framepipe.formats.recipe import MovieSpec, Recipe, Segment, Step, args_of, cuts
 from framepipe.formats.video.codecs import CODECS
@@ -25,6 +26,9 @@ from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
 
 _SEGMENT_TICKS = 250
+#: From here on two encoders of half a movie each, which are verified apart too, are faster than one with two
+#: threads. Each begins with a key frame, which a few frames do not make up for.
+_MIN_TICKS, _MIN_PIXELS_OF_TWO = 100, 40_000_000
 
 
 def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
@@ -36,7 +40,9 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
     tags = {f"metadata:g:{at}": f"{name}={text}" for at, (name, text) in enumerate(options.metadata.items())}
     finish = {"format": container.muxer, **SAME}
     output = f"movie.{format_}"
-    runs = cuts(len(numbers), segment_ticks(rate))
+    runs = segment_runs(len(numbers), rate)
+    if len(runs) == 1 and _gains_by_halves(len(numbers), shape):
+        runs = halves(runs[0], rate)
 
     def encoded(list_name: str, name: str, run: range, **more: Any) -> tuple[str, Step]:
         text = ffconcat([file_name(numbers[at]) for at in run], [1 / rate] * len(run), rate, shape)
@@ -64,7 +70,9 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
         lists[name], step = encoded(name, part, run)
         segments.append(Segment(tuple(numbers[k] for k in run), step, part))
     lists[LIST] = _joined([segment.output for segment in segments], runs, rate)
-    whole = frames_input(LIST).output(output, **finish, vcodec="copy", **container.args, **tags)
+    # as they are: ffmpeg would repeat what decoders are given first in front of each H.264 segment
+    packets = frames_input(LIST, auto_convert=0)
+    whole = packets.output(output, **finish, vcodec="copy", **container.args, **tags)
     join = Step(args_of(whole), frames=len(numbers), reports_progress=False)
     return Recipe(
         format_, "ffmpeg", lists, (), {}, output, len(numbers), tuple(segments), join, cache_segments=True
@@ -74,7 +82,7 @@ def by_ffmpeg(format_: str, spec: MovieSpec) -> Recipe:
 def segment_frames(timeline: Timeline) -> list[tuple[int, ...]]:
     """Return the frame of each tick of each segment, if there are several."""
     numbers = _numbers_of_ticks(timeline)
-    runs = cuts(len(numbers), segment_ticks(timeline.video_fps))
+    runs = segment_runs(len(numbers), timeline.video_fps)
     return [tuple(numbers[run.start : run.stop]) for run in runs] if len(runs) > 1 else []
 
 
@@ -109,14 +117,33 @@ def _for_encoder(pictures: Any, video: Encoding) -> Any:
     return pictures.filter("hwupload") if codec.device else pictures
 
 
-def segment_ticks(rate: Fraction) -> int:
-    """Return the frames of a segment: about as many as x264 puts between two key frames.
+def segment_runs(count: int, rate: Fraction) -> list[range]:
+    """Cut ticks into segments of about as many frames as x264 puts between two key frames.
 
     They last whole milliseconds, if possible, so that nothing is rounded where two are joined: Matroska
-    and WebM store times in milliseconds.
+    and WebM store times in milliseconds. The last two are about equal, so that their encoders end together;
+    if a movie grows, all others are unchanged.
     """
-    whole = rate.numerator // gcd(rate.numerator, 1000 * rate.denominator)
-    return whole * max(1, round(_SEGMENT_TICKS / whole)) if whole <= 2 * _SEGMENT_TICKS else _SEGMENT_TICKS
+    step = _step(rate)
+    runs = cuts(count, step * max(1, round(_SEGMENT_TICKS / step)))
+    return [*runs[:-2], *halves(range(runs[-2].start, count), rate)] if len(runs) > 1 else runs
+
+
+def _gains_by_halves(count: int, shape: Shape) -> bool:
+    return count >= 2 * _MIN_TICKS and count * shape.width * shape.height >= _MIN_PIXELS_OF_TWO
+
+
+def halves(run: range, rate: Fraction) -> list[range]:
+    """Cut a run of ticks into two of about the same length, which last whole milliseconds if possible."""
+    step = _step(rate)
+    middle = run.start + step * ceil(len(run) / 2 / step)
+    return [range(run.start, middle), range(middle, run.stop)] if middle < run.stop else [run]
+
+
+def _step(rate: Fraction) -> int:
+    """Return the least number of ticks that last whole milliseconds; 1 if that is too many."""
+    step = rate.numerator // gcd(rate.numerator, 1000 * rate.denominator)
+    return step if step <= 2 * _SEGMENT_TICKS else 1
 
 
 def _joined(names: Sequence[str], runs: Sequence[range], rate: Fraction) -> str:

@@ -16,7 +16,7 @@ from framepipe.formats.video.tap import Planes, piped, small
 from framepipe.verification.expected import Expected
 
 #: The names of the files in ffmpeg's folder; the list of the sources is `LIST`. What is read:
-MOVIE, FILM_LIST, ALONE_LIST = "movie", "films.ffconcat", "alone.ffconcat"
+MOVIE, FILM, ALONE_LIST = "movie", "film", "alone.ffconcat"
 #: And what is written.
 SAMPLES, HASHES, AS_TAGGED, AS_DUE = "samples.yuv", "frames.md5", "as-tagged.md5", "as-due.md5"
 #: Seconds; after the end of any movie.
@@ -47,14 +47,14 @@ class Streams:
         only_luma = self.are_equal and not self.video.alpha
         self.planes = Planes.of("gray" if only_luma else self.video.pixels_8, *expected.size)
 
-    def comparison(self, samples_at: Sequence[int], *, has_films: bool) -> Any:
+    def comparison(self, samples_at: Sequence[int], *, has_film: bool) -> Any:
         """Return all outputs of one pass: each tick beside its source, samples, and hashes.
 
         Parameters
         ----------
         samples_at : sequence of int
             Ticks of the pictures of `SAMPLES`.
-        has_films : bool
+        has_film : bool
             See `small_sources`.
         """
         movie, outputs = self.movie(), []
@@ -63,10 +63,10 @@ class Streams:
             outputs += _tag_hashes(_some(again, samples_at))
         if self.are_equal:
             movie, again = _copies(movie, 2)
-            hashed = "rgba" if self.video.alpha else "rgb24"
-            outputs.append(again.output(HASHES, format="framemd5", pix_fmt=hashed, **SAME))
+            rgb = "rgba" if self.video.alpha else "rgb24"
+            outputs.append(_numbered(again).output(HASHES, format="framemd5", pix_fmt=rgb, **SAME))
         compared, sampled = _copies(_numbered(movie.filter("format", self.video.pixels)), 2)
-        sources = _numbered(self.small_sources(has_films=has_films))
+        sources = _numbered(self.small_sources(has_film=has_film))
         outputs.append(piped([self._small(compared), sources], self.planes))
         samples = _some(self._as_yuv(sampled), samples_at)
         outputs.append(samples.output(SAMPLES, format="rawvideo", pix_fmt=self.video.pixels_8, **SAME))
@@ -81,9 +81,9 @@ class Streams:
         """Return some pictures of the movie, small."""
         return self._small(_some(self.movie().filter("format", self.video.pixels), ticks))
 
-    def small_sources(self, *, has_films: bool) -> Any:
-        """Return the sources, tick by tick, small: from films, if encoders have left some."""
-        return frames_input(FILM_LIST) if has_films else self.small_list(LIST)
+    def small_sources(self, *, has_film: bool) -> Any:
+        """Return the sources, tick by tick, small: from a film, if the encoder has left one."""
+        return ffmpeg.input(FILM, err_detect="explode").video if has_film else self.small_list(LIST)
 
     def small_list(self, name: str) -> Any:
         """Return the pictures of a list as they were encoded, small."""
@@ -133,5 +133,5 @@ def _copies(stream: Any, count: int) -> Iterator[Any]:
 
 
 def _numbered(stream: Any) -> Any:
-    """Set the time of the n-th frame to n seconds."""
+    """Set the time of the n-th frame to n seconds, as of all outputs: ffmpeg reads on for the earliest."""
     return stream.filter("settb", "1").filter("setpts", "N")

@@ -17,8 +17,6 @@ import time
 from collections import deque
 from typing import Any
 
-#: Signals that a scheduler sends to every process of a job: only the main process answers them.
-LEFT_TO_PARENT = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGHUP")
 _LENGTH = struct.Struct(">Q")
 _BLOCK = 1 << 18
 _MAX_DESCRIPTORS = 8

@@ -13,7 +13,8 @@ import socket
 import time
 from typing import Any
 
-from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
+from framepipe.rendering.engines.link import Link
+from framepipe.rendering.stage_start import LEFT_TO_PARENT
 
 _BUSY_S, _IDLE_S = 0.0, 0.005
 _BEAT_S, _SILENCE_S, _LEAVE_S = 5.0, 90.0, 30.0

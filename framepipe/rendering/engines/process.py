@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,19 +15,11 @@ from typing import Any
 from framepipe.core.control import Stop, reap
 from framepipe.errors import EngineError, Interrupted
 from framepipe.rendering.engines.base import Work
-from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link, can_be_read
+from framepipe.rendering.engines.link import Link, can_be_read
 from framepipe.rendering.engines.payload import Payload, SceneByAddress, SceneByValue
+from framepipe.rendering.stage_start import started
 from framepipe.scenes.loading import by_value
 
-_BOOT = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[4]); "
-    "from framepipe.rendering.engines.stage import main; "
-    "main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == 'silent')"
-)
-#: One thread for each library that would start one per processor: the workers use the processors already. A
-#: process with threads cannot be forked safely either.
-_ONE_THREAD = {f"{lib}_NUM_THREADS": "1" for lib in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS")}
-_ONE_THREAD["VECLIB_MAXIMUM_THREADS"] = "1"
 _TICK_S = 0.1
 _END_S = 3.0
 
@@ -143,35 +133,18 @@ class StageProcess:
         return self.obstacle is None
 
     def _start(self, silent: bool = False) -> None:
-        own_end, stage_end = socket.socketpair()
+        path = sys.path if self._path is None else list(self._path)
         try:
-            with _signals_blocked():
-                self._popen = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-c",
-                        _BOOT,
-                        str(self.payload.descriptor),
-                        str(stage_end.fileno()),
-                        "silent" if silent else "",
-                        json.dumps(sys.path if self._path is None else list(self._path)),
-                    ],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=[self.payload.descriptor, stage_end.fileno()],
-                    start_new_session=True,
-                    cwd=self._cwd,
-                    env={**os.environ, **self._env, **_ONE_THREAD, "MPLBACKEND": "Agg"},
-                )
+            self._popen, end = started(self._cwd, path, self._env)
         except OSError as error:
-            own_end.close()
             raise EngineError(
                 f"no further process can be started ({error.strerror}): fewer --workers, or a higher "
                 "ulimit -n and -u"
             ) from None
-        finally:
-            stage_end.close()
-        self.pid, self.link = self._popen.pid, Link(own_end)
+        self.pid, self.link = self._popen.pid, Link(end)
         self.guard.watch(self.pid)
+        with contextlib.suppress(OSError):  # it died: waiting for its answer reports that
+            self.link.send((list(path), silent), self.payload.descriptor)
 
     def load(self, stop: Stop) -> Any:
         """Wait until the scene is loaded; return its description.
@@ -290,16 +263,6 @@ def payload_of(work: Work) -> Payload:
             ) from None
         scene = (type(work.scene), work.scene.ref, work.scene.params)
         return Payload(SceneByAddress(replace(work, scene=None), *scene))  # type: ignore[arg-type]
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Start a process with signals blocked that a scheduler may send it before it has handlers."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in LEFT_TO_PARENT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _death(status: int | None) -> str:

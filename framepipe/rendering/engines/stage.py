@@ -32,8 +32,9 @@ from typing import Any
 from framepipe.job.frames import Frames
 from framepipe.job.read_tracer import ReadTracer
 from framepipe.rendering.engines.base import Drawn, Ended, Failed, PackedValue, Task, Work, draw
-from framepipe.rendering.engines.link import LEFT_TO_PARENT, Link
+from framepipe.rendering.engines.link import Link
 from framepipe.rendering.engines.storing import Storing
+from framepipe.rendering.stage_start import LEFT_TO_PARENT
 from framepipe.scenes.base import Player, RunOn, Scene
 from framepipe.scenes.forking import flush, fork, why_unsafe
 from framepipe.scenes.state import StateWatch
@@ -43,19 +44,23 @@ _STATUS_S, _STATUS_TICK_S = 0.5, 0.01
 _signals = threading.local()
 
 
-def main(payload: int, control: int, silent: bool) -> None:
-    """Load the scene in the payload, then serve until the end.
+def main(control: int) -> None:
+    """Wait for a scene, load it, then serve until the end.
 
     Parameters
     ----------
-    payload, control : int
-        Descriptors of the file that `Payload` wrote, and of our end of the connection.
-    silent : bool
-        Print nothing while loading: the user has seen it before.
+    control : int
+        The descriptor of our end of the connection. Its first message has ``sys.path``, and whether to print
+        nothing while loading, since the user has seen it before; with it comes the file that `Payload` wrote.
     """
     from framepipe.rendering.engines.payload import read_payload
 
-    stage = Stage(Link(socket.socket(fileno=control)))
+    link = Link(socket.socket(fileno=control))
+    try:
+        sys.path[:], silent = link.receive()
+    except EOFError:  # it was started ahead, and is not needed
+        os._exit(0)
+    stage = Stage(link)
     _redirect_standard_streams()
     _ignore_signals()
     if hasattr(os, "register_at_fork"):
@@ -64,7 +69,7 @@ def main(payload: int, control: int, silent: bool) -> None:
         )
     faulthandler.enable()
     try:
-        load = read_payload(payload)
+        load = read_payload(link.descriptor())
         with _silence() if silent else contextlib.nullcontext():
             scene_and_plan = load(stage)
     except BaseException as error:
