@@ -118,9 +118,9 @@ def no_figures_stay() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def no_variables_stay() -> Iterator[None]:
-    """What a test leaves in the environment is taken away, as dask does: with it, no program would be forked."""
+@pytest.fixture(scope="module", autouse=True)
+def no_variables_stay(quick_python: None) -> Iterator[None]:
+    """What tests leave in the environment is taken away, as of dask: with it, no further program would be forked."""
     before = dict(os.environ)
     yield
     if os.environ != before:
