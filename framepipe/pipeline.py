@@ -21,7 +21,7 @@ from framepipe.formats import format_of, targets
 from framepipe.formats.notebook import joined
 from framepipe.job.job import Job
 from framepipe.job.record import JobRecord
-from framepipe.movie.ahead import encoding_ahead
+from framepipe.movie.ahead import Ahead, encoding_ahead
 from framepipe.movie.build import carry_out, jobs_of
 from framepipe.movie.cleanup import CleanupReport, delete_frames
 from framepipe.movie.plan import Assembly, format_of_output, open_store, plan_assembly
@@ -43,6 +43,7 @@ from framepipe.options import (
 from framepipe.rendering.api import render_job
 from framepipe.rendering.engines import Engine, choose
 from framepipe.rendering.engines.mpi import among_ranks, refuse_ranks
+from framepipe.rendering.engines.slots import Slots
 from framepipe.rendering.report import RenderReport
 from framepipe.rendering.request import Request, SceneLike, opened_job
 from framepipe.scenes.loading import refuse_while_loading
@@ -174,7 +175,6 @@ class MakeKeywords(SceneKeywords, DrawKeywords, TimingKeywords, EncodeKeywords, 
 
 @takes(SceneOptions, DrawOptions, Timing, EncodeOptions)
 @among_ranks
-@leave_rcparams()  # a script may set a style when it is loaded
 def make(
     scene: SceneLike | None,
     frames: Any = None,
@@ -220,6 +220,38 @@ def make(
         then the same call continues where it stopped.
     """
     refuse_while_loading("make")
+    with controlled(progress, stop) as control:
+        frames_for_movies = draw_frames(
+            *(scene, frames, output),
+            store=store,
+            keep_frames=keep_frames,
+            preview=preview,
+            control=control,
+            **options,
+        )
+        return frames_for_movies.make_movies(control)
+
+
+@leave_rcparams()  # a script may set a style when it is loaded
+def draw_frames(
+    scene: SceneLike | None,
+    frames: Any,
+    output: PathLike | Sequence[PathLike],
+    *,
+    store: PathLike | None,
+    keep_frames: bool,
+    preview: bool = False,
+    control: Control,
+    slots: Slots | None = None,
+    **options: Unpack[MakeKeywords],
+) -> FramesForMovies:
+    """Do the first half of `make`: draw the frames, and let go of the scene; arguments and errors as there.
+
+    Parameters
+    ----------
+    slots : Slots, optional
+        Which the engine is to share with those of other renders.
+    """
     scene_options, draw, timing, encode = split(
         options, SceneOptions, DrawOptions, Timing, EncodeOptions, verb="make"
     )
@@ -230,13 +262,12 @@ def make(
     if preview and scene_options.dpi is None:
         scene_options = replace(scene_options, dpi=PREVIEW_DPI)
     request = Request.of(scene, frames, scene_options, preview=preview, label=goal.label)
-    engine = choose(draw)
+    engine = choose(draw, slots)
     with (
         _tools_being_checked(goal) as tools,
-        controlled(progress, stop) as control,
         opened_job(request, store, engine, scene_options.seed, control) as (job, where),
     ):
-        return _make_job(job, where, engine, goal, draw, control, tools)
+        return _draw_job(job, where, engine, goal, draw, control, tools)
 
 
 @contextlib.contextmanager
@@ -247,7 +278,55 @@ def _tools_being_checked(goal: MakeGoal) -> Iterator[Future[None]]:
         yield thread.submit(check_tools, formats, goal.encode)
 
 
-def _make_job(
+@dataclass(frozen=True)
+class FramesForMovies:
+    """Frames that are drawn, and what is to be made of them.
+
+    Attributes
+    ----------
+    store : Store
+    report : RenderReport
+    goal : MakeGoal
+    draw : DrawOptions
+    films : int
+        See `MakeReport`.
+    ahead : Ahead
+        What encodes segments meanwhile.
+    end : ExitStack
+        Ends that.
+    """
+
+    store: Store
+    report: RenderReport
+    goal: MakeGoal
+    draw: DrawOptions
+    films: int
+    ahead: Ahead
+    end: contextlib.ExitStack
+
+    def make_movies(self, control: Control) -> MakeReport:
+        """Do the second half of `make`: movies, verification, cleanup. Runs nothing of the user's.
+
+        Raises
+        ------
+        FramepipeError
+            See `assemble`.
+        """
+        report, jobs = self.report, jobs_of(self.draw.workers)
+        assert report.record is not None
+        with self.end:
+            control.check("planning the movies")
+            plans = _plans_of(self.store, report.record, self.goal, self.draw, jobs)
+            movies = tuple(
+                carry_out(plan, workers=jobs, control=control, ahead=self.ahead.wait_for) for plan in plans
+            )
+        is_only_ours = report.record.owner == "make"  # frames that another verb drew here before stay
+        done_with = _fingerprints(plans, None if is_only_ours else report.drawn)
+        cleanup = None if self.goal.keep_frames else delete_frames(self.store, done_with)
+        return MakeReport(report, movies, cleanup, self.films)
+
+
+def _draw_job(
     job: Job,
     store: Store,
     engine: Engine,
@@ -255,7 +334,7 @@ def _make_job(
     draw: DrawOptions,
     control: Control,
     tools: Future[None],
-) -> MakeReport:
+) -> FramesForMovies:
     goal = goal.completed_for(job)
     encode = goal.encode
     if job.metadata and not encode.metadata:
@@ -263,20 +342,18 @@ def _make_job(
     check_before_drawing(goal.outputs, job, encode, goal.timing, with_tools=False)
     tools.result()
     jobs = jobs_of(draw.workers)
-    with encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control) as ahead:
+    with contextlib.ExitStack() as stack:
+        ahead = stack.enter_context(
+            encoding_ahead(store, job, goal.outputs, goal.timing, encode, jobs, control)
+        )
         record, part = job.record(goal.for_json()), ShardOptions()
         with _saying_how_to_see_it(store, goal):
             report = render_job(
                 job, store, engine, draw, part, control=ahead.drawing, record=record, owner="make"
             )
         ahead.finish()
-        assert report.record is not None
-        plans = _plans_of(store, report.record, replace(goal, encode=encode), draw, jobs)
-        movies = tuple(carry_out(plan, workers=jobs, control=control, ahead=ahead.wait_for) for plan in plans)
-    is_only_ours = report.record.owner == "make"  # frames that another verb drew here before stay
-    done_with = _fingerprints(plans, None if is_only_ours else report.drawn)
-    cleanup = None if goal.keep_frames else delete_frames(store, done_with)
-    return MakeReport(report, movies, cleanup, job.films)
+        goal = replace(goal, encode=encode)
+        return FramesForMovies(store, report, goal, draw, job.films, ahead, stack.pop_all())
 
 
 def _plans_of(
@@ -469,7 +546,7 @@ def resume(
     ):
         if goal and part.is_all:
             with _tools_being_checked(goal) as tools:
-                return _make_job(job, where, engine, goal, draw, control, tools)
+                return _draw_job(job, where, engine, goal, draw, control, tools).make_movies(control)
         job_record = job.record(goal.for_json() if goal else None)
         return render_job(job, where, engine, draw, part, control=control, record=job_record)
 

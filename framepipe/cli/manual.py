@@ -168,7 +168,7 @@ def _listed(entries: tuple[Entry, ...]) -> Iterator[str]:
 
 
 def _roff(text: str) -> str:
-    """Escape what man(7) would read as its own."""
+    """Escape what man(7) would read as its own, and let long choices break after a bar."""
     text = " ".join(text.split()) if "\n" in text else text
-    text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "")
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "").replace("|", "|\\:")
     return f"\\&{text}" if text.startswith((".", "'")) else text

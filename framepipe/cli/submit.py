@@ -21,6 +21,7 @@ from framepipe.watching.beside import check_libraries
 @options.scene
 @options.OUTPUT
 @options.SWEEP
+@click.option("--grid", metavar="FILE", help="With --sweep: one more movie, of all side by side.")
 @options.flags(SubmitOptions, DrawOptions, Timing, EncodeOptions)
 @click.option("--keep-frames", is_flag=True, help="Do not delete the frames afterwards.")
 @click.option("--dry-run", is_flag=True, help="Print the scripts and submit nothing.")
@@ -28,7 +29,9 @@ from framepipe.watching.beside import check_libraries
 @click.option("--watch", is_flag=True, help="Then show it in a browser until Ctrl-C, see framepipe watch.")
 @options.QUIET
 @options.AS_JSON
-def command(watch: bool, quiet: bool, as_json: bool, values: tuple[str, ...], **keywords: Any) -> None:
+def command(
+    watch: bool, quiet: bool, as_json: bool, values: tuple[str, ...], grid: str | None, **keywords: Any
+) -> None:
     """Submit a movie to a cluster: draw in an array of tasks, build, verify, then delete the frames.
 
     Scripts and logs are in STORE/jobs/. A task whose time is over is queued again and goes on; what dead
@@ -37,8 +40,8 @@ def command(watch: bool, quiet: bool, as_json: bool, values: tuple[str, ...], **
     """
     if watch and (keywords["wait"] or keywords["dry_run"]):
         raise fp.UsageError("--watch goes on until Ctrl-C: give it without --wait and --dry-run")
-    if watch and values:
-        raise fp.UsageError("--watch shows one store: leave it out with --sweep, and see framepipe status")
+    if grid is not None and not values:
+        raise fp.UsageError("--grid shows the movies of a --sweep; for stores: framepipe grid STORE… -o FILE")
     if watch:
         check_libraries()
     options.import_from_here()
@@ -46,9 +49,10 @@ def command(watch: bool, quiet: bool, as_json: bool, values: tuple[str, ...], **
         report: fp.SubmitReport | fp.SubmitSweepReport
         if values:
             points = options.values_of(values, keywords["scene"])
-            report = fp.submit_sweep(values=points, **keywords, **callbacks)
+            report = fp.submit_sweep(values=points, grid=grid, **keywords, **callbacks)
         else:
             report = fp.submit(**keywords, **callbacks)
     options.print_json(report.to_dict()) if as_json else print(report.details(), flush=True)
-    if watch and isinstance(report, fp.SubmitReport):
-        serve(fp.Store(report.store), out=sys.stderr)
+    if watch:
+        folder = report.store if isinstance(report, fp.SubmitReport) else report.folder
+        serve(fp.Store(folder), out=sys.stderr)

@@ -13,6 +13,7 @@ import click
 import framepipe as fp
 from framepipe.cli.session import address_lines
 from framepipe.cluster.submission import folders_of
+from framepipe.cluster.sweep_folder import SweepFolder
 from framepipe.watching.address import LOOPBACK, is_loopback, listen, tunnel
 from framepipe.watching.beside import check_libraries
 
@@ -38,11 +39,13 @@ def command(store: str, port: int, host: str, as_json: bool) -> None:
     """Show a store in a browser while frames are drawn in it, and afterwards.
 
     Prints the address of a page with what is done, failed and missing, when it will be ready, all frames as a
-    film, and why frames have failed. It only reads, and needs nothing from the network. Ctrl-C ends the page;
-    the render goes on.
+    film, and why frames have failed. The folder of a submitted sweep has such a page for each point. It only
+    reads, and needs nothing from the network. Ctrl-C ends the page; the render goes on.
     """
     where = fp.Store(store)
-    if not folders_of(where.path):  # what was submitted may not have begun
+    if not folders_of(where.path) and not SweepFolder.read(
+        where.path
+    ):  # what was submitted may not have begun
         where.read_job()
     serve(where, port, host, as_json=as_json)
 

@@ -13,6 +13,7 @@ from framepipe.cluster.scripts import cluster_options
 from framepipe.cluster.submission import JobFolder, Submission, next_folder
 from framepipe.cluster.submit import begin
 from framepipe.cluster.sweep_folder import SweepFolder
+from framepipe.cluster.sweep_grid import build_grid, delete_frames_of, submit_grid
 from framepipe.core.control import ProgressCallback, Stop
 from framepipe.core.summary import Summary, short_path
 from framepipe.errors import FramepipeError, IncompleteStore, Interrupted
@@ -119,7 +120,10 @@ def finish(
     if state in ("cancelled", "done", "again"):
         return FinishReport(store.path, job_folder.path, state, text)
     try:
-        if state != "built":
+        if state != "built" and submission.is_grid:
+            text = build_grid(submission, progress, stop)
+            job_folder.write_result("built", text)
+        elif state != "built":
             left = _left(submission, job_folder, store)
             if left.frames:
                 return _send_rest(submission, job_folder, left)
@@ -129,8 +133,8 @@ def finish(
             fingerprints = verified_fingerprints(store) if store.numbers() else {}
             text = f"{text}\n{delete_frames(store, fingerprints).summary()}"
         job_folder.write_result("done", text)
-        if deleted := _clean_sweep(store):
-            text = f"{text}\n{deleted}"
+        if more := _end_sweep(store, submission.is_grid):
+            text = f"{text}\n{more}"
             job_folder.write_result("done", text)
     except Interrupted:
         raise
@@ -140,23 +144,18 @@ def finish(
     return FinishReport(store.path, job_folder.path, "done", text)
 
 
-def _clean_sweep(store: Store) -> str:
-    """Delete the frames of all points of a sweep if this was the last one without its movies; say so.
-
-    Two points that end at once may both be the last: a frame that is not there any more is no error.
-    """
-    sweep = SweepFolder.of_point(store.path)
-    if sweep is None or sweep.keep_frames or sweep.unfinished():
+def _end_sweep(store: Store, is_grid: bool) -> str:
+    """Submit the grid of a sweep, or delete the frames of all points, if this was the last one; say so."""
+    sweep = SweepFolder.read(store.path.parent) if is_grid else SweepFolder.of_point(store.path)
+    if sweep is None or sweep.unfinished():
         return ""
-    count, lines = 0, []
-    for point in sweep.points:
-        where = Store(point.store)
+    if sweep.grid is not None and not is_grid:
         try:
-            if where.job_file.exists():
-                count += delete_frames(where, verified_fingerprints(where) if where.numbers() else {}).deleted
-        except FramepipeError as error:
-            lines += [str(error).partition("\n")[0]] if where.job_file.exists() else []
-    return "\n".join([f"{count} frames of all {len(sweep.points)} points deleted", *lines])
+            folder = submit_grid(sweep)
+        except FramepipeError as error:  # this point is done
+            return f"the grid was not submitted: {error}"
+        return f"all points have their movies: the grid is submitted, see {folder.path}" if folder else ""
+    return "" if sweep.keep_frames else delete_frames_of(sweep)
 
 
 def _build(

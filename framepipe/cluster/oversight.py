@@ -183,7 +183,8 @@ def cancel(store: PathLike) -> CancelReport:
     """
     where = Store(store).path
     if sweep := SweepFolder.read(where):
-        stores = [each.store for each in sweep.points if folders_of(each.store)]
+        all_points = [*sweep.points, *([sweep.grid_point] if sweep.grid_point else [])]
+        stores = [each.store for each in all_points if folders_of(each.store)]
         return CancelReport(where, tuple(job for each in stores for job in _cancel_all(each)))
     return CancelReport(where, tuple(_cancel_all(where)))
 

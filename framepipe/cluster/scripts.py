@@ -19,6 +19,7 @@ _PURPOSES = {
     "draw": "Draws the frames of {store}: task K those of shard K/{tasks}.",
     "encode": "Encodes the movies of {store} in segments: task K those of shard K/{tasks}.",
     "finish": "Builds the movies of {store} and verifies them, or submits again what is missing.",
+    "grid": "Draws the movies of all points side by side, when they are built; then deletes their frames.",
 }
 
 
@@ -34,16 +35,17 @@ def _script(submission: Submission, folder: JobFolder, phase_name: str) -> str:
     store = Path(submission.store)
     phase = Phase(
         name=phase_name,
-        title=_title(store, phase_name),
+        title=_title(store, phase_name) if not submission.is_grid else _title(store.parent, "grid"),
         tasks=submission.tasks_of(phase_name),
         is_array=phase_name != "finish",
         log_by_scheduler=scheduler.keeps_logs(str(folder.path)),
     )
     tasks = submission.tasks if phase_name == "draw" else submission.encoding_tasks
+    purpose = _PURPOSES["grid" if submission.is_grid else phase_name]
     by_hand = f"{scheduler.submits} {'<' if scheduler.reads_stdin else ''}{phase_name}.sh"
     lines = [
         "#!/bin/bash",
-        f"# {_PURPOSES[phase_name].format(store=_in_comment(store.name), tasks=tasks)}",
+        f"# {purpose.format(store=_in_comment(store.name), tasks=tasks)}",
         f"# Written by framepipe {__version__}. By hand, in this folder: {by_hand}",
         *(f"{scheduler.prefix} {each}" for each in scheduler.directives(phase, resources)),
         "",

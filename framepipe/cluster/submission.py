@@ -55,6 +55,8 @@ class Submission:
         Frames that were done when this round was submitted.
     begun_elsewhere : bool
         Another verb drew frames into the store before the first submission.
+    is_grid : bool
+        Its movies show the points of the sweep side by side in whose folder the store is; no task draws.
     """
 
     scheduler: str
@@ -72,6 +74,7 @@ class Submission:
     failed: tuple[int, ...] = ()
     done_before: int = 0
     begun_elsewhere: bool = False
+    is_grid: bool = False
 
     @property
     def phases(self) -> tuple[str, ...]:

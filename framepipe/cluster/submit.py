@@ -84,6 +84,7 @@ class SubmitReport(Summary):
     text : str
         What became of it, if its end was waited for.
     notes : tuple of str
+    submission : Submission
     """
 
     store: Path
@@ -96,6 +97,7 @@ class SubmitReport(Summary):
     tasks: tuple[int, ...]
     text: str = ""
     notes: tuple[str, ...] = ()
+    submission: Submission | None = None
 
     def summary(self) -> str:
         """See `Summary`."""
@@ -124,7 +126,7 @@ class SubmitReport(Summary):
     def to_dict(self) -> dict[str, Any]:
         """Convert for JSON."""
         return {
-            **vars(self),
+            **{name: value for name, value in vars(self).items() if name != "submission"},
             "store": str(self.store),
             "folder": str(self.folder),
             "scripts": dict(self.scripts),
@@ -384,6 +386,7 @@ def _report(submission: Submission, folder: JobFolder, look: _Look, keep_frames:
         pending=None if look.pending is None else len(look.pending),
         tasks=submission.sent,
         notes=(_FRAMES_STAY,) if submission.begun_elsewhere and not keep_frames else (),
+        submission=submission,
     )
 
 

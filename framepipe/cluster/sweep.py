@@ -5,26 +5,32 @@ from __future__ import annotations
 import functools
 import os
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framepipe.cluster.queue import queue_state
-from framepipe.cluster.submission import folders_of
+from framepipe.cluster.scripts import scripts_of
+from framepipe.cluster.submission import folders_of, next_folder
 from framepipe.cluster.submit import GROUPS, SubmitReport, SubmittingKeywords, submit, wait_for_result
 from framepipe.cluster.sweep_folder import SubmittedPoint, SweepFolder
+from framepipe.cluster.sweep_grid import submission_of_grid, submit_grid
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.progress_bar import controlled
 from framepipe.core.summary import Summary, short_path, table
-from framepipe.errors import FramepipeError, Interrupted, SweepFailed, ToolMissing, UsageError
+from framepipe.errors import FramepipeError, Interrupted, StoreError, SweepFailed, ToolMissing, UsageError
 from framepipe.options import takes
 from framepipe.pipeline import check_outputs
 from framepipe.scenes.loading import refuse_while_loading
-from framepipe.sweeps.points import PathLike, Point, folder_of, name_of, points_of, text_of
+from framepipe.sweeps.points import PathLike, Point, columns_of, folder_of, name_of, points_of, text_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+#: Seconds between looks for the job of the grid, and how long after the end of the last point it may come.
+_LOOK_S, _SUBMITTED_WITHIN_S = 0.5, 120.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,52 @@ class PointSubmission:
         }
 
 
+@dataclass(frozen=True)
+class GridSubmission:
+    """The movie of all points side by side, which a job of its own makes when all have their movies.
+
+    Attributes
+    ----------
+    path : Path
+    store : Path
+        The folder of its frames, scripts and logs.
+    jobs : dict of str to str
+        The scheduler's number of its job; empty while points are missing, and for a dry run.
+    script : str
+        Of a dry run.
+    text : str
+        What became of it, if its end was waited for.
+    error : FramepipeError or None
+    """
+
+    path: Path
+    store: Path
+    jobs: Mapping[str, str]
+    script: str = ""
+    text: str = ""
+    error: FramepipeError | None = None
+
+    @property
+    def outcome(self) -> str:
+        """What became of it, in a line."""
+        if self.error is not None:
+            return f"{short_path(self.path)}, failed: {str(self.error).splitlines()[0]}"
+        if self.text:
+            return self.text.partition("\n")[0]
+        when = f"job {', '.join(self.jobs.values())}" if self.jobs else "when all points have their movies"
+        return f"{short_path(self.path)}, {when}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert for JSON."""
+        return {
+            **vars(self),
+            "path": str(self.path),
+            "store": str(self.store),
+            "jobs": dict(self.jobs),
+            "error": None if self.error is None else str(self.error),
+        }
+
+
 @dataclass(frozen=True, repr=False)
 class SubmitSweepReport(Summary):
     """The result of `submit_sweep`.
@@ -83,15 +135,20 @@ class SubmitSweepReport(Summary):
     folder : Path
         Of the points' stores.
     points : tuple of PointSubmission
+    grid : GridSubmission or None
+        The movie of all points side by side, if one is asked for.
     """
 
     folder: Path
     points: tuple[PointSubmission, ...]
+    grid: GridSubmission | None = None
 
     @property
     def has_jobs(self) -> bool:
         """True if something was submitted."""
-        return any(each.report and each.report.jobs for each in self.points)
+        return any(each.report and each.report.jobs for each in self.points) or bool(
+            self.grid and self.grid.jobs
+        )
 
     def summary(self) -> str:
         """See `Summary`: a table, a line for each point."""
@@ -103,6 +160,7 @@ class SubmitSweepReport(Summary):
             )
             rows.append((*values, frames, str(len(report.tasks)) if report else "", point.outcome))
         lines = table(rows)
+        lines += [f"side by side: {self.grid.outcome}"] if self.grid else []
         if self.has_jobs and not any(each.text for each in self.points if each.report):
             name = shlex.quote(short_path(self.folder))
             lines += [f"  see it: framepipe status {name}", f"  end it: framepipe cancel {name}"]
@@ -113,13 +171,18 @@ class SubmitSweepReport(Summary):
         first = next((each.report for each in self.points if each.report), None)
         if first is None or self.has_jobs:
             return self.summary()
-        scripts = [f"{'=' * 20} {name}.sh\n{text}" for name, text in first.scripts.items()]
+        named = {**first.scripts, **({"grid/finish": self.grid.script} if self.grid else {})}
+        scripts = [f"{'=' * 20} {name}.sh\n{text}" for name, text in named.items()]
         others = "The scripts of the other points differ by their parameters, stores and movies."
         return "\n".join([*scripts, *([others] if len(self.points) > 1 else []), self.summary()])
 
     def to_dict(self) -> dict[str, Any]:
         """Convert for JSON."""
-        return {"folder": str(self.folder), "points": [each.to_dict() for each in self.points]}
+        return {
+            "folder": str(self.folder),
+            "points": [each.to_dict() for each in self.points],
+            "grid": self.grid.to_dict() if self.grid else None,
+        }
 
 
 @takes(*GROUPS)
@@ -130,6 +193,7 @@ def submit_sweep(
     output: PathLike | Sequence[PathLike] = (),
     *,
     values: Mapping[str, Sequence[Any]],
+    grid: PathLike | None = None,
     store: PathLike | None = None,
     keep_frames: bool = False,
     dry_run: bool = False,
@@ -152,6 +216,9 @@ def submit_sweep(
         With ``{name}`` for each name in ``values`` that has several: ``"{amplitude}_{phase}.mp4"``.
     values : mapping of str to sequence
         Values by the name of a parameter; all combinations are submitted.
+    grid : path-like, optional
+        One more movie, of all points side by side with their values above, see `framepipe.grid`: by a job
+        that is submitted when all points have their movies.
     store : path-like, optional
         The folder of the points' stores, on a file system that all machines share. Default:
         ``frames/<script>-<name>-sweep``.
@@ -181,7 +248,12 @@ def submit_sweep(
     points = points_of(values, output, folder, params)
     for point in points:
         check_outputs([Path(os.path.abspath(path)) for path in point.outputs])
-    sweep = SweepFolder(folder, tuple(map(_submitted, points)), keep_frames)
+    grid_path = None if grid is None else Path(os.path.abspath(grid))
+    if grid_path is not None:
+        check_outputs([grid_path])
+    sweep = SweepFolder(
+        folder, tuple(map(_submitted, points)), keep_frames, grid=grid_path, columns=columns_of(values)
+    )
     if not dry_run:
         sweep.write()
     with controlled(progress, stop) as control:
@@ -201,7 +273,10 @@ def submit_sweep(
         done = _submissions(points, sweep, submit_point, dry_run, control)
         if wait and not dry_run:
             done = [_with_end(point, control) for point in done]
-    return _checked(SubmitSweepReport(folder, tuple(done)))
+        report = SubmitSweepReport(folder, tuple(done))
+        if sweep.grid is not None:
+            report = replace(report, grid=_grid(sweep, done, dry_run, wait, control))
+    return _checked(report)
 
 
 def _submitted(point: Point) -> SubmittedPoint:
@@ -265,6 +340,47 @@ def _with_end(point: PointSubmission, control: Control) -> PointSubmission:
         return replace(point, error=error)
 
 
+def _grid(
+    sweep: SweepFolder, points: Sequence[PointSubmission], dry_run: bool, wait: bool, control: Control
+) -> GridSubmission:
+    """Submit the grid if all points have their movies already; with ``wait``, wait for its end."""
+    assert sweep.grid is not None and sweep.grid_point is not None
+    where = GridSubmission(sweep.grid, sweep.grid_point.store, {})
+    if dry_run:
+        like = next((each.report.submission for each in points if each.report), None)
+        if like is None:
+            return where
+        grid = submission_of_grid(sweep, like)
+        return replace(where, script=scripts_of(grid, next_folder(where.store))["finish"])
+    if sweep.grid_point.is_done and not any(each.report for each in points):
+        return replace(where, text=f"{short_path(sweep.grid)} is there")
+    try:
+        if (folder := submit_grid(sweep)) is not None:
+            where = replace(where, jobs=folder.read()[1])
+        if wait and not any(each.error for each in points):
+            return replace(where, text=_end_of_grid(sweep, control))
+    except (Interrupted, ToolMissing):
+        raise
+    except FramepipeError as error:
+        return replace(where, error=error)
+    return where
+
+
+def _end_of_grid(sweep: SweepFolder, control: Control) -> str:
+    """Wait for the end of the grid; the last job of the last point submits it a moment after its own end."""
+    assert sweep.grid_point is not None
+    store, until_s = sweep.grid_point.store, time.monotonic() + _SUBMITTED_WITHIN_S
+    while not folders_of(store):
+        if time.monotonic() > until_s:
+            last = shlex.quote(short_path(sweep.points[-1].store))
+            raise StoreError(
+                f"all points have their movies, but no job of the grid was submitted: framepipe logs {last}"
+            )
+        control.check("waiting for the grid", safe="what is submitted stays in the queue, and all is")
+        time.sleep(_LOOK_S)
+    return wait_for_result(store, control)
+
+
 def _checked(report: SubmitSweepReport) -> SubmitSweepReport:
     """Return a report, or raise what failed.
 
@@ -273,6 +389,9 @@ def _checked(report: SubmitSweepReport) -> SubmitSweepReport:
     SweepFailed
     """
     failed = [each for each in report.points if each.error]
+    if not failed and report.grid and report.grid.error:
+        message = f"the grid failed; all points have their movies, or are submitted\n{report.grid.error}"
+        raise SweepFailed(message, report=report, exit_code=report.grid.error.exit_code)
     if not failed:
         return report
     lines = [f"{len(failed)} of {len(report.points)} points failed; the others are submitted or done"]

@@ -14,6 +14,7 @@ from framepipe.core import files, signing
 from framepipe.errors import StoreError
 
 _NAME = "sweep.json"
+_GRID = "grid"
 _MAX_BYTES = 64_000_000
 _GIVEN_UP = ("failed", "cancelled")
 
@@ -57,12 +58,18 @@ class SweepFolder:
         Absolute.
     points : tuple of SubmittedPoint
     keep_frames : bool
-        False to delete the frames when all points have their movies.
+        False to delete the frames when all points have their movies, and the grid is built.
+    grid : Path or None
+        The movie that shows all points side by side; absolute.
+    columns : int or None
+        Of the grid; None for about a square.
     """
 
     path: Path
     points: tuple[SubmittedPoint, ...]
     keep_frames: bool
+    grid: Path | None = None
+    columns: int | None = None
 
     @classmethod
     def read(cls, path: Path) -> SweepFolder | None:
@@ -83,13 +90,14 @@ class SweepFolder:
                 SubmittedPoint(each["values"], path / each["store"], tuple(map(Path, each["outputs"])))
                 for each in data["points"]
             )
-            keep_frames = bool(data["keep_frames"])
+            keep_frames, columns = bool(data["keep_frames"]), data.get("columns")
+            grid = Path(data["grid"]) if data.get("grid") else None
             is_here = all(point.store.parent == path for point in points)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(f"{file} cannot be read ({error}). Submit again") from None
         if not is_signed or not is_here:
             raise StoreError(f"{file} was not written by this account, so what it names is not used")
-        return cls(path, points, keep_frames)
+        return cls(path, points, keep_frames, grid, columns)
 
     @classmethod
     def of_point(cls, store: Path) -> SweepFolder | None:
@@ -112,6 +120,8 @@ class SweepFolder:
             "framepipe_sweep": 1,
             "keep_frames": self.keep_frames,
             "points": [_for_json(point) for point in points],
+            "grid": None if self.grid is None else str(self.grid),
+            "columns": self.columns,
         }
         data = json.loads(json.dumps(data, default=str))
         data["seal"] = signing.sign(data)
@@ -128,6 +138,11 @@ class SweepFolder:
         with contextlib.suppress(OSError):
             (self.path / _NAME).unlink(missing_ok=True)
             self.path.rmdir()
+
+    @property
+    def grid_point(self) -> SubmittedPoint | None:
+        """The grid as if it were a point: its store, its movie, and how far its own job is."""
+        return None if self.grid is None else SubmittedPoint({}, self.path / _GRID, (self.grid,))
 
     def unfinished(self) -> Sequence[SubmittedPoint]:
         """Return the points that have no movies yet."""

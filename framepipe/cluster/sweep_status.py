@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from framepipe.cluster.sweep_folder import SubmittedPoint, SweepFolder
-from framepipe.core.summary import Summary, table
+from framepipe.core.summary import Summary, short_path, table
 from framepipe.errors import StoreError
 from framepipe.store.store import Store, status
 from framepipe.sweeps.points import text_of
@@ -24,16 +24,19 @@ class SweepStatus(Summary):
     points : tuple of SubmittedPoint
     frames : tuple of (int, int) or None
         Of each point those that are done, and all; None if they cannot be counted, or are deleted.
+    grid : SubmittedPoint or None
+        The movie of all points side by side, if one is asked for.
     """
 
     folder: Path
     points: tuple[SubmittedPoint, ...]
     frames: tuple[tuple[int, int] | None, ...]
+    grid: SubmittedPoint | None = None
 
     @property
     def complete(self) -> bool:
-        """True if all points have their movies."""
-        return all(point.is_done for point in self.points)
+        """True if all points have their movies, and the grid is there if one is asked for."""
+        return all(point.is_done for point in (*self.points, *([self.grid] if self.grid else [])))
 
     def summary(self) -> str:
         """See `Summary`: a table, a line for each point."""
@@ -43,7 +46,13 @@ class SweepStatus(Summary):
             values = (text_of(point.values.get(name, "")) for name in names)
             rows.append((*values, f"{count[0]} of {count[1]}" if count else "", _STATES[point.state]))
         done = sum(point.is_done for point in self.points)
-        return "\n".join([*table(rows), f"{done} of {len(self.points)} points have their movies"])
+        lines = [*table(rows), f"{done} of {len(self.points)} points have their movies"]
+        return "\n".join([*lines, *([self._of_grid(self.grid)] if self.grid else [])])
+
+    def _of_grid(self, grid: SubmittedPoint) -> str:
+        is_early = not grid.state and not all(point.is_done for point in self.points)
+        state = "comes when all points have their movies" if is_early else _STATES[grid.state]
+        return f"side by side: {short_path(grid.outputs[0])}, {state}"
 
     def to_dict(self) -> dict[str, Any]:
         """Convert for JSON."""
@@ -57,7 +66,8 @@ class SweepStatus(Summary):
             }
             for point, count in zip(self.points, self.frames)
         ]
-        return {"folder": str(self.folder), "points": points}
+        grid = self.grid and {"path": str(self.grid.outputs[0]), "state": self.grid.state}
+        return {"folder": str(self.folder), "points": points, "grid": grid}
 
 
 #: The states of `JobFolder.result`, for people.
@@ -81,7 +91,8 @@ def sweep_status(folder: str | os.PathLike[str]) -> SweepStatus | None:
     sweep = SweepFolder.read(Store(folder).path)
     if sweep is None:
         return None
-    return SweepStatus(sweep.path, sweep.points, tuple(_frames_of(point) for point in sweep.points))
+    frames = tuple(_frames_of(point) for point in sweep.points)
+    return SweepStatus(sweep.path, sweep.points, frames, sweep.grid_point)
 
 
 def _frames_of(point: SubmittedPoint) -> tuple[int, int] | None:

@@ -77,7 +77,7 @@ class Heartbeat:
     processors : float
         Processors that it and they have used on average since the heartbeat before.
     memory_bytes : int
-        Resident memory of all of them; what they share counts in each.
+        Memory of all of them; what they share counts once.
     drawing : dict of int to float
         Frames being drawn now, and since when (s, clock of the host).
     error : str

@@ -53,6 +53,7 @@ class Store:
         if not os.fspath(path):
             raise UsageError("the store has an empty name: name a folder")
         self.path = Path(path).absolute()
+        self._new_folders: tuple[Path, ...] = ()  # around it, the innermost first
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
@@ -93,6 +94,7 @@ class Store:
             if stamp is not None and stamp[2].get("seed", "").isdigit():
                 return int(stamp[2]["seed"])
         try:
+            self._new_folders = tuple(each for each in self.path.parents if not each.exists())
             self.path.mkdir(parents=True, exist_ok=True)
             files.write_first(self._seed_file, str(secrets.randbits(32)).encode())
             seed = int(self._seed_file.read_bytes())
@@ -110,6 +112,8 @@ class Store:
             self._seed_file.unlink()
             if not os.path.lexists(self.job_file):
                 self.remove_empty()
+                for folder in self._new_folders:
+                    folder.rmdir()
 
     def remove_empty(self) -> None:
         """Remove the folder, and the default place of stores, if nothing is in them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +12,21 @@ from framepipe.core.progress_bar import controlled
 from framepipe.errors import SweepFailed
 from framepipe.grids import grid as make_grid
 from framepipe.movie.check import clean
-from framepipe.options import DrawOptions, EncodeOptions, SceneOptions, options_of, split, takes
-from framepipe.pipeline import MakeKeywords, MakeReport, check_outputs, make
-from framepipe.rendering.engines import LocalEngine
+from framepipe.options import DrawOptions, EncodeOptions, SceneOptions, split, takes
+from framepipe.pipeline import FramesForMovies, MakeKeywords, check_outputs, draw_frames
 from framepipe.rendering.engines.mpi import among_ranks
 from framepipe.rendering.engines.slots import Slots
 from framepipe.scenes.loading import refuse_while_loading
 from framepipe.sweeps.making import make_in_a_row, make_side_by_side
-from framepipe.sweeps.points import PathLike, Point, folder_of, points_of
+from framepipe.sweeps.points import (
+    PathLike,
+    Point,
+    columns_of,
+    encode_options_of_grid,
+    folder_of,
+    points_of,
+    title_of,
+)
 from framepipe.sweeps.progress import SweepProgress
 from framepipe.sweeps.report import SweepPoint, SweepReport, failure_message
 from framepipe.timeline import Timing
@@ -46,8 +52,9 @@ def sweep(
 ) -> SweepReport:
     """Make a movie for each combination of parameters, in order, with one pool of workers for all.
 
-    While a point's last frames are drawn, and its movie is encoded and verified, the next ones are drawn: by
-    engine local, of a scene that is given by its address. Else one point is made after the other.
+    While a point's last frames are drawn, and its movie is encoded and verified, the next ones are drawn: of
+    a scene that is given by its address, by engine local, dask or an executor. Of a function of the program
+    itself, and by the other engines, the next point is drawn while the movie of one is made.
 
     A point that fails does not end the others. Frames are deleted when all points have their movies; until
     then the same call goes on: frames that are done stay.
@@ -96,9 +103,17 @@ def sweep(
             raise SweepFailed(message, report=SweepReport(tuple(done)), exit_code=errors[0].exit_code)
         side_by_side = None
         if grid is not None:
-            columns = len(list(values.values())[-1]) if len(values) > 1 else None
-            grid_options = {**_for_a_grid(options), "progress": control.progress, "stop": control.stop}
-            side_by_side = _side_by_side(done, grid, columns, folder / "grid", grid_options)
+            side_by_side = make_grid(
+                [each.store for each in done],
+                grid,
+                columns=columns_of(values),
+                titles=[title_of(each.values) for each in done],
+                store=folder / "grid",
+                workers=options.get("workers"),
+                progress=control.progress,
+                stop=control.stop,
+                **encode_options_of_grid(options),
+            )
     cleanups = () if keep_frames else tuple(clean(each.store) for each in done)
     if not keep_frames:
         _remove_if_empty(folder)
@@ -113,55 +128,40 @@ def _make_all(
     options: MakeKeywords,
     control: Control,
 ) -> list[SweepPoint]:
-    """Make all points, side by side if their workers are forked in other processes."""
+    """Make all points, side by side if their scenes are loaded in other processes."""
     _, draw, *_ = split(options, SceneOptions, DrawOptions, Timing, EncodeOptions, verb="sweep")
-    workers = draw.workers or usable_cpus()
-    is_local = draw.engine == "local" and isinstance(
-        scene, str
-    )  # an object is of this process, see `Original`
-    slots = Slots(workers) if is_local and workers > 1 and len(points) > 1 else None
-    common: dict[str, Any] = {key: value for key, value in options.items() if key not in _OF_DRAWING}
+    slots = _slots(scene, draw) if len(points) > 1 else None
     params = options.get("params") or {}
 
-    def make_point(at: int, note: ProgressCallback, stop: Stop) -> MakeReport:
-        engine = _sharing_engine(draw, slots) if slots else draw.engine
-        return make(
+    keywords: dict[str, Any] = {**options}
+
+    def draw_point(at: int, note: ProgressCallback, stop: Stop) -> FramesForMovies:
+        return draw_frames(
             *(scene, frames, points[at].outputs),
             store=points[at].store,
             keep_frames=True,
-            progress=note,
-            stop=stop,
-            **{**common, "draw": replace(draw, engine=engine), "params": {**params, **points[at].values}},
+            control=Control(note, stop),
+            slots=slots,
+            **{**keywords, "params": {**params, **points[at].values}},
         )
 
     progress = SweepProgress(control.progress, name, [each.name for each in points])
     make_points = make_side_by_side if slots else make_in_a_row
-    return make_points(points, make_point, control, progress)
+    return make_points(points, draw_point, control, progress)
 
 
-_OF_DRAWING = {"draw", *options_of(DrawOptions)}
+def _slots(scene: str | Callable[..., Any], draw: DrawOptions) -> Slots | None:
+    """Return what the workers of points that are drawn side by side share; None if they cannot be.
 
-
-def _sharing_engine(draw: DrawOptions, slots: Slots) -> LocalEngine:
-    return LocalEngine(
-        frame_timeout_s=draw.frame_timeout_s, max_frames_per_worker=draw.max_frames_per_worker, slots=slots
-    )
-
-
-def _side_by_side(
-    points: Sequence[SweepPoint], output: PathLike, columns: int | None, store: Path, options: dict[str, Any]
-) -> MakeReport:
-    """Make the movie of all points, with their values above."""
-    titles = [each.name.replace(",", ", ") for each in points]
-    return make_grid(
-        [each.store for each in points], output, columns=columns, titles=titles, store=store, **options
-    )
-
-
-def _for_a_grid(options: MakeKeywords) -> dict[str, Any]:
-    """Return the options that say how movies are encoded, their rate, and how many workers draw."""
-    names = {"fps", "loop", "workers", *EncodeOptions.__dataclass_fields__} - {"labels", "title", "metadata"}
-    return {name: value for name, value in options.items() if name in names}
+    An object is of this process: its own threads must not load or draw it, see `make_in_a_row`. Engine serial
+    and an engine that is an object draw one thing at a time.
+    """
+    if not isinstance(scene, str) or draw.engine in ("serial", "mpi") or hasattr(draw.engine, "pool"):
+        return None
+    if draw.engine != "local":
+        return Slots(draw.workers or 1)  # the engine knows how many there are, from time to time
+    workers = draw.workers or usable_cpus()
+    return Slots(workers) if workers > 1 else None
 
 
 def _remove_if_empty(folder: Path) -> None:

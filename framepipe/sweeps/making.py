@@ -1,22 +1,23 @@
-"""Makes the points of a sweep: one after the other, or a few at once that share the workers.
+"""Makes the points of a sweep: the frames of one or a few are drawn while the movies before are made.
 
-Points are under way in threads of their own: a scene that is given by its address is loaded and drawn in
-other processes, so that these only wait, hand out frames, and measure movies.
+Points whose scene is given by its address are under way in threads of their own: it is loaded and drawn in
+other processes, so that these only wait, hand out frames, and measure movies. Any other scene is of this
+process, and stays with the thread that calls: only the movies, which need nothing of it, are made beside.
 """
 
 from __future__ import annotations
 
 import contextvars
-import functools
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from framepipe.core.control import Control, Progress, ProgressCallback, Stop
 from framepipe.errors import FramepipeError, Interrupted, UsageError
-from framepipe.pipeline import MakeReport
+from framepipe.pipeline import FramesForMovies, MakeReport
 from framepipe.sweeps.points import Point
 from framepipe.sweeps.progress import SweepProgress
 from framepipe.sweeps.report import SweepPoint
@@ -26,14 +27,22 @@ _AT_ONCE = 3
 _TICK_S = 0.1
 _END_S = 5.0
 
-#: Makes a point: its position, its progress, its stop.
-Make = Callable[[int, ProgressCallback, Stop], MakeReport]
+#: Draws a point: its position, its progress, its stop.
+Draw = Callable[[int, ProgressCallback, Stop], FramesForMovies]
+
+
+@dataclass(frozen=True)
+class _End:
+    """The end of a point: its report, or what was raised; and when it was."""
+
+    outcome: MakeReport | BaseException
+    at_s: float
 
 
 def make_in_a_row(
-    points: Sequence[Point], make: Make, control: Control, progress: SweepProgress
+    points: Sequence[Point], draw: Draw, control: Control, progress: SweepProgress
 ) -> list[SweepPoint]:
-    """Make points one after the other, in this thread.
+    """Draw points one after the other, in this thread; the movies of each are made while the next is drawn.
 
     Raises
     ------
@@ -41,29 +50,107 @@ def make_in_a_row(
     UsageError
         The first one cannot be made as it is asked.
     """
-    done: list[SweepPoint] = []
-    for at in range(len(points)):
-        began = time.perf_counter()
-        progress.begin(at)
-        outcome = _outcome(make, at, functools.partial(progress.note, at), control.stop)
-        result = _result(points, at, outcome, began)
-        progress.end(at, _news(at, result, len(points)))
-        done.append(result)
-    return done
+    return _InARow(points, draw, control, progress).run()
 
 
-def _outcome(make: Make, at: int, note: ProgressCallback, stop: Stop) -> MakeReport | Exception:
-    try:
-        return make(at, note, stop)
-    except Exception as error:
-        return error
+class _InARow:
+    """Points that are drawn in this thread, and one other that makes their movies."""
+
+    def __init__(
+        self, points: Sequence[Point], draw: Draw, control: Control, progress: SweepProgress
+    ) -> None:
+        self._points, self._draw, self._stop, self._progress = points, draw, control.stop, progress
+        self._began: list[float] = []
+        self._ending: Exception | None = None  # raised by another point while one is drawn
+        self._done: dict[int, SweepPoint] = {}
+        self._frames: queue.SimpleQueue[tuple[int, FramesForMovies] | None] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[int, Progress | _End]] = queue.SimpleQueue()
+
+    def run(self) -> list[SweepPoint]:
+        """Make all points."""
+        with self._movies_beside() as stop:
+            for at in range(len(self._points)):
+                self._begin(at, stop)
+            while len(self._done) < len(self._points):
+                self._listen(stop, wait_s=_TICK_S)
+        return [self._done[at] for at in range(len(self._points))]
+
+    @contextmanager
+    def _movies_beside(self) -> Iterator[Stop]:
+        """Make movies in a thread, which ends with the context; yield its stop."""
+        stop = Stop()
+        context = contextvars.copy_context()
+        thread = threading.Thread(
+            target=context.run, args=(self._make_movies, stop), name="framepipe-movies", daemon=True
+        )
+        thread.start()
+        try:
+            yield stop
+        except BaseException:
+            stop.request(self._stop.signal_name, grace_s=0)
+            raise
+        finally:
+            self._frames.put(None)
+            thread.join(_END_S)
+
+    def _make_movies(self, stop: Stop) -> None:
+        while (item := self._frames.get()) is not None:
+            at, frames = item
+
+            def note(step: Progress, at: int = at) -> None:
+                self._messages.put((at, step))
+
+            try:
+                outcome: MakeReport | BaseException = frames.make_movies(Control(note, stop))
+            except BaseException as error:
+                outcome = error
+            self._messages.put((at, _End(outcome, time.perf_counter())))
+
+    def _begin(self, at: int, stop: Stop) -> None:
+        """Draw a point, and hand it over to the other thread."""
+        self._began.append(time.perf_counter())
+        self._progress.begin(at)
+
+        def note(step: Progress) -> None:
+            self._listen(stop)
+            self._progress.note(at, step)
+
+        try:
+            frames = self._draw(at, note, self._stop)
+        except Exception as error:
+            if self._ending is not None:
+                raise
+            self._end(at, _End(error, time.perf_counter()))
+            return
+        self._frames.put((at, frames))
+        self._listen(stop)
+
+    def _listen(self, stop: Stop, wait_s: float = 0.0) -> None:
+        """Take the messages of the other thread, and pass a stop on to it."""
+        try:
+            while True:
+                self._stop.pass_on(stop)
+                at, message = self._messages.get(timeout=wait_s) if wait_s else self._messages.get_nowait()
+                if isinstance(message, Progress):
+                    self._progress.note(at, message)
+                else:
+                    self._end(at, message)
+                    return
+        except queue.Empty:
+            return
+
+    def _end(self, at: int, end: _End) -> None:
+        try:
+            self._done[at] = result = _result(self._points, at, end, self._began[at])
+        except Exception as error:
+            self._ending = error
+            raise
+        self._progress.end(at, _news(at, result, len(self._points)))
 
 
-def _result(
-    points: Sequence[Point], at: int, outcome: MakeReport | BaseException, began: float
-) -> SweepPoint:
+def _result(points: Sequence[Point], at: int, end: _End, began: float) -> SweepPoint:
     """Return what became of a point; raise what ends the sweep."""
-    point = points[at]
+    point, outcome = points[at], end.outcome
     if isinstance(outcome, Interrupted):
         raise Interrupted(
             f"{point.name}, {at + 1} of {len(points)} points: {outcome}", signal_name=outcome.signal_name
@@ -73,7 +160,7 @@ def _result(
         if is_same_for_all or not isinstance(outcome, FramepipeError):
             raise outcome
     report, error = (None, outcome) if isinstance(outcome, FramepipeError) else (outcome, None)
-    return SweepPoint(point.values, point.store, report, error, time.perf_counter() - began)
+    return SweepPoint(point.values, point.store, report, error, end.at_s - began)
 
 
 def _news(at: int, result: SweepPoint, count: int) -> str:
@@ -81,7 +168,7 @@ def _news(at: int, result: SweepPoint, count: int) -> str:
 
 
 def make_side_by_side(
-    points: Sequence[Point], make: Make, control: Control, progress: SweepProgress
+    points: Sequence[Point], draw: Draw, control: Control, progress: SweepProgress
 ) -> list[SweepPoint]:
     """Make points in order, a few at once.
 
@@ -90,17 +177,17 @@ def make_side_by_side(
     Interrupted, UsageError
         See `make_in_a_row`; the others have ended too.
     """
-    return _SideBySide(points, make, control, progress).run()
+    return _SideBySide(points, draw, control, progress).run()
 
 
 class _SideBySide:
     """Some points under way in threads; this one starts them, tells their progress, and passes a stop on."""
 
     def __init__(
-        self, points: Sequence[Point], make: Make, control: Control, progress: SweepProgress
+        self, points: Sequence[Point], draw: Draw, control: Control, progress: SweepProgress
     ) -> None:
-        self._points, self._make, self._stop, self._progress = points, make, control.stop, progress
-        self._messages: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self._points, self._draw, self._stop, self._progress = points, draw, control.stop, progress
+        self._messages: queue.SimpleQueue[tuple[int, Progress | _End]] = queue.SimpleQueue()
         self._under_way: dict[int, _Way] = {}
         self._done: dict[int, SweepPoint] = {}
         self._interruptions: dict[int, Interrupted] = {}
@@ -139,7 +226,7 @@ class _SideBySide:
     def _begin(self) -> None:
         at = self._next
         self._next += 1
-        self._under_way[at] = way = _Way(at, self._make, self._messages)
+        self._under_way[at] = way = _Way(at, self._draw, self._messages)
         self._progress.begin(at)
         way.thread.start()
 
@@ -186,11 +273,20 @@ class _Way:
         It has drawn a frame.
     """
 
-    def __init__(self, at: int, make: Make, messages: queue.SimpleQueue[tuple[int, Any]]) -> None:
+    def __init__(self, at: int, draw: Draw, messages: queue.SimpleQueue[tuple[int, Progress | _End]]) -> None:
         self.stop, self.began, self.has_begun = Stop(), time.perf_counter(), False
 
         def run() -> None:
-            messages.put((at, _outcome(make, at, lambda step: messages.put((at, step)), self.stop)))
+            def note(step: Progress) -> None:
+                messages.put((at, step))
+
+            try:
+                outcome: MakeReport | BaseException = draw(at, note, self.stop).make_movies(
+                    Control(note, self.stop)
+                )
+            except BaseException as error:
+                outcome = error
+            messages.put((at, _End(outcome, time.perf_counter())))
 
         context = contextvars.copy_context()
         self.thread = threading.Thread(

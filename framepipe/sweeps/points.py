@@ -8,12 +8,14 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from framepipe.core.labels import NUMBER
 from framepipe.errors import UsageError
+from framepipe.options import EncodeOptions, options_of
 from framepipe.scenes.address import split_address
 
 PathLike = str | os.PathLike[str]
@@ -150,6 +152,25 @@ def text_of(value: Any) -> str:
 def name_of(point: Mapping[str, Any]) -> str:
     """Return a point's values as ``amplitude=0.5,phase=1``."""
     return ",".join(f"{name}={text_of(value)}" for name, value in point.items())
+
+
+def title_of(point: Mapping[str, Any]) -> str:
+    """Return what stands above a point in a grid: ``amplitude=0.5, phase=1``."""
+    return name_of(point).replace(",", ", ")
+
+
+def columns_of(values: Mapping[str, Sequence[Any]]) -> int | None:
+    """Return the columns of a grid: the last name varies along its rows; None leaves one name to the grid."""
+    return len(list(values.values())[-1]) if len(values) > 1 else None
+
+
+def encode_options_of_grid(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a sweep that are also those of its grid: the rate, and how it is encoded."""
+    names = {"fps", "loop", "encode", *options_of(EncodeOptions)} - {"labels", "metadata"}
+    given = {name: value for name, value in options.items() if name in names}
+    if (encode := given.get("encode")) is not None:
+        given["encode"] = replace(encode, labels=NUMBER, metadata={})
+    return given
 
 
 def _folder_name(values: Mapping[str, Any]) -> str:

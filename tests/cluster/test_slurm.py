@@ -278,14 +278,17 @@ def test_points_and_shards_of_a_sweep_are_drawn_finished_and_cleaned_together(sl
         "import numpy as np\ndef draw(k, red=0):\n    return np.full((16, 16, 3), (red, k, 9), 'u1')\n"
     )
     argv = ["submit", "slurm", "scene.py:draw", "--frames", "0-3", "--sweep", "red=50,90", "--tasks", "2"]
-    argv += ["-o", "{red}.gif", "--order", "free", "--engine", "serial", "-q"]
+    argv += ["-o", "{red}.gif", "--order", "free", "--engine", "serial", "--grid", "all.gif", "-q"]
     shown = framepipe(cwd, *argv, "--wait")
     assert [line.split()[:4] for line in shown.splitlines()[1:3]] == [
         ["50", "4", "of", "4"],
         ["90", "4", "of", "4"],
     ], shown
-    assert {each.name for each in cwd.glob("*.gif")} == {"50.gif", "90.gif"}
+    assert {each.name for each in cwd.glob("*.gif")} == {"50.gif", "90.gif", "all.gif"}
+    assert "side by side: all.gif:" in shown, shown
     sweep = cwd / "frames/scene-draw-sweep"
     assert len(list(sweep.glob("red=*/jobs/1/draw-[12].ends"))) == 4
     wait_until(lambda: not list(sweep.rglob("*.png")))
-    assert "2 of 2 points have their movies" in framepipe(cwd, "status", sweep)
+    state = framepipe(cwd, "status", sweep)
+    assert "2 of 2 points have their movies" in state and "side by side: all.gif, done" in state
+    assert not (cwd / "frames/scene-draw-sweep/grid/jobs/2").exists(), "submitted twice"

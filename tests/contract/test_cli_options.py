@@ -55,7 +55,7 @@ def same(cli, library):
 
 @pytest.mark.parametrize("verb", LIBRARY)
 def test_every_option_is_a_keyword_of_the_function(verb):
-    own = {"assemble": {"shard"}, "make": {"all_films", "values", "grid"}, "submit": {"values"}}.get(
+    own = {"assemble": {"shard"}, "make": {"all_films", "values", "grid"}, "submit": {"values", "grid"}}.get(
         verb, set()
     )  # of others
     assert set(options(verb)) - ONLY_CLI - own <= set(keywords(verb))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.integration.browser import Tab, chromium
 from tests.support.command_line import run_here
 from tests.support.pages import Block, blocks, commands, run_block
 
@@ -97,3 +100,54 @@ def test_pictures_are_small() -> None:
     sizes = {path.name: path.stat().st_size for path in (DOCS / "pictures").iterdir()}
     assert max(sizes.values()) < 300_000, sizes
     assert sum(sizes.values()) < 2_000_000, sizes
+
+
+def test_an_index_and_a_fold_of_the_site_fit_a_phone(tmp_path: Path) -> None:
+    """With the site's own settings and style, and names as long as there are."""
+    source = tmp_path / "source"
+    source.mkdir()
+    names = ["SubmitSweepReport.details", "SubmitReport.details", "StoreStatus.duration_s", "DrawOptions"]
+    entries = "\n".join(f".. py:method:: framepipe.{name}()" for name in names)
+    fold = ":::{dropdown} scripts/gallery/a_name_as_long_as_label_propagation_or_longer.py\nText.\n:::\n"
+    (source / "index.md").write_text(f"# Site\n\n{fold}\n```{{eval-rst}}\n{entries}\n```\n")
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-b",
+        "html",
+        "-c",
+        str(DOCS),
+        str(source),
+        str(tmp_path / "out"),
+    ]
+    subprocess.run(command, check=True)
+    with chromium(tmp_path / "profile") as port:
+        tab = Tab(port, 390, 844)
+        for name in ("index.html", "genindex.html"):
+            tab.open(tmp_path / "out" / name, until=f"location.pathname.endsWith('/{name}')")
+            for is_open in ("false", "true"):
+                tab.js(f"document.querySelectorAll('details').forEach((each) => each.open = {is_open})")
+                assert tab.js(TOO_WIDE) == [], (name, is_open)
+        tab.close()
+
+
+#: What of the text ends beyond the page, or does not fit into its box.
+TOO_WIDE = """[...document.querySelectorAll('article summary, article table, article a')]
+  .filter((each) => each.checkVisibility() && (each.getBoundingClientRect().right > innerWidth || each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).display !== 'inline'))
+  .map((each) => `${each.tagName} ${each.className} ${each.textContent.trim().slice(0, 40)}`)"""
+
+
+def test_the_readme_of_a_package_leads_into_the_repository(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    from readme import as_on_index
+
+    text = as_on_index(PAGES["README.md"], "https://github.com/someone/framepipe", "1.2.3")
+    assert (
+        "![Waves of two sources](https://raw.githubusercontent.com/someone/framepipe/v1.2.3/docs/pictures/demo.gif)"
+        in text
+    )
+    assert "(https://github.com/someone/framepipe/blob/v1.2.3/docs/guides/install.md)" in text
+    assert "(https://github.com/someone/framepipe/tree/v1.2.3/docs/decisions)" in text
+    assert not re.findall(r"\]\((?!https://|#)[^)]*\)", text)

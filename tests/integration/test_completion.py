@@ -154,7 +154,7 @@ def test_the_manual_is_one_that_man_reads_without_a_warning() -> None:
         assert all(line.strip() for line in text.splitlines())
         return
     done = subprocess.run(
-        [groff, "-Wbreak", "-man", "-Kutf8", "-Tutf8", page], capture_output=True, text=True, check=True
+        [groff, "-wbreak", "-man", "-Kutf8", "-Tutf8", page], capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
     for words in ("--hold-last", "75", "FRAMEPIPE_FFMPEG", "completion"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import textwrap
+import warnings
 
 import pytest
 
@@ -89,6 +90,23 @@ def test_errors_of_the_scene_are_those_of_local_and_nothing_stays(folder, cluste
         assert len(pixels(folder / "s")) == 4
         assert client.status == "running"  # it is the user's
         wait_for(lambda: not any(client.run(_renders).values()))
+
+
+def test_the_points_of_a_sweep_share_the_workers_and_filters_of_warnings_stay(folder, cluster):
+    from distributed import Client
+
+    draw = "import numpy as np\n\ndef draw(k, a): return np.full((8, 8, 3), a + k, 'u1')\n"
+    (folder / "still.py").write_text(draw)
+    before = list(warnings.filters)
+    with Client(cluster) as client:
+        report = fp.sweep(
+            "still.py:draw", 3, "{a}.gif", values={"a": [0, 5]}, engine=client, keep_frames=True
+        )
+    assert [(each.report.render.engine, len(each.report.render.drawn)) for each in report.points] == [
+        ("dask", 3)
+    ] * 2
+    assert (folder / "0.gif").exists() and (folder / "5.gif").exists()
+    assert warnings.filters == before
 
 
 def _renders():

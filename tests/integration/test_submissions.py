@@ -208,6 +208,17 @@ def test_a_dry_run_leaves_nothing(folder, submitted):
     report = fp.submit("slurm", "scene.py:draw", 4, "a.gif", store="frames/s", engine="serial", dry_run=True)
     assert "#SBATCH --array=1-4" in report.details()
     assert submitted() == []
+    (folder / "scene.py").write_text(SWEPT)
+    before = sorted(folder.rglob("*"))
+    sweep = fp.submit_sweep(
+        *("slurm", "scene.py:draw", 4, "{red}.gif"),
+        values={"red": [1, 2]},
+        grid="all.gif",
+        store="new/frames/sweep",
+        dry_run=True,
+    )
+    assert "new/frames/sweep/grid/jobs/1" in sweep.details()
+    assert "all.gif, when all points have their movies" in sweep.details()
     assert [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts] == before
 
 
@@ -312,6 +323,35 @@ def test_each_point_of_a_sweep_is_a_submission_and_frames_go_when_all_have_their
     assert [each.outcome for each in again.points] == ["it has its movies", "draw 5, finish 6"]
     assert "8 frames of all 2 points deleted" in drawn_and_finished(sweep / "red=2").text
     assert not list(sweep.rglob("*.png")) and {"1.gif", "2.gif"} <= {each.name for each in folder.iterdir()}
+
+
+def test_the_grid_of_a_sweep_is_a_job_of_its_own_when_all_points_have_their_movies(folder, submitted, cli):
+    (folder / "scene.py").write_text(SWEPT)
+    sweep = folder / "frames/scene-draw-sweep"
+    keywords = {"values": {"red": [1, 2]}, "tasks": 1, "order": "free", "engine": "serial", "fps": 5}
+
+    def submit(**more):
+        return fp.submit_sweep("slurm", "scene.py:draw", 4, "{red}.gif", grid="all.gif", **keywords, **more)
+
+    assert "side by side: all.gif, when all points have their movies" in submit().summary()
+    drawn_and_finished(sweep / "red=1")
+    assert "side by side: all.gif, comes when all points" in cli("status", sweep).stdout
+    assert len(submitted()) == 4
+    done = drawn_and_finished(sweep / "red=2")
+    assert f"the grid is submitted, see {sweep / 'grid/jobs/1'}" in done.text and len(submitted()) == 5
+    assert len(list(sweep.rglob("frame_*.png"))) == 8, "until the grid is there"
+
+    (sweep / "grid/jobs/1/result.json").write_text('{"state": "failed", "text": "no"}')
+    again = submit(keep_frames=True)
+    assert [each.outcome for each in again.points] == ["it has its movies"] * 2
+    assert again.grid is not None and again.grid.jobs == {"finish": "6"}
+    json.dumps(again.to_dict())
+    report = fp.finish(sweep / "grid/jobs/2")
+    assert "all.gif: 4 frames, 0.80 s" in report.text
+    assert len(list(sweep.rglob("frame_*.png"))) == 8, "keep_frames"
+    assert "all.gif is there" in submit(keep_frames=True).summary() and len(submitted()) == 6
+    shown = cli("status", sweep)
+    assert (shown.returncode, "side by side: all.gif, done" in shown.stdout) == (0, True)
 
 
 def test_the_state_of_a_submitted_sweep_is_a_table_and_it_is_cancelled_as_a_whole(folder, submitted, cli):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import framepipe as fp
 from framepipe.core.images import read_png
@@ -199,3 +200,11 @@ def test_a_store_with_holes_makes_no_grid(folder):
         fp.grid([store], "g.gif")
     with pytest.raises(UsageError, match="needs a store"):
         fp.grid([], "g.gif")
+
+
+def test_options_that_are_given_whole_are_those_of_the_grid_too(folder):
+    encode = fp.EncodeOptions(colors=4, metadata={"title": "of each point"})
+    report = swept({"red": [90, 250]}, "{red}.gif", grid="all.gif", encode=encode)
+    assert report.grid is not None and len(report.grid.movies) == 1
+    with Image.open(folder / "all.gif") as movie:
+        assert len(np.unique(np.asarray(movie.convert("RGB")).reshape(-1, 3), axis=0)) <= 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import re
 import signal
 import subprocess
@@ -9,12 +11,15 @@ import sys
 import textwrap
 import threading
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import framepipe as fp
 from framepipe.core.images import read_png
+from tests.faults.conftest import real_ffmpeg
 from tests.support.forked import Python
 from tests.support.waiting import PATIENCE_S, wait_for
 
@@ -156,3 +161,61 @@ def test_ctrl_c_finishes_the_frames_in_hand_of_all_points_and_the_same_command_g
     assert done.returncode == 0, done.stderr
     assert (folder / "log").read_text().count("- 0 ") <= before + 2, "frames that were done are drawn again"
     assert [pixels(folder, a)[7] for a in range(3)] == [(a * 20, 7, 9) for a in range(3)]
+
+
+def test_points_share_the_processes_of_an_executor(project):
+    folder = project(waits={(0, 7): "begun-1"})
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+        report = sweep(values={"a": [0, 1]}, engine=executor, workers=None)
+    assert [len(each.report.render.drawn) for each in report.points] == [8, 8]
+    assert {each.report.render.engine for each in report.points} == {"the ProcessPoolExecutor"}
+    assert most_at_once(folder) == 2
+    for a in range(2):
+        assert pixels(folder, a) == [(a * 20, k, 9) for k in range(8)]
+
+
+#: An ffmpeg that begins the movie of point 0 when a frame of point 1 is drawn; then it fails if it is to.
+SLOW_ENCODER = """\
+#!/bin/bash
+case "$PWD" in *"$FILM"*)
+    for _ in $(seq 2400); do [ -e "$GO" ] && break; sleep 0.05; done
+    [ -e "$GO" ] && [ -z "$BREAKS" ] || exit 9
+esac
+exec "$REAL" "$@"
+"""
+
+
+def shade(k, a=0):
+    if a == 1:
+        Path(os.environ["GO"]).touch()
+    return np.full((16, 16, 3), (a * 20, k, 9), "u1")
+
+
+@pytest.mark.parametrize("engine", ["local", "serial"])
+@pytest.mark.parametrize("breaks", ["", "yes"], ids=["works", "fails"])
+def test_the_movie_of_one_point_is_made_while_the_next_is_drawn(project, monkeypatch, engine, breaks):
+    """Of a function of this program, and by engine serial."""
+    folder = project()
+    encoder = folder / "ffmpeg"
+    encoder.write_text(SLOW_ENCODER)
+    encoder.chmod(0o755)
+    monkeypatch.setenv("REAL", real_ffmpeg())
+    for name, value in [
+        ("FRAMEPIPE_FFMPEG", encoder),
+        ("GO", folder / "go"),
+        ("FILM", ".0.mp4."),
+        ("BREAKS", breaks),
+    ]:
+        monkeypatch.setenv(name, str(value))
+    threads: set[int] = set()
+    keywords = {"values": {"a": [0, 1]}, "engine": engine, "workers": None}
+    keywords |= {"progress": lambda step: threads.add(threading.get_ident()), "keep_frames": True}
+    if breaks:
+        with pytest.raises(fp.SweepFailed, match="1 of 2 points failed") as failed:
+            fp.sweep(shade, 4, "{a}.mp4", **keywords)
+        assert failed.value.exit_code == 5
+    else:
+        fp.sweep(shade, 4, "{a}.mp4", **keywords)
+        assert (folder / "0.mp4").exists()
+    assert (folder / "1.mp4").exists()
+    assert threads == {threading.get_ident()}, "the callback was called in another thread"

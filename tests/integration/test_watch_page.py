@@ -286,6 +286,10 @@ def test_it_fits_a_phone_and_can_be_read_aloud(tmp_path, port, scheme):
         tab.js("document.querySelector('#problem').click()")
         tab.until("document.querySelector('#facts').dataset.number === '7'")
         assert tab.js("document.documentElement.scrollWidth") == 390
+        rows = (
+            "[...document.querySelectorAll('#buttons button, #buttons select')].map((each) => each.offsetTop)"
+        )
+        assert len({*tab.js(rows)}) == 1, "the buttons take more than a row"
         names = tab.js(
             "[...document.querySelectorAll('button, select, input, canvas[role], [role=progressbar]')]"
             ".filter((each) => each.checkVisibility())"
@@ -418,6 +422,47 @@ def test_what_was_submitted_is_watched_before_it_begins(tmp_path, monkeypatch, t
     refused = started(tmp_path, *command, "--watch", "--wait")
     assert "give it without --wait" in refused.communicate(timeout=PATIENCE_S)[1]
     assert refused.returncode == 2
+
+
+def test_a_submitted_sweep_has_a_page_of_its_points_which_leads_to_each(tmp_path, monkeypatch, port):
+    stand_in = StandIn(tmp_path / "pbs", "pbs")
+    monkeypatch.setenv("PATH", str(stand_in.bin), prepend=":")
+    scene = textwrap.dedent(SCENE).replace("(k)", "(k, a=0)").replace("k == 5", "(a, k) == (2, 1)")
+    (tmp_path / "scene.py").write_text(scene)
+    (tmp_path / "go-0").touch()
+    command = ["submit", "pbs", "scene.py:draw", "--frames", 4, "--sweep", "a=1,<b>,2", "-o", "{a}.gif"]
+    submitted = started(tmp_path, *command, "--grid", "all.gif", "--no-load", "--watch", "-q")
+    address = submitted.stderr.readline().split()[-1]
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "frames/scene-draw-sweep"
+    fp.render("scene.py:draw", 4, store=folder / "a=1", params={"a": 1}, engine="serial", only="0-2")
+    with pytest.raises(fp.FramesFailed):
+        fp.render("scene.py:draw", 4, store=folder / "a=2", params={"a": 2}, engine="serial")
+    tab = Tab(port, 390, 844)
+    tab.open(address, until="document.querySelectorAll('#points li').length === 4")
+    rows = tab.js(
+        "[...document.querySelectorAll('#points li')].map((row) => [...row.querySelectorAll('a, p')].map((each) => each.innerText))"
+    )
+    assert rows == [
+        ["a=1", "waits, 3 of 4 frames"],
+        ["a=<b>", "waits"],
+        ["a=2", "waits, 3 of 4 frames, 1 failed"],
+        ["side by side", "waits"],
+    ]
+    assert (headline(tab), text(tab, "#percent")) == ("0 of 3 points have their movies", "50 %")
+    assert tab.js("document.documentElement.scrollWidth") == 390
+    assert all(ratio >= 4.5 for ratio, _ in tab.js(CONTRAST))
+    tab.js("document.querySelector('#points a').click()")
+    tab.until("document.querySelector('#sub')?.textContent.startsWith('3 of 4 frames')")
+    assert np.array_equal(on_canvas(tab, 2, 2), frame(folder / "a=1", 2))
+    tab.js("document.querySelector('#all').click()")
+    tab.until("document.querySelectorAll('#points li').length === 4")
+    assert not tab.problems()
+    tab.close()
+    assert [asked(address + each) for each in ("point/4/", "point/0/../../x", "state")] == [404] * 3
+    submitted.send_signal(signal.SIGINT)
+    _, err = submitted.communicate(timeout=PATIENCE_S)
+    assert submitted.returncode == 0, err
 
 
 def test_watch_says_what_it_cannot_show_and_what_is_missing(cli, folder):

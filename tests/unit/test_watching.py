@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import signal
 import socket
 import time
 
@@ -349,3 +350,20 @@ def test_the_use_of_processors_and_memory_counts_all_processes_below():
         pass
     used = usage.look()
     assert used.processors > 0 and used.memory_bytes > 1_000_000
+
+
+def test_memory_that_processes_share_counts_once():
+    shared = b"x" * 100_000_000
+    before = Usage().look().memory_bytes
+    assert before > 100_000_000
+    pid = os.fork()
+    if not pid:
+        signal.pause()
+        os._exit(0)
+    try:
+        used = Usage().look()
+        assert used.workers >= 1 and used.memory_bytes < before + 60_000_000
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert len(shared) == 100_000_000

@@ -31,6 +31,7 @@ from framepipe.rendering.engines.serial import SerialEngine
 
 if TYPE_CHECKING:
     from framepipe.rendering.engines.remote import Carrier
+    from framepipe.rendering.engines.slots import Slots
 
 __all__ = [
     "CannotSend",
@@ -55,8 +56,14 @@ __all__ = [
 ]
 
 
-def choose(options: DrawOptions) -> Engine:
+def choose(options: DrawOptions, slots: Slots | None = None) -> Engine:
     """Return the requested engine.
+
+    Parameters
+    ----------
+    options : DrawOptions
+    slots : Slots, optional
+        Which it is to share with the engines of other renders; serial does not, nor does an object.
 
     Raises
     ------
@@ -69,7 +76,7 @@ def choose(options: DrawOptions) -> Engine:
     if hasattr(engine, "pool"):
         return cast(Engine, engine)
     if engine in ("local", "serial"):
-        return _of_this_machine(options)
+        return _of_this_machine(options, slots)
     from framepipe.rendering.engines.remote import RemoteEngine
 
     return RemoteEngine(
@@ -78,10 +85,11 @@ def choose(options: DrawOptions) -> Engine:
         frame_timeout_s=options.frame_timeout_s,
         max_frames_per_worker=options.max_frames_per_worker,
         shared_store=options.shared_store,
+        slots=slots,
     )
 
 
-def _of_this_machine(options: DrawOptions) -> Engine:
+def _of_this_machine(options: DrawOptions, slots: Slots | None) -> Engine:
     if not options.shared_store:
         raise UsageError(f"engine {options.engine} draws on this machine, which stores the frames itself")
     if options.engine == "local":
@@ -89,6 +97,7 @@ def _of_this_machine(options: DrawOptions) -> Engine:
             options.workers,
             frame_timeout_s=options.frame_timeout_s,
             max_frames_per_worker=options.max_frames_per_worker,
+            slots=slots,
         )
     if options.frame_timeout_s is not None:
         raise UsageError("engine serial does not support a frame timeout: use engine local")

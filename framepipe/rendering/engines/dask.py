@@ -19,6 +19,8 @@ from framepipe.rendering.engines.site import close, draw_unit
 
 _CONNECT_S = 15.0
 _LOOK_S = 1.0
+#: Filters of warnings are of the whole program: threads that change them must not overlap.
+_QUIET = threading.Lock()
 
 
 def is_of_dask(engine: object) -> bool:
@@ -120,7 +122,7 @@ class DaskCarrier:
         client = self._connect()
         self._refuse_closed()
         place = {"workers": [where], "allow_other_workers": True} if where else {}
-        with warnings.catch_warnings():
+        with _QUIET, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of the size of a scene with large arrays
             return _UnitThere(client, client.submit(_draw_unit, head, unit, commission, pure=False, **place))
 

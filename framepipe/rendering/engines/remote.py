@@ -34,6 +34,7 @@ from framepipe.rendering.engines.parcel import (
     write,
 )
 from framepipe.rendering.engines.process import CannotSend, payload_of
+from framepipe.rendering.engines.slots import Share, Slots
 from framepipe.store.heartbeats import details_of
 from framepipe.store.store import Store
 
@@ -103,6 +104,8 @@ class RemoteEngine:
         See `LocalEngine`.
     shared_store : bool
         The processes store frames themselves; else they are returned, and stored here.
+    slots : Slots, optional
+        For units; shared with the engines of other renders that run side by side, through the same processes.
     """
 
     is_parallel = True
@@ -115,7 +118,9 @@ class RemoteEngine:
         frame_timeout_s: float | None = None,
         max_frames_per_worker: int = 500,
         shared_store: bool = True,
+        slots: Slots | None = None,
     ) -> None:
+        self._slots = slots
         self.name = carrier.name
         self._carrier, self._limit = carrier, workers
         self._frame_timeout_s, self._max_frames = frame_timeout_s, max_frames_per_worker
@@ -138,8 +143,9 @@ class RemoteEngine:
                 yield one
             return
         with self._probe(work.store) as probe:
+            limits = self._limit, self._max_frames
             pool = _RemotePool(
-                self._carrier, self._commission(work, probe), work, stop, self._limit, self._max_frames
+                self._carrier, self._commission(work, probe), work, stop, *limits, slots=self._slots
             )
             try:
                 pool.begin()
@@ -228,7 +234,10 @@ class _RemotePool:
         stop: Stop,
         limit: int | None,
         max_frames: int,
+        slots: Slots | None = None,
     ) -> None:
+        self._slots = slots or Slots(1)
+        self._share: Share = self._slots.share()
         self._carrier, self._stop, self._limit, self._max_frames = carrier, stop, limit, max_frames
         self._commission, self._store = write(commission), Store(work.store)
         self._knows_values = commission.work is not None
@@ -289,14 +298,16 @@ class _RemotePool:
 
     def _hand_out(self, at_once: int | None) -> None:
         """Send units to idle workers, and add workers while there is room for them."""
-        slots = self._carrier.slots() if at_once is None else at_once
-        limit = slots if self._limit is None else min(slots, self._limit)
+        slots = self._carrier.slots()
+        count = slots if self._limit is None else min(slots, self._limit)
+        self._slots.resize(count)
+        limit = self._share.take(count if at_once is None else at_once)
         for worker in [each for each in self._workers if not each.unit]:
-            if len(self._busy()) >= limit:
-                return
-            self._send_next(worker)
+            if len(self._busy()) < limit:
+                self._send_next(worker)
         while len(self._workers) < limit and (at := self._tasks.start()) is not None:
             self._send_next(self._added(at))
+        self._share.keep(len(self._busy()), lambda: self._tasks.more)
 
     def _added(self, at: int) -> _Worker:
         self._count += 1
@@ -443,6 +454,7 @@ class _RemotePool:
         while pending and not self._stop.requested:
             _wait(pending)
             pending = [future for future in pending if not future.done()]
+        self._share.end()
         with contextlib.suppress(Exception):  # it is gone; stages without work end by themselves
             self._carrier.close(self._job)
 

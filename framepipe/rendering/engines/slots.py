@@ -25,6 +25,11 @@ class Slots:
         self._numbers = itertools.count()
         self._drawing: dict[int, Share] = {}
 
+    def resize(self, count: int) -> None:
+        """Change how many there are: processes elsewhere come and go."""
+        with self.lock:
+            self.count = count
+
     def share(self) -> Share:
         """Return the share of one more render, which comes after those before it."""
         with self.lock:

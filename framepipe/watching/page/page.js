@@ -744,5 +744,6 @@
     event.preventDefault();
   });
 
+  byId("all").hidden = !location.pathname.includes("/point/");  // one of a sweep
   poll();
 })();
