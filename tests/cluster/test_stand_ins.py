@@ -9,19 +9,18 @@ import pytest
 from framepipe.cluster.oversight import queue_of
 from tests.support.stand_in_schedulers import PROGRAMS, StandIn
 
+#: It draws without matplotlib, which each process of each task would load.
 SCENE = """
     import glob
     import os
     import time
-    from matplotlib import pyplot as plt
+    import numpy as np
 
     def draw(k):
         until = time.monotonic() + {pause}
         while glob.glob("s/frame_*.png") and not os.path.exists("warned") and time.monotonic() < until:
             time.sleep(0.02)
-        fig, ax = plt.subplots(figsize=(1, 1), dpi=40)
-        ax.set_title(k)
-        return fig
+        return np.full((16, 16, 3), (9, 30 * k, 250 - 30 * k), np.uint8)
 """
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import framepipe as fp
@@ -141,6 +141,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,5}", fullmatch=True).filter(str.isidentifier), json_values))
 def test_parameters_of_any_text_and_number_are_read_back(params):
     assert dict(read_back(SceneOptions, as_flags({"params": params}, SceneOptions)).params or {}) == params

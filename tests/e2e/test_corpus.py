@@ -84,8 +84,8 @@ def due_frames(case: Case) -> list[Path]:
 
 
 def some(turn: int) -> list[str]:
-    """Every twelfth script, others for each turn, or all of them."""
-    return NAMES if LONG else NAMES[2 * turn :: 12]
+    """Every eighteenth script, others for each turn, or all of them."""
+    return NAMES if LONG else NAMES[2 * turn :: 18]
 
 
 @pytest.mark.parametrize("name", all_if_long(NAMES, *NAMES[::2]))

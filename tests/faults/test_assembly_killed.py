@@ -16,15 +16,12 @@ from tests.support.waiting import PATIENCE_S, wait_for
 FRAMES, SEGMENTS = (800, 4) if FAULTS > 1 else (540, 3)  # all but a tail of 250 frames, of mp4 as of gif
 CHEAP = """
     import numpy as np
-    from matplotlib.figure import Figure
 
     def draw(value):
         pixels = np.full((64, 80, 3), (0.9, 0.9 - value % 100 / 200, 1.0))
         left, top = int(30 + 25 * np.cos(value / 20)), int(22 + 20 * np.sin(value / 20))
         pixels[top : top + 16, left : left + 20] = (0.8, value % 7 / 10, 0.1)
-        figure = Figure(figsize=(1.6, 1.28), dpi=50)
-        figure.figimage(pixels)
-        return figure
+        return np.uint8(255 * pixels)
 """
 #: One encoder at a time, and a slow one: most kills fall into the segments.
 OPTIONS = {"movie.mp4": ("--preset", "slower"), "movie.gif": ("--dither", "sierra2")}

@@ -33,7 +33,7 @@ BIG = """
     from matplotlib.figure import Figure
 
     def draw(value):
-        figure = Figure(figsize=(8, 6), dpi=100)
+        figure = Figure(figsize=(5, 4), dpi=100)
         noise = np.random.default_rng(value).random((60, 80))
         figure.add_axes((0, 0, 1, 1)).imshow(noise, interpolation="bicubic")
         return figure

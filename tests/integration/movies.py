@@ -19,7 +19,7 @@ from framepipe.formats.recipe import MovieSpec
 from framepipe.job.frames import file_name
 from framepipe.options import EncodeOptions
 from framepipe.timeline import Timeline
-from tests.conftest import debian_ffmpeg
+from tests.conftest import bundled_ffmpeg
 
 SIZE = {"figsize": (2, 1.5), "dpi": 50}
 
@@ -166,6 +166,6 @@ def rgb_by_bt709(luma, blue, red):
 def fake_ffmpeg(folder, monkeypatch, body):
     """An ffmpeg that is honest but for ``body``, which may change its arguments ``$@`` or its lists."""
     path = folder / "ffmpeg-fake"
-    path.write_text(f'#!/bin/bash\nreal={debian_ffmpeg()}\nlast="${{@: -1}}"\n{body}\nexec "$real" "$@"\n')
+    path.write_text(f'#!/bin/bash\nreal={bundled_ffmpeg()}\nlast="${{@: -1}}"\n{body}\nexec "$real" "$@"\n')
     path.chmod(0o755)
     monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(path))

@@ -6,10 +6,7 @@ import base64
 import io
 import re
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
-from nbconvert import HTMLExporter
 from PIL import Image
 
 import framepipe as fp
@@ -27,6 +24,9 @@ def draw(k):
 
 def executed(folder, *cells):
     """A notebook after it has run, with its working folder thrown away."""
+    import nbformat  # here, since every process of pytest would load it with all else
+    from nbclient import NotebookClient
+
     sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (DRAW, *cells)])
     client = NotebookClient(
         sheet, timeout=240, kernel_name="python3", resources={"metadata": {"path": folder}}
@@ -58,6 +58,8 @@ def test_make_as_the_value_of_a_cell_shows_its_movies_and_so_does_the_converted_
     assert value[0]["data"]["text/plain"] == printed[0]["text"].rstrip("\n")
     assert len(printed[0]["text"].splitlines()) < 12
     assert picture(movie[0]["data"]["text/html"], "image/gif") == gif
+    from nbconvert import HTMLExporter
+
     html, _ = HTMLExporter().from_notebook_node(sheet)
     assert picture(html, "image/gif") == gif
     assert str(folder) not in "".join(output["data"]["text/html"] for output in (*value, *movie))

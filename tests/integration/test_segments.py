@@ -30,7 +30,8 @@ from framepipe.store.segment_cache import Key, SegmentCache
 from framepipe.timeline import Timeline
 from tests.conftest import bundled_ffmpeg, debian_ffmpeg
 from tests.integration.movies import failed_checks, fake_ffmpeg
-from tests.support.sizes import all_if_long
+from tests.integration.read_back import other_ffmpeg
+from tests.support.sizes import LONG, all_if_long
 from tests.support.waiting import wait_for
 
 TWO = 260  # two segments
@@ -75,21 +76,61 @@ def stores_of(tmp_path_factory):
     return get
 
 
-def copied(store, to):
-    return shutil.copytree(store, to, ignore=shutil.ignore_patterns("segments", "movies.json"))
+def copied(store, to, *, segments=False):
+    left = shutil.ignore_patterns("movies.json", *([] if segments else ["segments"]))
+    return shutil.copytree(store, to, ignore=left)
+
+
+def shorten_segments(patch):
+    """Segments of a fifth of their length, which take a fifth of the time."""
+    patch.setattr("framepipe.formats.video.recipe._SEGMENT_TICKS", SEGMENT)
+    patch.setattr("framepipe.formats.gif.recipe._CACHED_FRAMES", SEGMENT)
 
 
 @pytest.fixture
 def short_segments(monkeypatch):
-    """Segments of a fifth of their length, which take a fifth of the time."""
-    monkeypatch.setattr("framepipe.formats.video.recipe._SEGMENT_TICKS", SEGMENT)
-    monkeypatch.setattr("framepipe.formats.gif.recipe._CACHED_FRAMES", SEGMENT)
+    shorten_segments(monkeypatch)
 
 
 @pytest.fixture
 def short(stores_of, tmp_path, short_segments):
     """A copy to spoil, of three short segments."""
     return copied(stores_of(frames=SHORT), tmp_path / "s")
+
+
+@pytest.fixture(scope="module")
+def store_with_segments(stores_of, tmp_path_factory):
+    """That of `short` with the segments of an mp4, which are encoded once for all tests that begin with them."""
+    folder = tmp_path_factory.mktemp("encoded")
+    store = copied(stores_of(frames=SHORT), folder / "s")
+    with pytest.MonkeyPatch.context() as patch:
+        shorten_segments(patch)
+        fp.assemble(store, folder / "m.mp4", preset="ultrafast")
+    return store
+
+
+@pytest.fixture
+def encoded(store_with_segments, tmp_path, short_segments):
+    """A copy to spoil, with the three segments of an mp4 of the preset ultrafast."""
+    return copied(store_with_segments, tmp_path / "s", segments=True)
+
+
+@pytest.fixture(scope="module")
+def store_with_reports(stores_of, tmp_path_factory):
+    """That of `short` with the segments of an mp4 and their reports, by two shares."""
+    folder = tmp_path_factory.mktemp("shared")
+    store = copied(stores_of(frames=SHORT), folder / "s")
+    with pytest.MonkeyPatch.context() as patch:
+        shorten_segments(patch)
+        for k in (1, 2):
+            share(store, folder / "m.mp4", k)
+    return store
+
+
+@pytest.fixture
+def shared(store_with_reports, tmp_path, short_segments):
+    """A copy to spoil, with what two shares have encoded and verified; of other files, so the join opens each."""
+    return copied(store_with_reports, tmp_path / "s", segments=True)
 
 
 def kept(store):
@@ -237,7 +278,10 @@ def test_transparency_is_kept_where_segments_are_joined(
 def test_a_tail_of_few_frames_is_joined(short, tmp_path, both_ffmpegs, tail):
     part, frames = f"0-{SEGMENT - 1 + tail}", SEGMENT + tail
     films = {"m.mp4": {"preset": "ultrafast"}, "m.webm": {}, "m.gif": {}, "a.mp4": {"codec": "av1"}}
+    by_both = ("m.mp4", "m.webm")
     for name, options in films.items():
+        if both_ffmpegs == debian_ffmpeg() and name not in by_both and not LONG:
+            continue
         assert fp.assemble(short, tmp_path / name, part=part, **options).frames == frames
 
 
@@ -281,7 +325,7 @@ def test_the_same_again_encodes_nothing_and_is_the_same(short, tmp_path):
 
 @pytest.mark.parametrize("name", ["m.mp4", "m.gif"])
 def test_three_changed_frames_encode_one_segment(short, tmp_path, name):
-    options = {"palette": "viridis"} if name == "m.gif" else {}
+    options = {"palette": "viridis"} if name == "m.gif" else {"preset": "ultrafast"}
     fp.assemble(short, tmp_path / name, **options)
     values = list(range(SHORT))
     values[60], values[61], values[75] = 3000, 3001, 3077
@@ -302,29 +346,29 @@ def test_frames_that_are_appended_cost_only_the_last_two(tmp_path, name, short_s
     assert (movie.frames, from_the_shelf(movie)) == (112, 1)
 
 
-def test_segments_of_other_settings_are_not_used(short, tmp_path):
-    fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast")
+def test_segments_of_other_settings_are_not_used(encoded, tmp_path):
     for other in ({"crf": 30}, {"fps": 30}, {"codec_options": {"tune": "film"}}):
-        assert from_the_shelf(fp.assemble(short, tmp_path / "n.mp4", preset="ultrafast", **other)) == 0, other
+        how = {"preset": "ultrafast", "part": f"0-{SEGMENT}", **other}
+        assert from_the_shelf(fp.assemble(encoded, tmp_path / "n.mp4", **how)) == 0, other
 
 
-def test_what_says_nothing_of_pictures_does_not_encode_again(short, tmp_path):
-    fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast")
-    again = fp.assemble(short, tmp_path / "n.mp4", preset="ultrafast", metadata={"title": "Waves"})
+def test_what_says_nothing_of_pictures_does_not_encode_again(encoded, tmp_path):
+    again = fp.assemble(encoded, tmp_path / "n.mp4", preset="ultrafast", metadata={"title": "Waves"})
     assert from_the_shelf(again) == 3
-    fp.assemble(short, tmp_path / "m.gif")
-    assert from_the_shelf(fp.assemble(short, tmp_path / "n.gif", fps=10, loop=3, hold_last_s=2)) == 3
+    fp.assemble(encoded, tmp_path / "m.gif")
+    assert from_the_shelf(fp.assemble(encoded, tmp_path / "n.gif", fps=10, loop=3, hold_last_s=2)) == 3
 
 
-def test_segments_of_another_ffmpeg_are_not_used(short, tmp_path, monkeypatch):
-    for program in (debian_ffmpeg(), bundled_ffmpeg()):
-        monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(program))
-        assert from_the_shelf(fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast")) == 0
+def test_segments_of_another_ffmpeg_are_not_used(encoded, tmp_path, monkeypatch):
+    movie = fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast")
+    assert from_the_shelf(movie) == 3
+    monkeypatch.setenv("FRAMEPIPE_FFMPEG", str(other_ffmpeg(movie.encoder.path)))
+    assert from_the_shelf(fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast")) == 0
 
 
-def test_a_damaged_segment_is_encoded_again(short, tmp_path):
-    good = digest(fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast").path)
-    victim, other, _ = kept_segments(short, ".mp4")
+def test_a_damaged_segment_is_encoded_again(encoded, tmp_path):
+    good = digest(fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast").path)
+    victim, other, _ = kept_segments(encoded, ".mp4")
     data = victim.read_bytes()
     middle = len(data) // 2
     spoilt = {
@@ -336,16 +380,15 @@ def test_a_damaged_segment_is_encoded_again(short, tmp_path):
     for how, content in spoilt.items():
         victim.unlink()
         victim.write_bytes(content)
-        movie = fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast")
+        movie = fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast")
         assert from_the_shelf(movie) == 2, how
         assert digest(movie.path) == good, how
 
 
-def test_segments_that_came_with_a_store_from_elsewhere_are_not_used(short, tmp_path, monkeypatch):
-    fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast")
+def test_segments_that_came_with_a_store_from_elsewhere_are_not_used(encoded, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another account"))
     assert signing.sign({"this": "account"})
-    assert from_the_shelf(fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast")) == 0
+    assert from_the_shelf(fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast")) == 0
 
 
 def test_a_link_in_the_place_of_the_segments_is_left_alone(short, tmp_path):
@@ -370,10 +413,11 @@ def test_a_store_that_cannot_take_segments_is_assembled_all_the_same(short, tmp_
     assert (short / "segments").read_text() == "in the way"
 
 
-def test_cleaning_up_removes_segments_with_the_frames(short, tmp_path):
-    fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast")
-    fp.clean(short)
-    assert not short.exists()
+def test_cleaning_up_removes_segments_with_the_frames(encoded, tmp_path):
+    fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast")
+    assert len(kept_segments(encoded, ".mp4")) == 3
+    fp.clean(encoded)
+    assert not encoded.exists()
 
 
 def test_segments_of_two_movies_are_kept_side_by_side(short, tmp_path):
@@ -383,15 +427,15 @@ def test_segments_of_two_movies_are_kept_side_by_side(short, tmp_path):
     assert from_the_shelf(fp.assemble(short, tmp_path / "b.mp4", preset="ultrafast", part="40-103")) == 2
 
 
-def test_segments_that_nobody_used_for_a_day_go(short, tmp_path):
-    fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast")
-    old = kept(short)
-    fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast", crf=30)  # the same movie, other settings
-    assert len(kept_segments(short, ".mp4")) == 6
+def test_segments_that_nobody_used_for_a_day_go(encoded, tmp_path):
+    fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast")
+    old = kept(encoded)
+    fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast", crf=30)  # the same movie, other settings
+    assert len(kept_segments(encoded, ".mp4")) == 6
     for path in old:
         os.utime(path, (1, 1))
-    fp.assemble(short, tmp_path / "m.mp4", preset="ultrafast", crf=30)
-    assert set(kept(short)).isdisjoint(old)
+    fp.assemble(encoded, tmp_path / "m.mp4", preset="ultrafast", crf=30)
+    assert set(kept(encoded)).isdisjoint(old)
 
 
 # shares, for array tasks
@@ -576,10 +620,8 @@ def test_what_is_left_of_shares_is_verified_by_the_join(short, tmp_path):
 
 
 @pytest.mark.parametrize("spoil", ["flipped", "cut", "of another account"])
-def test_a_report_that_is_not_ours_is_not_believed(short, tmp_path, monkeypatch, spoil):
-    for k in (1, 2):
-        share(short, tmp_path / "m.mp4", k)
-    victim = kept_segments(short, ".json")[0]
+def test_a_report_that_is_not_ours_is_not_believed(shared, tmp_path, monkeypatch, spoil):
+    victim = kept_segments(shared, ".json")[0]
     if spoil == "of another account":
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another account"))
     else:
@@ -587,23 +629,22 @@ def test_a_report_that_is_not_ours_is_not_believed(short, tmp_path, monkeypatch,
         victim.unlink()
         victim.write_bytes(data.replace(b"0", b"1", 1) if spoil == "flipped" else data[:-9])
     spoilt = victim.read_bytes()
-    movie = fp.assemble(short, tmp_path / "m.mp4")
-    assert movie.report.passed and fp.verify(movie.path, short).passed
+    movie = fp.assemble(shared, tmp_path / "m.mp4")
+    assert movie.report.passed and fp.verify(movie.path, shared).passed
     assert spoil == "of another account" or not victim.exists() or victim.read_bytes() != spoilt
 
 
-def test_where_the_packets_are_not_those_of_the_reports_the_frames_decide(short, tmp_path):
-    for k in (1, 2):
-        share(short, tmp_path / "m.mp4", k)
-    cache = SegmentCache(fp.Store(short))
-    for path in kept_segments(short, ".json"):  # signed by us, but wrong
+def test_where_the_packets_are_not_those_of_the_reports_the_frames_decide(shared, tmp_path):
+    assert "segments" in names_of_checks(fp.assemble(shared, tmp_path / "right.mp4"))
+    cache = SegmentCache(fp.Store(shared))
+    for path in kept_segments(shared, ".json"):  # signed by us, but wrong
         report = json.loads(path.read_bytes())
         report["packets"].reverse()
         path.unlink()
         settings, frames = path.name.split("-")[:2]
         (tmp_path / "report").write_text(json.dumps(report))
         cache.add(Key(settings, frames, ".json"), tmp_path / "report")
-    movie = fp.assemble(short, tmp_path / "m.mp4")
+    movie = fp.assemble(shared, tmp_path / "m.mp4")
     assert movie.report.passed and "segments" not in names_of_checks(movie)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ def running_dask(workers: int) -> Iterator[Any]:
     """Start a scheduler in this process, and workers in processes of their own; provide the cluster."""
     from distributed import LocalCluster
 
+    before = dict(os.environ)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of dask's own making
         with LocalCluster(
@@ -23,4 +25,6 @@ def running_dask(workers: int) -> Iterator[Any]:
             host="127.0.0.1",
             silence_logs="CRITICAL",
         ) as cluster:
+            for name in {*os.environ} - {*before}:  # with what dask leaves there, no program would be forked
+                del os.environ[name]
             yield cluster

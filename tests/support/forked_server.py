@@ -1,4 +1,4 @@
-"""The process that forks Python programs: it has loaded matplotlib, and runs nothing else.
+"""The process that forks Python programs: it has loaded matplotlib and framepipe, and runs nothing else.
 
 What it forks are children of the process that it serves (``CLONE_PARENT`` of clone(2)), which waits for them and
 kills them as if it had started them.
@@ -12,8 +12,10 @@ import contextlib
 import ctypes
 import fcntl
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import platform
 import resource
 import runpy
@@ -29,10 +31,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forked import ONE_THREAD, ROOM, ROOMS_NAME, STAGE, SYS_CLONE, WITHOUT_FORKS, Server, begin_to_fork
+from forked import LEAN, ONE_THREAD, ROOM, ROOMS_NAME, STAGE, SYS_CLONE, WITHOUT_FORKS, Server, begin_to_fork
 
 _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
 _PR_SET_PDEATHSIG, _PR_GET_TID_ADDRESS = 1, 40
+#: What is not loaded before: it brings other libraries with it, or is a program, which Python loads as `__main__`.
+LOADED_BY_FEW = (
+    "framepipe.__main__",
+    "framepipe.formats.gif.magick_child",
+    "framepipe.integrations",
+    "framepipe.watching",
+)
 _HIGH = 500  # above all descriptors that a fork is to have
 _C = ctypes.PyDLL(None, use_errno=True)
 
@@ -40,19 +49,24 @@ _C = ctypes.PyDLL(None, use_errno=True)
 def main() -> None:
     """Load what is slow to load, then serve whoever has the other end of the link."""
     link = socket.socket(fileno=int(sys.argv[1]))
-    import numpy as np  # noqa: F401
-    import pylab  # noqa: F401
-
-    import framepipe.cli
-    import framepipe.rendering.engines.stage
-    import framepipe.scenes.rasterize  # noqa: F401
-
+    if is_with_libraries := sys.argv[2] == str(False):
+        _load()
     del sys.modules["forked"]  # no module of the programs'
     gc.collect()
     gc.freeze()
     own = {*ONE_THREAD, ROOMS_NAME}
     environment = {name: value for name, value in os.environ.items() if name not in own}
-    _serve(link, Memory(), environment, has_forks=True)
+    _serve(link, Memory(), environment, has_forks=is_with_libraries)
+
+
+def _load() -> None:
+    import pylab  # noqa: F401
+
+    import framepipe
+
+    for module in pkgutil.walk_packages(framepipe.__path__, "framepipe."):
+        if not module.name.startswith(LOADED_BY_FEW):
+            importlib.import_module(module.name)
 
 
 class Memory:
@@ -130,8 +144,6 @@ def _run(
     has_forks: bool,
 ) -> None:
     """Be the program that was ordered, to its end."""
-    import numpy as np
-
     code = 1
     try:
         _take(order["descriptors"], descriptors)
@@ -142,7 +154,8 @@ def _run(
         os.environ.update(order["env"])
         memory.write(order)
         os.chdir(order["cwd"])
-        np.random.seed()
+        if numpy := sys.modules.get("numpy"):
+            numpy.random.seed()
         code = _code_of(order["command"])
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
@@ -218,6 +231,8 @@ def _code_of(command: list[str]) -> int:
 
 
 def _execute(command: list[str]) -> None:
+    if command[:2] == LEAN:
+        del command[:2]
     if command[0] == "-W":
         warnings.simplefilter(command[1])  # type: ignore[arg-type]
         del command[:2]

@@ -451,6 +451,7 @@ def test_parts_play_joined_as_they_do_alone(parts):
             assert "begins with transparent pixels" in str(error)
 
 
+@pytest.mark.no_cover  # to trace how pixels are unpacked one by one takes four times as long
 @settings(max_examples=60 if LONG else 20, deadline=None)  # each of 256 indices
 @given(st.integers(0, 2**32), st.integers(2, 256), st.integers(1, 120), st.integers(1, 120))
 def test_colours_are_found_in_the_codes_as_in_the_pixels(seed, colours, width, height):

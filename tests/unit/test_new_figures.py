@@ -37,8 +37,8 @@ def drawn(incremental, make):
 @pytest.mark.filterwarnings("ignore")
 def test_each_figure_with_each_change_shows_as_in_full_drawing(name):
     incremental = Incremental()
-    for which in range(len(FIGURES[name]()[1])):
-        for change in range(which % EVERY, len(list(changes(FIGURES[name]()[1][which]))), EVERY):
+    for which, artist in enumerate(FIGURES[name]()[1]):
+        for change in range(which % EVERY, len(list(changes(artist))), EVERY):
 
             def make(which=which, change=change):
                 figure, artists = FIGURES[name]()

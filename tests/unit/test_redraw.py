@@ -36,17 +36,16 @@ def first() -> set[tuple[str, int, str]]:
 class Twins:
     """Two figures that are the same: of one only what has changed is drawn, of the other all."""
 
-    def __init__(self, name: str, which: int) -> None:
-        (self.figure, artists), (self.other, others) = FIGURES[name](), FIGURES[name]()
-        self.artist, self.other_artist = artists[which], others[which]
+    def __init__(self, name: str) -> None:
+        (self.figure, self.artists), (self.other, self.others) = FIGURES[name](), FIGURES[name]()
         self.incremental = Incremental(self.figure)
         for _ in range(3):
             self.draw()
 
-    def change(self, which: int) -> str:
-        """Make the same change to both; what it is, empty if this artist takes it not."""
+    def change(self, artist: int, which: int) -> str:
+        """Make the same change to an artist of both; what it is, empty if it takes it not."""
         (what, change), (_, other_change) = (
-            list(changes(each))[which] for each in (self.artist, self.other_artist)
+            list(changes(each[artist]))[which] for each in (self.artists, self.others)
         )
         try:
             change()
@@ -74,23 +73,26 @@ def test_each_setter_that_matplotlib_has_is_tried_or_left_out_by_name():
 def test_each_setter_and_change_in_place_shows_as_in_full_drawing(name, monkeypatch):
     monkeypatch.setattr(tapes, "_PATIENCE", 10**6)  # look at what changes each time, each time
     seen = shown = reused = 0
-    for which in range(len(FIGURES[name]()[1])):
-        twins, before = Twins(name, which), None
-        names = [name for name, _ in changes(twins.artist)]
-        known = set(setters(twins.artist))
+    twins, before = Twins(name), None
+    for which in range(len(twins.artists)):
+        if LONG:
+            twins, before = Twins(name), None
+        artist = twins.artists[which]
+        names = [name for name, _ in changes(artist)]
+        known = set(setters(artist))
         for change, each in enumerate(names):
             every = EVERY_SETTER if each in known else EVERY_IN_PLACE
             if (name, which, each) not in first() and change % every != which % every:
                 continue
-            what = twins.change(change)
+            what = twins.change(which, change)
             if not what:
                 continue
             try:
                 picture, full = twins.draw()
             except Exception:  # it cannot be drawn so, in full
-                twins = Twins(name, which)
+                twins = Twins(name)
                 continue
-            assert np.array_equal(picture.pixels, full.pixels), f"{type(twins.artist).__name__}: {what}"
+            assert np.array_equal(picture.pixels, full.pixels), f"{type(artist).__name__}: {what}"
             seen, shown = seen + 1, shown + (before is not None and not np.array_equal(before, full.pixels))
             reused += picture.redraw in ("reused", "useless", "same")
             before = full.pixels
