@@ -11,9 +11,10 @@ import functools
 import locale
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from framepipe.scenes import mplot3d_private
+if TYPE_CHECKING:
+    from framepipe.scenes.mplot3d_private import Solid
 
 #: Attributes of `Animation` that belong to a window, and those that iterate over frames.
 OF_THE_SCREEN = ("event_source", "frame_seq", "_first_draw_id", "_close_id", "_resize_id")
@@ -191,6 +192,8 @@ def tick_settings(axis: Any) -> dict[str, Any]:
 
 def stands_with_others(axis: Any) -> bool:
     """True for an Axis in 3-D, and for one whose labels are aligned with those of others."""
+    from framepipe.scenes import mplot3d_private
+
     if mplot3d_private.is_in_3d(axis):
         return True
     groups = getattr(axis.get_figure(), "_align_label_groups", {})
@@ -277,9 +280,7 @@ class Pen(Protocol):
 
 
 @contextlib.contextmanager
-def drawing_taken_over(
-    drawer: Drawer, writer: Writer, pen: Pen, solid: mplot3d_private.Solid
-) -> Iterator[None]:
+def drawing_taken_over(drawer: Drawer, writer: Writer, pen: Pen, solid: Solid) -> Iterator[None]:
     """What is drawn meanwhile with the drawer's renderer goes through it, texts through the writer.
 
     All else is drawn as usual.
@@ -288,6 +289,8 @@ def drawing_taken_over(
     from matplotlib.axis import Axis
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
+
+    from framepipe.scenes import mplot3d_private
 
     if not _taking_over.acquire(blocking=False):  # another thread is in it: then all is drawn as usual
         yield
