@@ -78,6 +78,7 @@ def test_a_cluster_of_dask_jobqueue_draws_and_a_cancelled_job_loses_nothing(slur
     assert pixels(folder / "a") == pixels(folder / "b")
 
 
+@pytest.mark.long
 def test_ranks_of_srun_draw_together_and_a_warning_ends_them_with_75(slurm, folder, scene):
     command = [sys.executable, "-m", "framepipe", "render", scene, "--frames", "60", "--param", "pause=0.2"]
     command += ["--store", "s", "-q", "--engine", "mpi", "--order", "free"]

@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from framepipe.cluster.oversight import queue_of
+from tests.support.sizes import all_if_long
 from tests.support.stand_in_schedulers import PROGRAMS, StandIn
 
 #: It draws without matplotlib, which each process of each task would load.
@@ -38,6 +39,7 @@ def queue(request, tmp_path_factory, folder, monkeypatch):
     return stand_in
 
 
+@pytest.mark.parametrize("queue", all_if_long(PROGRAMS, "pbs"), indirect=True)
 def test_a_task_whose_time_is_over_is_queued_again_and_the_movie_is_built(queue, cli_process, folder):
     time_of = ["--time", "66s", "--warning", "60"] if queue.kind == "pbs" else ["--time", "10m"]
     cli_process(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Bench, names_in
-from tests.support.sizes import FAULTS
+from tests.support.sizes import FAULTS, all_if_long
 from tests.support.waiting import PATIENCE_S, wait_for
 
 FRAMES, SEGMENTS = (800, 4) if FAULTS > 1 else (540, 3)  # all but a tail of 250 frames, of mp4 as of gif
@@ -59,7 +59,7 @@ def segments(bench: Bench) -> set[str]:
     return {path.name for path in folder.glob("[0-9a-f]*") if path.suffix != ".json"}
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", all_if_long(OPTIONS, "movie.mp4"))
 def test_a_killed_assembly_is_gone_on_with_to_the_same_bytes(
     bench: Bench, undisturbed_films: Undisturbed, name: str, dice: random.Random
 ) -> None:

@@ -15,6 +15,7 @@ from tests.integration.movies import (
     noise,
     see_through,
 )
+from tests.support.sizes import all_if_long
 
 
 def titled_by_pairs(k):
@@ -65,7 +66,7 @@ def layered(stores, tmp_path_factory):
     return get
 
 
-@pytest.mark.parametrize("palette", ["global", "per-frame"])
+@pytest.mark.parametrize("palette", all_if_long(["global", "per-frame"], "per-frame"))
 @pytest.mark.parametrize("layers", LAYERS)
 def test_a_gif_of_any_layers_shows_the_same(layered, layers, palette):
     one, two = layered("none", palette), layered(layers, palette)
@@ -86,7 +87,7 @@ def test_equal_frames_stay_frames_whatever_the_layers(stores, tmp_path, layers):
 
 
 @pytest.mark.parametrize("layers", LAYERS)
-@pytest.mark.parametrize("scene", [see_through, noise])
+@pytest.mark.parametrize("scene", all_if_long([see_through, noise], noise))
 def test_layers_that_cannot_be_leave_frames_whole(stores, tmp_path, scene, layers):
     store = stores(scene, transparent=scene is see_through)
     movie = by_imagemagick(store, tmp_path / "m.gif", layers=layers)
