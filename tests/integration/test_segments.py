@@ -311,6 +311,17 @@ def test_the_last_two_segments_are_of_about_the_same_length(count):
     assert len(runs[-2:][0]) - len(runs[-1]) in (0, 1)
 
 
+def test_segments_may_be_large(tmp_path, short_segments):
+    """Their index is at their end, and what is read of it is there."""
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (2 * SEGMENT, 120, 160, 3), np.uint8)
+    store = fp.render(pictures.__getitem__, 2 * SEGMENT, store=tmp_path / "s", engine="serial").store
+    movie = fp.assemble(store, tmp_path / "m.mp4", crf=10, preset="ultrafast")
+    assert all(path.stat().st_size > 2**20 for path in kept_segments(store, ".mp4"))
+    assert movie.report.passed and "segments" in names_of_checks(movie)
+    assert fp.verify(movie.path, store).passed
+
+
 # what is kept
 
 

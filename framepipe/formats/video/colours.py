@@ -9,9 +9,12 @@ whole picture shifts. So the conversion is found to which all samples together a
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -23,8 +26,9 @@ _MATRICES = {"BT.709": (0.2126, 0.0722), "BT.601": (0.299, 0.114)}
 _RANGES = {"limited range": (16, 219, 224), "full range": (0, 255, 255)}
 _DUE = ("BT.709", "limited range")
 DUE_COLOURS = ", ".join(_DUE)
-#: Bytes of a file's beginning in which its tags are.
+#: Bytes in which the tags are: from the file's beginning, or from that of its box ``moov``.
 _HEAD = 1 << 20
+_MAX_BOXES = 1000
 _BT709 = (b"colrnclx\0\1\0\1\0\1\0", b"colrnclc\0\1\0\1\0\1")
 #: Elements of Matroska's Colour: matrix, primaries, transfer are BT.709, range is limited.
 _BT709_MATROSKA = (b"\x55\xb1\x81\x01", b"\x55\xbb\x81\x01", b"\x55\xba\x81\x01", b"\x55\xb9\x81\x01")
@@ -36,9 +40,28 @@ _MAX_RATIO = 0.5
 def tags(movie: Path) -> str:
     """Return what the tags of a container say: `DUE_COLOURS`, or that they do not say so."""
     with movie.open("rb") as file:
+        file.seek(_start_of_moov(file))
         head = file.read(_HEAD)
     is_tagged = any(tag in head for tag in _BT709) or all(element in head for element in _BT709_MATROSKA)
     return DUE_COLOURS if is_tagged else "not tagged so"
+
+
+def _start_of_moov(file: BinaryIO) -> int:
+    """Return where the box ``moov`` begins, which may come after all pictures; 0 if there is none."""
+    start, end = 0, file.seek(0, os.SEEK_END)
+    for _ in range(_MAX_BOXES):
+        if start >= end:
+            break
+        file.seek(start)
+        size, kind = struct.unpack(">I4s", head) if len(head := file.read(8)) == 8 else (0, b"")
+        if kind == b"moov":
+            return start
+        if size == 1 and len(head := file.read(8)) == 8:
+            (size,) = struct.unpack(">Q", head)
+        if size < 8:
+            break
+        start += size
+    return 0
 
 
 def conversion(pairs: Iterable[tuple[Picture, Picture]], min_squares: float) -> str:
