@@ -246,14 +246,7 @@ def submit_sweep(
     params: Mapping[str, Any] = options.pop("params", None) or {}
     folder = Path(os.path.abspath(folder_of(scene, store)))
     points = points_of(values, output, folder, params)
-    for point in points:
-        check_outputs([Path(os.path.abspath(path)) for path in point.outputs])
-    grid_path = None if grid is None else Path(os.path.abspath(grid))
-    if grid_path is not None:
-        check_outputs([grid_path])
-    sweep = SweepFolder(
-        folder, tuple(map(_submitted, points)), keep_frames, grid=grid_path, columns=columns_of(values)
-    )
+    sweep = _sweep_folder(folder, points, keep_frames, grid, columns_of(values))
     if not dry_run:
         sweep.write()
     with controlled(progress, stop) as control:
@@ -277,6 +270,19 @@ def submit_sweep(
         if sweep.grid is not None:
             report = replace(report, grid=_grid(sweep, done, dry_run, wait, control))
     return _checked(report)
+
+
+def _sweep_folder(
+    folder: Path, points: Sequence[Point], keep_frames: bool, grid: PathLike | None, columns: int | None
+) -> SweepFolder:
+    """Return what the folder is to say, if all movies can be written."""
+    submitted = tuple(map(_submitted, points))
+    grid_path = None if grid is None else Path(os.path.abspath(grid))
+    for point in submitted:
+        check_outputs(point.outputs)
+    if grid_path is not None:
+        check_outputs([grid_path])
+    return SweepFolder(folder, submitted, keep_frames, grid=grid_path, columns=columns)
 
 
 def _submitted(point: Point) -> SubmittedPoint:

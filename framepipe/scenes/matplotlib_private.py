@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from framepipe.scenes.replacing import swap
+
 if TYPE_CHECKING:
     from framepipe.scenes.mplot3d_private import Solid
 
@@ -311,10 +313,10 @@ def drawing_taken_over(drawer: Drawer, writer: Writer, pen: Pen, solid: Solid) -
 
     with contextlib.ExitStack() as stack:
         stack.callback(_taking_over.release)
-        stack.enter_context(_instead(matplotlib.image, "_draw_list_compositing_images", lists))
-        stack.enter_context(_instead(Axis, "get_tightbbox", boxes))
+        stack.enter_context(swap(matplotlib.image, "_draw_list_compositing_images", lists))
+        stack.enter_context(swap(Axis, "get_tightbbox", boxes))
         for kind, way in [(Patch, "draw"), *mplot3d_private.ways_of_axes()]:
-            stack.enter_context(_instead(kind, way, _taken_over(drawer, way, getattr(kind, way))))
+            stack.enter_context(swap(kind, way, _taken_over(drawer, way, getattr(kind, way))))
         _take_texts_over(drawer, writer, pen, stack)
         _take_kind_over(Line2D, pen.line, drawer.is_within, stack)
         mplot3d_private.take_3d_over(solid, stack)
@@ -345,7 +347,7 @@ def _take_texts_over(drawer: Drawer, writer: Writer, pen: Pen, stack: contextlib
             return writer.layout(text, renderer, laid_out)
         return laid_out(text, renderer)
 
-    stack.enter_context(_instead(kind, "_get_layout", layout))
+    stack.enter_context(swap(kind, "_get_layout", layout))
     if hasattr(RendererAgg, "_draw_text_glyphs_and_boxes"):  # matplotlib 3.11
         _take_glyphs_over(drawer, writer, pen, stack)
         _take_kind_over(Text, pen.text, drawer.owns, stack)
@@ -388,8 +390,8 @@ def _take_glyphs_over(drawer: Drawer, writer: Writer, pen: Pen, stack: contextli
 
         draw_parts(renderer, gc, x, y, angle, writer.line(renderer, s, prop, mtext, measure), ())
 
-    stack.enter_context(_instead(kind, "_draw_text_glyphs_and_boxes", draw_parts))
-    stack.enter_context(_instead(kind, "draw_text", draw_text))
+    stack.enter_context(swap(kind, "_draw_text_glyphs_and_boxes", draw_parts))
+    stack.enter_context(swap(kind, "draw_text", draw_text))
 
 
 #: Attributes of artists: objects that are asked anew at each place, or that drawing does not ask …
@@ -414,7 +416,7 @@ MORE_THAN_A_PLACE = (
 
 def _take_kind_over(kind: Any, take: Any, is_due: Any, stack: contextlib.ExitStack) -> None:
     if _is_own(kind.draw):
-        stack.enter_context(_instead(kind, "draw", _of_a_kind(kind, kind.draw, take, is_due)))
+        stack.enter_context(swap(kind, "draw", _of_a_kind(kind, kind.draw, take, is_due)))
 
 
 def _of_a_kind(kind: Any, original: Any, take: Any, is_due: Any) -> Callable[..., None]:
@@ -536,13 +538,3 @@ def without_layout(figure: Any) -> Iterator[None]:
 
 
 _taking_over = threading.Lock()
-
-
-@contextlib.contextmanager
-def _instead(owner: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)

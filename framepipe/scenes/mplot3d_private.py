@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,8 @@ from matplotlib.axis import Axis
 from matplotlib.collections import PolyCollection
 from matplotlib.path import Path
 from matplotlib.transforms import IdentityTransform
+
+from framepipe.scenes.replacing import swap
 
 _SOLID = (0, None)  # the dashes of a line without any
 _OF_A_PATH = {
@@ -75,7 +77,7 @@ def take_3d_over(solid: Solid, stack: ExitStack) -> None:
     ):
         original = getattr(owner, name, None)
         if original is not None and _is_own(original):
-            stack.enter_context(_instead(owner, name, _here(solid, original, instead(original))))
+            stack.enter_context(swap(owner, name, _here(solid, original, instead(original))))
 
 
 def _here(solid: Solid, original: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,16 +92,6 @@ def _here(solid: Solid, original: Callable[..., Any], instead: Callable[..., Any
 
 def _is_own(function: Any) -> bool:
     return str(getattr(function, "__module__", "")).startswith(("matplotlib.", "mpl_toolkits."))
-
-
-@contextmanager
-def _instead(owner: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
 
 
 def about_view(axes: Any) -> tuple[Any, ...] | None:

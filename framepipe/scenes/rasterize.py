@@ -33,9 +33,8 @@ class _Target:
 
     def write(self, buffer: Any) -> None:
         self.dpi = float(self._figure.dpi)
-        self.rgba = np.asarray(
-            buffer, np.uint8
-        )  # Agg's own, until it draws again; it knows its shape: (height, width, 4)
+        # Agg's own, until it draws again; it knows its shape: (height, width, 4)
+        self.rgba = np.asarray(buffer, np.uint8)
 
 
 def rasterise(
