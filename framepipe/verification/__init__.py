@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from framepipe.verification.blocks import Grain
 from framepipe.verification.check import Check
-from framepipe.verification.expected import Expected, Tolerance
+from framepipe.verification.expected import Expected
 from framepipe.verification.report import VerifyReport
+from framepipe.verification.tolerance import Tolerance
 
 __all__ = ["Check", "Expected", "Grain", "Tolerance", "VerifyReport"]

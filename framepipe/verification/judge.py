@@ -8,15 +8,13 @@ from statistics import median
 
 from framepipe.core.images import PERFECT_DB
 from framepipe.verification.check import Check
-from framepipe.verification.expected import Expected, Tolerance
-from framepipe.verification.likeness import FrameScore, psnr_and_patch, read
+from framepipe.verification.expected import Expected
+from framepipe.verification.likeness import FINE_DB, FrameScore, psnr_and_patch, read
 
 #: A frame this much worse than its neighbour, whose source is nearly alike, does not show its own source.
 OUTLIER_DB = 6.0
 #: A frame this much closer to another's source shows that one, even if no patch differs much.
 _MUCH_DB = 2.0
-#: Above it no difference is visible, whatever the neighbours have.
-_FINE_DB = 40.0
 
 
 def spread(count: int, max_count: int) -> list[int]:
@@ -106,18 +104,13 @@ def _foreign(frames: Sequence[FrameScore], expected: Expected) -> str:
     return ""
 
 
-def could_be_another(frame: FrameScore, tolerance: Tolerance) -> bool:
-    """True if a frame is so far from its source that a neighbour's may match better."""
-    return frame.own_db < _FINE_DB or frame.off + frame.forgiven > tolerance.closer_off
-
-
 def _matches_better(frame: FrameScore, close_db: float, off: float, expected: Expected) -> bool:
     """True if a frame matches a neighbour's source better than its own, by a patch or a large PSNR margin."""
     closer_db = close_db - frame.own_db
     own_off = frame.off + frame.forgiven  # as for the neighbours
     if closer_db > expected.tolerance.closer_db and own_off > off + expected.tolerance.closer_off:
         return True
-    is_visible = frame.own_db < _FINE_DB and expected.tolerance.closer_off < float("inf")
+    is_visible = frame.own_db < FINE_DB and expected.tolerance.closer_off < float("inf")
     return is_visible and closer_db > expected.tolerance.closer_db + _MUCH_DB
 
 
@@ -133,5 +126,5 @@ def _alike(frames: Sequence[FrameScore], position: int) -> float:
 
 def _is_much_worse(frame: FrameScore, neighbour: FrameScore, sources_db: float, closer_off: float) -> bool:
     """True if a frame has a much lower PSNR and a worse patch than its neighbour."""
-    has_lower_db = frame.own_db < min(_FINE_DB, neighbour.own_db - OUTLIER_DB, sources_db - OUTLIER_DB)
+    has_lower_db = frame.own_db < min(FINE_DB, neighbour.own_db - OUTLIER_DB, sources_db - OUTLIER_DB)
     return has_lower_db and frame.off > neighbour.off + closer_off

@@ -10,7 +10,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +22,15 @@ from framepipe.core.images import PATCH_PX, PERFECT_DB, Pixels
 from framepipe.verification.blocks import BlockComparison, Search, SuspectFrame
 from framepipe.verification.cells import (
     BLOCK_PX,
-    CELL_PX,
     Blocks,
     Cells,
-    Indices,
     block_errors,
     cells_of,
     cut,
     differences,
-    psnr,
 )
+from framepipe.verification.sparse import SparseDifference
+from framepipe.verification.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,6 +40,8 @@ Planes = list["Image"]
 Doubtful = tuple[Cells, Cells, Pixels]
 #: Above it no comparison with the neighbours is needed: no source of theirs is closer by a dB.
 _AS_GOOD_AS_EQUAL_DB = 70.0
+#: Above it no difference is visible, whatever the neighbours have.
+FINE_DB = 40.0
 _NEARLY_DB = PERFECT_DB - 0.1  # one pixel of a million differs
 _HARDLY = 2.0  # an error of a patch; every lossy format has a greater limit
 
@@ -56,7 +57,8 @@ class FrameScore:
     off : float
         Error of the worst patch: greatest difference of means of 8x8 px, 0 to 255.
     neighbour_db : tuple of float
-        PSNR against the sources of the frame before and the frame after; 0 where there is none.
+        PSNR against the sources of the frame before and the frame after; 0 where there is none, and
+        where it does not matter.
     neighbour_off : tuple of float
         Errors of the worst patch against these.
     next_source_db : float
@@ -71,6 +73,11 @@ class FrameScore:
     neighbour_off: tuple[float, float] = (255.0, 255.0)
     next_source_db: float = 0.0
     forgiven: float = 0.0
+
+
+def could_be_another(frame: FrameScore, tolerance: Tolerance) -> bool:
+    """True if a frame is so far from its source that a neighbour's may match better."""
+    return frame.own_db < FINE_DB or frame.off + frame.forgiven > tolerance.closer_off
 
 
 def one_bit(image: Image, background: Sequence[int]) -> Planes:
@@ -151,10 +158,11 @@ def frame_scores(
     to_planes: Callable[[Image], Planes],
     *,
     recheck: Callable[[Planes, Planes, float], float] = lambda picture, source, off: off,
+    tolerance: Tolerance | None = None,
     comparison: BlockComparison | None = None,
     in_rgb: bool = False,
 ) -> Iterator[FrameScore]:
-    """Compare each picture with its source and the neighbouring ones.
+    """Compare each picture with its source, and with the neighbouring ones if it could show one of them.
 
     A few are compared in parallel, as Pillow releases Python's lock; only these are in memory.
 
@@ -167,21 +175,15 @@ def frame_scores(
         Converts an image to planes as the format shows it.
     recheck : callable
         Called with a picture, its source and the error of the worst patch; returns the error that counts.
+    tolerance : Tolerance, optional
+        Frames so near to their own source that no neighbour's can match better are not compared with these.
     comparison : BlockComparison, optional
         Examines the blocks of each picture that is not almost equal to its source.
     in_rgb : bool
         ``to_planes`` leaves opaque pictures as they are.
     """
-
-    def compare(shown: Shown, near: Sequence[Future[Shown] | None]) -> tuple[FrameScore, Doubtful | None]:
-        before, own, after = (each.result() if each else None for each in near)
-        assert own is not None
-        if quick := _nearly_equal(shown, own, comparison.min_squares if comparison and in_rgb else 0):
-            return quick, None
-        picture, source = shown.planes, own.planes
-        neighbours = [each.planes if each else None for each in (before, after)]
-        score = _score(picture, neighbours[0], source, neighbours[1], recheck)
-        return score, _doubtful(picture, source, score, comparison.min_squares) if comparison else None
+    min_squares = comparison.min_squares if comparison else math.inf
+    judge = _Judge(recheck, tolerance, min_squares, in_rgb)
 
     def result(at: int, future: Future[tuple[FrameScore, Doubtful | None]]) -> FrameScore:
         score, pair = future.result()
@@ -197,7 +199,9 @@ def frame_scores(
         window = _Window(sources, lambda path: readers.submit(Shown.read, path, to_planes))
         pending: deque[tuple[int, Future[tuple[FrameScore, Doubtful | None]]]] = deque()
         for at, picture in enumerate(pictures):
-            pending.append((at, judges.submit(compare, Shown.of(picture, to_planes), window.neighbours(at))))
+            pending.append(
+                (at, judges.submit(judge.compare, Shown.of(picture, to_planes), window.neighbours(at)))
+            )
             if len(pending) > 2 * threads:
                 yield result(*pending.popleft())
         while pending:
@@ -257,34 +261,69 @@ def _show(search: Search, at: int, source: Future[Planes]) -> None:
     search.show(at, cut(cells_of(source.result())))
 
 
-def _doubtful(picture: Planes, own: Planes, score: FrameScore, min_squares: float) -> Doubtful | None:
-    """Return the cells of both if a block may be off by ``min_squares``; for a plot in a GIF none is."""
-    samples = sum(plane.width * plane.height * len(plane.getbands()) for plane in own)
-    if 255**2 * samples / 10 ** (score.own_db / 10) < min_squares:
-        return None
-    cells = cells_of(picture), cells_of(own)
-    errors = differences(*cells)
-    greatest_level = max(float(np.abs(plane).max()) for plane in errors)
-    return (*cells, block_errors(errors)) if (greatest_level * BLOCK_PX) ** 2 >= min_squares else None
+@dataclass(frozen=True)
+class _Judge:
+    """Compares pictures one by one; see `frame_scores`, which has its attributes."""
 
+    recheck: Callable[[Planes, Planes, float], float]
+    tolerance: Tolerance | None
+    min_squares: float
+    in_rgb: bool
 
-def _score(
-    picture: Planes,
-    before: Planes | None,
-    own: Planes,
-    after: Planes | None,
-    recheck: Callable[[Planes, Planes, float], float],
-) -> FrameScore:
-    own_db, plain = psnr_and_patch(picture, own)
-    off = recheck(picture, own, plain)
-    if own_db > _AS_GOOD_AS_EQUAL_DB:
-        return FrameScore(own_db, off)
-    neighbours = [
-        (0.0, 255.0) if other is None else psnr_and_patch(picture, other) for other in (before, after)
-    ]
-    next_source_db = psnr_and_patch(own, after)[0] if after is not None else 0.0
-    closeness, offs = zip(*neighbours)
-    return FrameScore(own_db, off, closeness, offs, next_source_db, max(0.0, plain - off))
+    def compare(
+        self, shown: Shown, near: Sequence[Future[Shown] | None]
+    ) -> tuple[FrameScore, Doubtful | None]:
+        """Score a picture by the sources around it; also return its cells if a block may be off."""
+        before, own, after = (each.result() if each else None for each in near)
+        assert own is not None
+        difference = self._sparse(shown, own)
+        score = self._score(shown, own, difference)
+        if score.own_db <= _AS_GOOD_AS_EQUAL_DB:
+            score = self._beside_neighbours(score, shown, before, own, after)
+        return score, self._doubtful(shown, own, score, difference)
+
+    def _sparse(self, one: Shown, other: Shown) -> SparseDifference | None:
+        return one.sparse_difference(other) if self.in_rgb else None
+
+    def _score(self, shown: Shown, own: Shown, difference: SparseDifference | None) -> FrameScore:
+        own_db, plain = (
+            difference.psnr_and_patch() if difference else psnr_and_patch(shown.planes, own.planes)
+        )
+        off = self.recheck(shown.planes, own.planes, plain) if plain > _HARDLY else plain
+        return FrameScore(own_db, off, forgiven=max(0.0, plain - off))
+
+    def _beside_neighbours(
+        self, score: FrameScore, shown: Shown, before: Shown | None, own: Shown, after: Shown | None
+    ) -> FrameScore:
+        if after is not None:
+            step = self._sparse(own, after)
+            next_db = step.psnr if step else psnr_and_patch(own.planes, after.planes)[0]
+            score = replace(score, next_source_db=next_db)
+        if self.tolerance and not could_be_another(score, self.tolerance):
+            return score
+        closeness, offs = zip(
+            *(
+                (0.0, 255.0) if other is None else psnr_and_patch(shown.planes, other.planes)
+                for other in (before, after)
+            )
+        )
+        return replace(score, neighbour_db=closeness, neighbour_off=offs)
+
+    def _doubtful(
+        self, shown: Shown, own: Shown, score: FrameScore, difference: SparseDifference | None
+    ) -> Doubtful | None:
+        """Return the cells of both if a block may be off by ``min_squares``; for a plot in a GIF none is."""
+        if difference is not None and difference.worst_block() < self.min_squares:  # means differ by less
+            return None
+        picture, source = shown.planes, own.planes
+        samples = sum(plane.width * plane.height * len(plane.getbands()) for plane in source)
+        if 255**2 * samples / 10 ** (score.own_db / 10) < self.min_squares:
+            return None
+        cells = cells_of(picture), cells_of(source)
+        errors = differences(*cells)
+        greatest_level = max(float(np.abs(plane).max()) for plane in errors)
+        is_doubtful = (greatest_level * BLOCK_PX) ** 2 >= self.min_squares
+        return (*cells, block_errors(errors)) if is_doubtful else None
 
 
 @dataclass
@@ -323,6 +362,12 @@ class Shown:
             image.load()
             return cls(to_planes, None, to_planes(image))
 
+    def sparse_difference(self, other: Shown) -> SparseDifference | None:
+        """Return the difference of two opaque pictures, None if they differ in many samples."""
+        if self.pixels is None or other.pixels is None:
+            return None
+        return SparseDifference.of(self.pixels, other.pixels)
+
     @property
     def planes(self) -> Planes:
         """The planes; made once."""
@@ -337,59 +382,6 @@ class Shown:
 def read(path: Path, to_planes: Callable[[Image], Planes]) -> Planes:
     """Read a source, as the format shows it."""
     return Shown.read(path, to_planes).planes
-
-
-def _nearly_equal(shown: Shown, own: Shown, min_squares: float) -> FrameScore | None:
-    """Score a picture that differs from its source in few samples, and only a little.
-
-    Parameters
-    ----------
-    shown, own : Shown
-    min_squares : float
-        None of its blocks is off by as much; 0: only equal pictures are scored.
-
-    Returns
-    -------
-    FrameScore or None
-        None if they must be compared in full.
-    """
-    if shown.pixels is None or own.pixels is None or shown.pixels.shape != own.pixels.shape:
-        return None
-    at = _differing(shown.pixels.reshape(-1), own.pixels.reshape(-1))
-    if at is None or (at.size and not min_squares):
-        return None
-    if not at.size:
-        return FrameScore(PERFECT_DB, 0.0)
-    steps = shown.pixels.reshape(-1)[at].astype(np.int16) - own.pixels.reshape(-1)[at]
-    level = psnr(float(np.sum(steps.astype(np.float64) ** 2)), shown.pixels.size)
-    off, off_in_cells = (_worst_mean(at, steps, shown.pixels.shape, side) for side in (PATCH_PX, CELL_PX))
-    if level <= _AS_GOOD_AS_EQUAL_DB or off > _HARDLY or (off_in_cells * BLOCK_PX) ** 2 >= min_squares:
-        return None
-    return FrameScore(level, off)
-
-
-def _differing(one: Pixels, other: Pixels) -> Indices | None:
-    """Return where two rows of bytes differ; None if in more than a few places."""
-    words = one.size // 8
-    pairs = [each[: 8 * words].view(np.uint64) for each in (one, other)]
-    some = np.flatnonzero(pairs[0] != pairs[1])
-    if some.size > words // 16:
-        return None
-    at = np.concatenate([(some[:, None] * 8 + np.arange(8)).ravel(), np.arange(8 * words, one.size)])
-    differing: Indices = at[one[at] != other[at]]
-    return differing
-
-
-def _worst_mean(at: Indices, steps: Pixels, shape: tuple[int, ...], side: int) -> float:
-    """Return the greatest mean of the steps in squares of some pixels, of each colour; 0 to 255."""
-    height, width, bands = shape
-    row, rest = np.divmod(at, width * bands)
-    column, band = np.divmod(rest, bands)
-    row, column = row // side, column // side
-    squares, which = np.unique((row * width + column) * bands + band, return_inverse=True)
-    row, column = np.divmod(squares // bands, width)
-    areas = np.minimum(side, height - row * side) * np.minimum(side, width - column * side)
-    return float(np.max(np.abs(np.bincount(which, steps)) / areas))
 
 
 class _Window:

@@ -25,6 +25,7 @@ from framepipe.verification.likeness import (
     one_bit,
     psnr_and_patch,
 )
+from framepipe.verification.sparse import SparseDifference
 
 GROUND = (9, 9, 9)
 
@@ -209,3 +210,26 @@ def test_what_is_nearly_equal_has_the_score_of_a_full_comparison(pair):
     assert scores[0].own_db == pytest.approx(scores[1].own_db)
     assert scores[0].off == pytest.approx(scores[1].off, abs=1.01)  # Pillow rounds each mean
     assert psnr_and_patch(shown, source)[0] == pytest.approx(scores[0].own_db)
+
+
+@given(sparse_pair())
+@settings(max_examples=50, deadline=None)
+def test_no_block_of_a_sparse_difference_is_further_off_than_its_samples(pair):
+    difference = SparseDifference.of(*pair)
+    steps = pair[0].astype(int) - pair[1]
+    rows, columns = (-(-side // 16) for side in steps.shape[:2])
+    blocks = [
+        (steps[16 * row : 16 * row + 16, 16 * column : 16 * column + 16] ** 2).sum((0, 1)).max()
+        for row in range(rows)
+        for column in range(columns)
+    ]
+    if difference is not None:  # few samples of a small picture may be many
+        assert difference.worst_block() == max(blocks)
+        assert difference.psnr == psnr_and_patch(*([Image.fromarray(each)] for each in pair))[0]
+
+
+def test_pictures_that_differ_in_many_samples_have_no_sparse_difference():
+    picture = np.zeros((40, 40, 3), np.uint8)
+    assert SparseDifference.of(picture, picture + 1) is None
+    assert SparseDifference.of(picture, picture[1:]) is None
+    assert SparseDifference.of(picture, picture).psnr_and_patch() == (PERFECT_DB, 0.0)

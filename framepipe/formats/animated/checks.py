@@ -57,7 +57,15 @@ def _compare(movie: Path, pictures_on: Sequence[int], expected: Expected, contro
     """Compare every frame with its PNG; of a lossless movie pixel by pixel, too."""
     pictures = each_picture(movie, _positions(movie, pictures_on, expected), control)
     comparison = None if expected.lossless else BlockComparison(expected.tolerance.grain)
-    scores = list(frame_scores(pictures, expected.sources, expected.to_planes, comparison=comparison))
+    scores = list(
+        frame_scores(
+            pictures,
+            expected.sources,
+            expected.to_planes,
+            tolerance=expected.tolerance,
+            comparison=comparison,
+        )
+    )
     if comparison:
         look = AtPictures(
             expected.sources,

@@ -121,6 +121,7 @@ def _compare(
         expected.sources,
         expected.to_planes,
         recheck=in_its_colours,
+        tolerance=expected.tolerance,
         comparison=comparison,
         in_rgb=True,
     )

@@ -118,7 +118,15 @@ def _compare(page: Page, expected: Expected, control: Control) -> list[Check]:
 
     frames = pictures(range(len(expected.sources)))
     comparison = None if expected.lossless else BlockComparison(expected.tolerance.grain)
-    scores = list(frame_scores(frames, expected.sources, expected.to_planes, comparison=comparison))
+    scores = list(
+        frame_scores(
+            frames,
+            expected.sources,
+            expected.to_planes,
+            tolerance=expected.tolerance,
+            comparison=comparison,
+        )
+    )
     if comparison:
         foreign = find_foreign_frame(comparison, AtPictures(expected.sources, expected.to_planes, pictures))
         return picture_checks(scores, expected, foreign, comparison.alike_mse)

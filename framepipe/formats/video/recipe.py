@@ -101,7 +101,7 @@ def _encoder_args(video: Encoding, options: EncodeOptions) -> dict[str, Any]:
     if video.lossless:
         args |= dict(codec.lossless or {})
     else:
-        args |= codec.lossy
+        args |= {**codec.lossy, **(codec.medium if options.preset == "medium" else {})}
     if video.crf is not None:
         args |= dict.fromkeys(codec.quality_flags, video.crf)
     if video.codec in ("h264", "h265"):

@@ -17,9 +17,8 @@ from framepipe.verification.cells import (
     squares,
     worst_patch,
 )
-from framepipe.verification.expected import Tolerance
-from framepipe.verification.judge import could_be_another
-from framepipe.verification.likeness import FrameScore
+from framepipe.verification.likeness import FrameScore, could_be_another
+from framepipe.verification.tolerance import Tolerance
 
 
 class TickScores:
