@@ -41,7 +41,9 @@ if typing.TYPE_CHECKING:
     from framepipe.movie.cleanup import CleanupReport
     from framepipe.movie.result import Movie, ShareReport
     from framepipe.options import DrawOptions, EncodeOptions, SubmitOptions
-    from framepipe.pipeline import MakeReport, make, resume
+    from framepipe.pipeline.make import make
+    from framepipe.pipeline.report import MakeReport
+    from framepipe.pipeline.resume import resume
     from framepipe.rendering.api import render
     from framepipe.rendering.engines.base import Engine
     from framepipe.rendering.recorder import Recorder
@@ -151,7 +153,9 @@ _MODULES = {
     "movie.cleanup": ("CleanupReport",),
     "movie.result": ("Movie", "ShareReport"),
     "options": ("DrawOptions", "EncodeOptions", "SubmitOptions"),
-    "pipeline": ("MakeReport", "make", "resume"),
+    "pipeline.make": ("make",),
+    "pipeline.report": ("MakeReport",),
+    "pipeline.resume": ("resume",),
     "rendering.api": ("render",),
     "rendering.engines.base": ("Engine",),
     "rendering.recorder": ("Recorder",),

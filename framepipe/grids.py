@@ -15,11 +15,13 @@ import numpy as np
 
 from framepipe.core import files, png
 from framepipe.core.control import ProgressCallback, Stop
+from framepipe.core.files import PathLike
 from framepipe.errors import IncompleteStore, UsageError
 from framepipe.job.record import JobRecord
 from framepipe.movie.plan import open_store, scan_store
 from framepipe.options import DEFAULT_FPS, EncodeKeywords, EncodeOptions, takes
-from framepipe.pipeline import MakeReport, PathLike, make
+from framepipe.pipeline.make import make
+from framepipe.pipeline.report import MakeReport
 from framepipe.store.store import Store
 from framepipe.timeline import Timing, TimingKeywords, parse_fps
 

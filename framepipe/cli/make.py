@@ -60,7 +60,7 @@ def command(
                 "--grid shows the movies of a --sweep; for stores: framepipe grid STORE… -o FILE"
             )
         elif all_films:
-            from framepipe.pipeline import make_all
+            from framepipe.pipeline.make import make_all
 
             reports = make_all(keywords.pop("scene"), keywords.pop("output"), **keywords, **callbacks)
         else:

@@ -19,6 +19,7 @@ from framepipe.cluster.profiles import with_profile
 from framepipe.cluster.resources import CPUS, clock, parse_memory, parse_time
 from framepipe.cluster.submit import GROUPS, SubmittingKeywords, given_options, request_of
 from framepipe.core.control import Control, Progress, ProgressCallback, Stop
+from framepipe.core.files import PathLike
 from framepipe.core.memory import watched_memory
 from framepipe.core.progress_bar import controlled
 from framepipe.core.summary import Summary, short_path, size_text
@@ -27,7 +28,7 @@ from framepipe.job.frames import format_range
 from framepipe.job.job import Job
 from framepipe.movie.api import assemble
 from framepipe.options import EncodeOptions, ShardOptions, SubmitOptions, as_flags, split, takes
-from framepipe.pipeline import check_before_drawing, check_outputs
+from framepipe.pipeline.checks import check_before_drawing, check_outputs
 from framepipe.rendering.api import refuse_growing, render_job
 from framepipe.rendering.engines import choose
 from framepipe.rendering.request import Request, opened_job, store_of
@@ -41,7 +42,6 @@ from framepipe.verification.judge import spread
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-PathLike = str | os.PathLike[str]
 _SAMPLE = 8
 #: Seconds that a task draws, if the user does not say how many tasks, and how many at most.
 _TASK_S, _MOST_TASKS = 1800, 256

@@ -14,12 +14,12 @@ from framepipe.cluster.queue import QueueState, cancel_jobs, plain_number, queue
 from framepipe.cluster.schedulers import scheduler_of
 from framepipe.cluster.submission import JobFolder, Submission, folders_of
 from framepipe.cluster.sweep_folder import SweepFolder
+from framepipe.core.files import PathLike
 from framepipe.core.summary import Summary, short_path
 from framepipe.errors import StoreError, UsageError
 from framepipe.job.frames import format_range
 from framepipe.store.store import Store
 
-PathLike = str | os.PathLike[str]
 #: Of a longer log only the end is shown.
 _TAIL_BYTES = 20_000
 

@@ -19,6 +19,7 @@ from framepipe.cluster.schedulers import scheduler_of
 from framepipe.cluster.scripts import scripts_of
 from framepipe.cluster.submission import JobFolder, Submission, create, folders_of, next_folder
 from framepipe.core.control import Control, ProgressCallback, Stop
+from framepipe.core.files import PathLike
 from framepipe.core.labels import VALUE
 from framepipe.core.progress_bar import controlled
 from framepipe.core.summary import Summary, short_path
@@ -39,7 +40,7 @@ from framepipe.options import (
     split,
     takes,
 )
-from framepipe.pipeline import check_before_drawing, check_outputs
+from framepipe.pipeline.checks import check_before_drawing, check_outputs
 from framepipe.rendering.api import pending_frames
 from framepipe.rendering.engines import choose
 from framepipe.rendering.request import Request, opened_job, store_of
@@ -51,7 +52,6 @@ from framepipe.timeline import Timing, TimingKeywords
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-PathLike = str | os.PathLike[str]
 #: From here on tasks encode segments; a segment has some 250 frames.
 _MANY_FRAMES, _SEGMENT_FRAMES = 1000, 250
 #: The options of `submit`.

@@ -18,13 +18,14 @@ from framepipe.cluster.submit import GROUPS, SubmitReport, SubmittingKeywords, s
 from framepipe.cluster.sweep_folder import SubmittedPoint, SweepFolder
 from framepipe.cluster.sweep_grid import submission_of_grid, submit_grid
 from framepipe.core.control import Control, ProgressCallback, Stop
+from framepipe.core.files import PathLike
 from framepipe.core.progress_bar import controlled
 from framepipe.core.summary import Summary, short_path, table
 from framepipe.errors import FramepipeError, Interrupted, StoreError, SweepFailed, ToolMissing, UsageError
 from framepipe.options import takes
-from framepipe.pipeline import check_outputs
+from framepipe.pipeline.checks import check_outputs
 from framepipe.scenes.loading import refuse_while_loading
-from framepipe.sweeps.points import PathLike, Point, columns_of, folder_of, name_of, points_of, text_of
+from framepipe.sweeps.points import Point, columns_of, folder_of, name_of, points_of, text_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

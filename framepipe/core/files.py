@@ -35,6 +35,8 @@ def _host() -> str:
 
 _FIRST_NAMESPACE = "4026531836"  # of all hosts: PROC_PID_INIT_INO in Linux' include/linux/proc_ns.h
 #: Names this set of processes.
+#: What names a file in public functions.
+PathLike = str | os.PathLike[str]
 HOST = _host()
 _COUNTER = itertools.count()
 _TEMPORARY = re.compile(r"\..+\.([A-Za-z0-9-]+)\.(\d+)\.\d+\.tmp", re.DOTALL)

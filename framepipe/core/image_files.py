@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framepipe.core import png
+from framepipe.core.files import PathLike
 from framepipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _DEPTH, _INTERLACE = 24, 28  # bytes of a PNG file's header
 _NOT_PLAIN_CHUNKS = {b"tRNS", b"acTL"}  # a transparent colour; an animation
 NUMBERS = ("order", "names")
 _MAX_DIGITS = 18
-PathLike = str | os.PathLike[str]
 
 
 class InvalidImage(ValueError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from framepipe.core import files
 from framepipe.core.control import ProgressCallback, Stop
+from framepipe.core.files import PathLike
 from framepipe.core.labels import NUMBER, Labels
 from framepipe.core.progress_bar import controlled
 from framepipe.errors import IncompleteStore, UsageError, VerificationFailed
@@ -27,8 +28,6 @@ from framepipe.verification import Expected, VerifyReport
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-PathLike = str | os.PathLike[str]
 
 
 class VerifyKeywords(TimingKeywords, EncodeKeywords, total=False):

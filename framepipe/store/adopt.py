@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from framepipe.core import files, image_files, png
+from framepipe.core.files import PathLike
 from framepipe.core.shape import Shape
 from framepipe.core.summary import Summary, short_path
 from framepipe.errors import FrameSizeError, StoreError, UsageError
@@ -27,7 +28,6 @@ from framepipe.store.store import Store
 
 _NAME = "adopt"
 _MAX_PICTURE_BYTES = 2 << 30  # of any format: more than Pillow's pixel limit at 32 bits each
-PathLike = str | os.PathLike[str]
 How = Literal["linked", "copied", "decoded", "kept"]
 
 

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from framepipe.core.control import Control, ProgressCallback, Stop
 from framepipe.core.cpus import usable_cpus
+from framepipe.core.files import PathLike
 from framepipe.core.progress_bar import controlled
 from framepipe.errors import SweepFailed
 from framepipe.grids import grid as make_grid
 from framepipe.movie.check import clean
 from framepipe.options import DrawOptions, EncodeOptions, SceneOptions, split, takes
-from framepipe.pipeline import FramesForMovies, MakeKeywords, check_outputs, draw_frames
+from framepipe.pipeline.checks import check_outputs
+from framepipe.pipeline.frames_for_movies import FramesForMovies
+from framepipe.pipeline.make import MakeKeywords, draw_frames
 from framepipe.rendering.engines.mpi import among_ranks
 from framepipe.rendering.engines.slots import Slots
 from framepipe.scenes.loading import refuse_while_loading
 from framepipe.sweeps.making import make_in_a_row, make_side_by_side
 from framepipe.sweeps.points import (
-    PathLike,
     Point,
     columns_of,
     encode_options_of_grid,

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from framepipe.core.control import Control, Progress, ProgressCallback, Stop
 from framepipe.errors import FramepipeError, Interrupted, UsageError
-from framepipe.pipeline import FramesForMovies, MakeReport
+from framepipe.pipeline.frames_for_movies import FramesForMovies
+from framepipe.pipeline.report import MakeReport
 from framepipe.sweeps.points import Point
 from framepipe.sweeps.progress import SweepProgress
 from framepipe.sweeps.report import SweepPoint

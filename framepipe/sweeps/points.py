@@ -13,12 +13,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from framepipe.core.files import PathLike
 from framepipe.core.labels import NUMBER
 from framepipe.errors import UsageError
 from framepipe.options import EncodeOptions, options_of
 from framepipe.scenes.address import split_address
 
-PathLike = str | os.PathLike[str]
 _MAX_POINTS = 10_000
 
 

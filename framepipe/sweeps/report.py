@@ -10,7 +10,7 @@ from typing import Any
 from framepipe.core.summary import Summary, short_path, table
 from framepipe.errors import FramepipeError
 from framepipe.movie.cleanup import CleanupReport
-from framepipe.pipeline import MakeReport
+from framepipe.pipeline.report import MakeReport
 from framepipe.sweeps.points import name_of, text_of
 
 

@@ -23,7 +23,8 @@ from framepipe.cluster.submit import SubmittingKeywords
 from framepipe.movie.api import AssembleKeywords
 from framepipe.movie.check import VerifyKeywords
 from framepipe.options import OptionGroup, check, group, option, split, takes
-from framepipe.pipeline import MakeKeywords, ResumeKeywords
+from framepipe.pipeline.make import MakeKeywords
+from framepipe.pipeline.resume import ResumeKeywords
 from framepipe.rendering.api import RenderKeywords
 from framepipe.timeline import Timing, TimingKeywords
 from tests.contract.test_cli_options import command
