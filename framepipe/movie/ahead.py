@@ -1,8 +1,8 @@
-"""Encode the segments of videos while later frames are drawn, so that little is left to do at the end.
+"""Encode the segments of movies while later frames are drawn, so that little is left to do at the end.
 
 What is encoded is verified and goes into the store's segment cache, where `framepipe.movie.build` finds it;
 a segment that is being encoded when the last frame is drawn is waited for. Nothing depends on it: segments
-whose frames are drawn again later have another key. GIFs wait, since all frames have a say in their palette;
+whose frames are drawn again later have another key. A GIF waits if all frames have a say in its palette;
 movies of one segment do too.
 """
 
@@ -60,12 +60,11 @@ def encoding_ahead(
     """
     stop = Stop()
     movies = []
-    videos = [path for path in outputs if format_of(path).is_video and job.frames.extent == "fixed"]
-    if videos:
+    if job.frames.extent == "fixed":
         timing = timing.with_file_read()
         timeline = timing.timeline(job.frames.numbers, job.fps)
-        for path in videos:
-            if format_of(path).segment_frames(timeline):
+        for path in outputs:
+            if _can_begin(path, timeline, encode):
                 movies.append(_MovieAhead(store, path, timing, timeline, encode, jobs, Control(stop=stop)))
     ahead = Ahead(movies, control)
     try:
@@ -73,6 +72,13 @@ def encoding_ahead(
     finally:
         stop.request()
         ahead.join()
+
+
+def _can_begin(output: Path, timeline: Timeline, encode: EncodeOptions) -> bool:
+    """True if a movie has segments of which each depends on its own frames alone."""
+    format_ = format_of(output)
+    depends_on_all = format_.needs_all_frames(targets.apply_target(encode, format_))
+    return bool(format_.segment_frames(timeline)) and not depends_on_all
 
 
 class Ahead:
@@ -183,8 +189,13 @@ class _MovieAhead:
         if status is None or status.shape is None:
             return None
         self._shape, self._background = status.shape, status.background or WHITE
-        spec = MovieSpec(self._timeline, status.shape, self._encode, self._background, jobs=self._jobs)
-        return self._format.recipe(spec)
+        palette = self._format.palette(self._encode, (), status.shape)  # no frame has a say in it
+        spec = MovieSpec(
+            self._timeline, status.shape, self._encode, self._background, palette, jobs=self._jobs
+        )
+        recipe = self._format.recipe(spec)
+        self.is_complete = not recipe.segments  # ImageMagick's
+        return recipe if recipe.segments else None
 
     def _look(self, numbers: Sequence[int]) -> StoreStatus | None:
         """Return the state of these frames if all are done."""

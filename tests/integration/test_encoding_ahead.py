@@ -1,4 +1,4 @@
-"""Segments of a long video are encoded while its later frames are drawn, and nothing depends on it."""
+"""Segments of a long movie are encoded while its later frames are drawn, and nothing depends on it."""
 
 from __future__ import annotations
 
@@ -24,31 +24,45 @@ def draw(i):
     pixels[:, i % 64] = 255  # within a block of 8 px nobody sees it move who only looks at means
     if {waits} and i == 300:  # until a segment of earlier frames is there
         until = time.monotonic() + 120
-        while not [*STORE.glob("segments/*.mp4")]:
+        while not [*STORE.glob("segments/*.{suffix}")]:
             assert time.monotonic() < until, "no segment was encoded while frames were drawn"
             time.sleep(0.05)
     return pixels
 """
 
 
-def made(tmp_path, name, waits, **options):
+def made(tmp_path, name, waits, suffix, **options):
     folder = tmp_path / name
     folder.mkdir()
     script = folder / "scene.py"
-    script.write_text(SCENE.format(store=str(folder / "frames"), waits=waits))
-    movie = folder / "film.mp4"
+    script.write_text(SCENE.format(store=str(folder / "frames"), waits=waits, suffix=suffix))
+    movie = folder / f"film.{suffix}"
     report = fp.make(f"{script}:draw", 320, movie, store=folder / "frames", fps=25, workers=2, **options)
     return movie, report
 
 
-@pytest.mark.parametrize("quality", all_if_long(["good", "lossless"], "good"))
-def test_a_movie_whose_segments_were_encoded_ahead_has_the_bytes_of_one_that_was_not(tmp_path, quality):
-    movie, report = made(tmp_path, "ahead", waits=True, quality=quality, keep_frames=True)
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    all_if_long(
+        [
+            ("mp4", {"quality": "good"}),
+            ("mp4", {"quality": "lossless"}),
+            ("gif", {"palette": "per-frame"}),
+            ("gif", {"palette": "viridis"}),
+        ],
+        ("mp4", {"quality": "good"}),
+        ("gif", {"palette": "per-frame"}),
+    ),
+)
+def test_a_movie_whose_segments_were_encoded_ahead_has_the_bytes_of_one_that_was_not(
+    tmp_path, suffix, options
+):
+    movie, report = made(tmp_path, "ahead", True, suffix, keep_frames=True, **options)
     assert report.movies[0].report.passed
-    later = tmp_path / "later.mp4"
+    later = tmp_path / f"later.{suffix}"
     for segment in (tmp_path / "ahead" / "frames" / "segments").iterdir():
         segment.unlink()
-    fp.assemble(tmp_path / "ahead" / "frames", later, fps=25, quality=quality, workers=2)
+    fp.assemble(tmp_path / "ahead" / "frames", later, fps=25, workers=2, **options)
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (movie, later)}
     assert len(digests) == 1
 

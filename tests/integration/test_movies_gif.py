@@ -74,6 +74,18 @@ def test_a_gif_of_few_colours_is_exact(stores, tmp_path, each_ffmpeg, palette):
             assert np.array_equal(seen, np.asarray(source.convert("RGBA")))
 
 
+def in_the_first_ones_colours(i):
+    """A bar on black, on grey, and on black again, a pixel further: its palette is the first frame's."""
+    pixels = np.full((48, 64, 3), (0, 199, 0)[i], np.uint8)
+    pixels[:, (0, 7, 8)[i]] = 255
+    return pixels
+
+
+def test_a_frame_with_the_palette_of_the_first_does_not_show_the_one_before(stores, tmp_path, each_ffmpeg):
+    movie = fp.assemble(stores(in_the_first_ones_colours, 3), tmp_path / "m.gif", palette="per-frame")
+    assert movie.report.passed
+
+
 @pytest.mark.parametrize("palette", ["global", "per-frame"])
 @pytest.mark.parametrize("scene", [see_through, half_see_through])
 def test_a_gif_keeps_transparency_of_one_bit(stores, tmp_path, each_ffmpeg, palette, scene):
