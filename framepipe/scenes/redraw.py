@@ -72,6 +72,11 @@ _MAX_QUICK_BYTES = 1024
 _KNOWN_HOMES = ("matplotlib", "mpl_toolkits")
 
 
+def is_filtered(artist: Any) -> bool:
+    """True if what an artist draws goes through a filter, which draws on another renderer, or a sketch."""
+    return artist.get_agg_filter() is not None or artist.get_sketch_params() is not None
+
+
 def is_known(kind: type) -> bool:
     """True for classes of matplotlib's own."""
     return home(kind.__module__) in _KNOWN_HOMES
@@ -291,8 +296,7 @@ class Watch:
             self._visit(value)
 
     def _look_into(self, artist: Any) -> None:
-        plain = artist.get_agg_filter() is None and artist.get_sketch_params() is None
-        self.known &= plain and is_known(type(artist))
+        self.known &= not is_filtered(artist) and is_known(type(artist))
         if self.known:
             names = _DERIVED_OF_A_LINE if isinstance(artist, Line2D) else _DERIVED
             if artist is getattr(self._root, "arrow_patch", None):

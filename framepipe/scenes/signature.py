@@ -30,6 +30,7 @@ from framepipe.scenes.redraw import (
     PLAIN,
     extent_of_data,
     home,
+    is_filtered,
     is_known,
     is_of_numpy,
     is_written_in,
@@ -50,7 +51,8 @@ class _Unknown(Exception):
 
 def signature_of(axis: Axis) -> tuple[Any, ...] | None:
     """Return what an Axis is, without what it stands in; None if that is not known."""
-    return _signature(axis.axes, [type(axis), axis.__dict__]) if is_known(type(axis)) else None
+    is_plain = is_known(type(axis)) and not is_filtered(axis)
+    return _signature(axis.axes, [type(axis), axis.__dict__]) if is_plain else None
 
 
 def signature_of_surroundings(axes: Any) -> tuple[Any, ...] | None:
@@ -180,11 +182,7 @@ class _Walk:
         """Its size and dpi are written down with the surroundings."""
 
     def _visit_artist(self, artist: Any) -> None:
-        if (
-            artist.get_agg_filter() is not None
-            or artist.get_sketch_params() is not None
-            or not is_known(type(artist))
-        ):
+        if is_filtered(artist) or not is_known(type(artist)):
             raise _Unknown
         self._visit_dict(artist.__dict__, _DERIVED)
 

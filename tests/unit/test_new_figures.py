@@ -167,6 +167,18 @@ def test_an_axes_that_is_cleared_in_each_frame():
     assert incremental._tapes._axis_records.reused
 
 
+def test_an_axis_with_a_filter_is_no_other_one_without():
+    def make(k=0):
+        figure = plot(0)
+        if k:
+            figure.axes[0].xaxis.set_agg_filter(lambda image, dpi: (image * 0.5, 0, 0))
+        return figure
+
+    incremental = Incremental()
+    for k in (0, 0, 1, 1, 0):
+        drawn(incremental, lambda k=k: make(k))
+
+
 def test_layouts_that_move_axes():
     def make(k=0):
         figure, axes = plt.subplots(1, 2, figsize=(4, 2), dpi=60, layout="constrained")
