@@ -92,9 +92,9 @@ def _generate(options: EncodeOptions, shape: Shape) -> dict[str, int]:
 def _gif_output(options: EncodeOptions, shape: Shape, per_frame: bool) -> Callable[..., Any]:
     """Return a function that turns a stream of frames into a GIF output.
 
-    If palettes change, unchanged pixels are not omitted, nor frames cropped: ffmpeg compares indices, which mean
-    other colours in another palette (5.1 and 7.0, `gif.c`: `gif_crop_translucent`; `gif_crop_opaque`, for a frame
-    whose palette is that of the first).
+    If palettes change, unchanged pixels are not omitted, nor frames cropped: ffmpeg compares indices, which
+    mean other colours in another palette (5.1 and 7.0, `gif.c`: `gif_crop_translucent`; `gif_crop_opaque`,
+    for a frame whose palette is that of the first).
     """
     name, _, scale = options.dither.partition(":")
     dither: dict[str, Any] = {"dither": name, **({"bayer_scale": int(scale)} if scale else {})}
