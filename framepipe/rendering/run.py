@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 
 from framepipe.core.control import Stop
 from framepipe.errors import RenderError, StoreError
@@ -28,8 +28,8 @@ from framepipe.scenes.warned import SceneWarning
 
 _RETRIED_KINDS = ("lost", "timeout")
 _MAX_PILOTS = 3
-_CHUNKS_PER_WORKER = 8  # with fewer, workers idle at the end; more cost a fork each
-_MIN_CHUNKS_PER_WORKER, _MIN_CHUNK_S = 3, 0.5  # frames that take milliseconds are not worth so many forks
+_CHUNKS_PER_WORKER = 8  # with fewer, workers idle at the end; more are compared where they meet
+_MIN_CHUNK_S = 0.1  # frames that take milliseconds are not worth so many forks
 _FORK_S = 0.01  # in which a worker is forked and has its own copies of what it changes
 _OPEN_CHUNK = 8  # if the number of frames is unknown
 _MAX_CHUNK = 64
@@ -203,36 +203,38 @@ class Run:
             tasks = self._tasks(numbers, geometry)
             return ContiguousChunks(list(tasks), workers) if checked else InOrder(tasks)
         if self._order == "serial":
-            return Chunks(
-                self._tasks(numbers, geometry), _OPEN_CHUNK, 0, one_worker=True, forks=pool.checkpoints
-            )
+            tasks = self._tasks(numbers, geometry)
+            return Chunks(tasks, repeat(_OPEN_CHUNK), 0, one_worker=True, forks=pool.checkpoints)
         is_listed = not isinstance(numbers, Endless)
         number_list = list(numbers) if is_listed else []
-        size = _OPEN_CHUNK
+        sizes: Iterator[int] = repeat(_OPEN_CHUNK)
         if self._plan.streams:
-            size = 1
+            sizes = repeat(1)
         elif is_listed and not pool.checkpoints:
-            size = max(1, -(-len(number_list) // workers))
+            sizes = repeat(max(1, -(-len(number_list) // workers)))
         elif is_listed:
-            size = self._chunk_size(len(number_list), workers)
+            sizes = self._chunk_sizes(len(number_list), workers)
         compared = 0
         if checked and not self._plan.streams:
             compared = max(1, int(len(number_list) * _MAX_MEETING_SHARE))
         tasks = self._tasks(number_list if is_listed else numbers, geometry)
         reach = 0 if self._plan.streams or not pool.checkpoints else self._reach()
-        return Chunks(tasks, size, compared, forks=pool.checkpoints, reach=reach)
+        return Chunks(tasks, sizes, compared, forks=pool.checkpoints, reach=reach)
 
     def _reach(self) -> int:
         """Return how many updates a worker runs in the time in which a fresh one is forked."""
         return int(_FORK_S / max(1e-5, min((update for update, _ in self._costs), default=_FORK_S * 2)))
 
-    def _chunk_size(self, count: int, workers: int) -> int:
-        """Return the frames of a chunk: so few that no worker idles at the end, so many that forks pay."""
-        most = -(-count // (workers * _MIN_CHUNKS_PER_WORKER))
-        size = -(-count // (workers * _CHUNKS_PER_WORKER))
-        if self._costs:
-            size = max(size, min(most, int(_MIN_CHUNK_S / max(self._frame_s(), 1e-3))))
-        return min(_MAX_CHUNK, max(1, size))
+    def _chunk_sizes(self, count: int, workers: int) -> Iterator[int]:
+        """Yield the frames of each chunk: so few at the end that no worker idles, so many that forks pay."""
+        size = min(_MAX_CHUNK, max(1, -(-count // (workers * _CHUNKS_PER_WORKER))))
+        if size <= self._reach():  # workers go on from one to another by themselves
+            yield from repeat(size)
+        least = max(1, min(size, int(_MIN_CHUNK_S / max(self._frame_s(), 1e-3))))
+        while True:
+            size = min(_MAX_CHUNK, max(least, -(-count // (2 * workers))))
+            yield size
+            count = max(0, count - size)
 
     def _probe(
         self, pool: WorkerPool, geometry: FrameGeometry | None, rest: Iterator[int], checked: bool

@@ -81,8 +81,8 @@ class Chunks:
     ----------
     tasks : iterable of Task
         Frames to be replayed, in rising order.
-    size : int
-        Frames in a chunk.
+    sizes : iterable of int
+        Frames in each chunk.
     compared : int
         Largest number of frames to compare.
     one_worker : bool
@@ -96,14 +96,14 @@ class Chunks:
     def __init__(
         self,
         tasks: Iterable[Task],
-        size: int,
+        sizes: Iterable[int],
         compared: int,
         *,
         one_worker: bool = False,
         forks: bool = True,
         reach: int = 0,
     ) -> None:
-        self._tasks, self._size, self._to_compare = iter(tasks), size, compared
+        self._tasks, self._sizes, self._to_compare = iter(tasks), iter(sizes), compared
         self._one_worker, self._forks, self._reach = one_worker, forks, reach
         self._waiting: deque[_Chunk] = deque()
         self._promised: list[_Chunk] = []  # to workers that are being forked
@@ -144,7 +144,7 @@ class Chunks:
 
     def _cut(self) -> bool:
         """Cut the next chunk off the remaining tasks; False if there are none."""
-        tasks = deque(islice(self._tasks, self._size))
+        tasks = deque(islice(self._tasks, next(self._sizes)))
         if not tasks:
             return False
         chunk = _Chunk(tasks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import repeat
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +43,7 @@ def test_frames_to_be_replayed_come_to_nobody_who_is_beyond_them(count, hands, d
 def test_chunks_hand_out_every_frame_once(
     count, size, hands, dice, death, max_frames_per_worker, forks, most, step
 ):
-    source = Chunks(frames(count, replay=True, step=step), max(1, size), most, forks=forks)
+    source = Chunks(frames(count, replay=True, step=step), repeat(max(1, size)), most, forks=forks)
     handed, _ = pool(
         source, hands, dice, death=death, max_frames_per_worker=max_frames_per_worker, forks=forks
     )
@@ -55,7 +56,7 @@ def test_chunks_hand_out_every_frame_once(
 def test_a_chunk_is_begun_by_who_stands_there_or_is_fresh_and_before(
     count, size, hands, dice, death, max_frames_per_worker, forks
 ):
-    source = Chunks(frames(count, replay=True), max(1, size), 0, forks=forks)
+    source = Chunks(frames(count, replay=True), repeat(max(1, size)), 0, forks=forks)
     handed, _ = pool(
         source, hands, dice, death=death, max_frames_per_worker=max_frames_per_worker, forks=forks
     )
@@ -72,7 +73,7 @@ def test_a_chunk_is_begun_by_who_stands_there_or_is_fresh_and_before(
 def test_what_is_compared_is_what_another_worker_has_begun_with(
     count, size, hands, dice, death, max_frames_per_worker, forks, most
 ):
-    source = Chunks(frames(count, replay=True), max(1, size), most, forks=forks)
+    source = Chunks(frames(count, replay=True), repeat(max(1, size)), most, forks=forks)
     handed, _ = pool(
         source, hands, dice, death=death, max_frames_per_worker=max_frames_per_worker, forks=forks
     )
@@ -94,7 +95,7 @@ def test_of_chunks_that_end_early_all_frames_before_the_end_are_handed_out(
                 self.end(answer.index)
             return answer
 
-    handed, _ = pool(Ending(frames(count, replay=True), max(1, size), 9), hands, dice, death=death)
+    handed, _ = pool(Ending(frames(count, replay=True), repeat(max(1, size)), 9), hands, dice, death=death)
     numbers = kept(handed)
     assert len(set(numbers)) == len(numbers)
     assert set(range(min(count, last))) <= set(numbers)
@@ -107,7 +108,9 @@ def test_state_that_drawing_changes_is_seen_where_chunks_meet_or_has_done_no_har
 ):
     """The picture of a frame is how many frames from ``since`` on its process has drawn."""
     seen, state, harmed, found = {}, {}, False, False
-    handed, _ = pool(Chunks(frames(count, replay=True), size, count, forks=forks), hands, dice, forks=forks)
+    handed, _ = pool(
+        Chunks(frames(count, replay=True), repeat(size), count, forks=forks), hands, dice, forks=forks
+    )
     for worker, task, _, _ in handed:
         state[worker] = state.get(worker, 0) + (task.index >= since)
         if task.keep:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import NamedTuple
 
 import pytest
@@ -242,7 +243,7 @@ def test_a_run_whose_worker_died_over_its_last_frame_is_still_compared():
 
 
 def chunks(count, size=4, compared=0, step=1, **about):
-    return Chunks(frames(count, replay=True, step=step), size, compared, **about)
+    return Chunks(frames(count, replay=True, step=step), repeat(size), compared, **about)
 
 
 def takes(source, worker):
