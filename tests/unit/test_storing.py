@@ -66,6 +66,17 @@ def test_a_frame_that_cannot_be_stored_is_reported_with_the_reason(ends, tmp_pat
     assert "cannot write frame 3" in outcome.message
 
 
+def test_frames_that_cannot_be_stored_for_an_unknown_reason_are_reported_and_nothing_waits_for_them(ends):
+    here, there = ends
+    storing = Storing()
+    for number in range(8):  # more than may be on their way
+        storing.put(here, work_in(None), drawn(number), DATA)  # type: ignore[arg-type]
+    storing.wait()
+    outcomes = [rest[0] for kind, *rest in (there.receive() for _ in range(16)) if kind == "outcome"]
+    assert [(each.number, each.kind) for each in outcomes] == [(number, "store") for number in range(8)]
+    assert "cannot write frame 0: TypeError" in outcomes[0].message
+
+
 def test_a_frame_is_stored_although_nobody_is_there_any_more(ends, tmp_path):
     here, there = ends
     there.close()

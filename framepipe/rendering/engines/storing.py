@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import traceback
 from collections import deque
 from dataclasses import replace
 
-from framepipe.rendering.engines.base import Drawn, Work, commit
+from framepipe.rendering.engines.base import Drawn, Failed, Work, commit
 from framepipe.rendering.engines.link import Link
 
 _MAX_WAITING = 4  # so many frames are in memory, and drawn again if the process dies
@@ -69,7 +70,12 @@ class Storing:
 
 
 def _store(link: Link, work: Work, drawn: Drawn, data: bytes, waited_s: float) -> None:
-    outcome = commit(work, drawn, data)
+    outcome: Drawn | Failed
+    try:
+        outcome = commit(work, drawn, data)
+    except Exception as error:  # no memory, say: without an outcome the main process would wait for ever
+        message = f"cannot write frame {drawn.number}: {type(error).__name__}: {error}"
+        outcome = Failed(drawn.number, "store", message, traceback.format_exc())
     if isinstance(outcome, Drawn):
         outcome = replace(outcome, costs=replace(outcome.costs, store_s=waited_s))
     with contextlib.suppress(OSError):  # the main process is gone
