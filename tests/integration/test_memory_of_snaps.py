@@ -15,8 +15,8 @@ from tests.integration.programs import started, workers
 from tests.support.sizes import LONG
 
 FEW, MANY = (200, 2_000) if LONG else (150, 450)
-#: Of the snaps between; a figure that is kept takes more than 30 kB, so a leak of figures twice as much or more.
-ALLOWED_MB = 12 if LONG else 4.5
+#: Of the snaps between; a figure that is kept takes more than 30 kB, so a leak of figures half as much again or more.
+ALLOWED_MB = 12 if LONG else 6
 BOX = (0, 0, 1, 1)
 
 
