@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,9 @@ from framepipe.job.record import JobRecord
 _OPTIONAL_PARTS = ("seed", "reads", "packages", "env")
 #: In a recorded frame's stamp: the numbers recorded before it. It decides no pixel.
 RECORDED = "recorded"
+#: Parts that are files, by path.
+_OF_FILES = ("source", "inputs", "reads")
+_MODIFIED, _GONE = "changed", "is missing"
 _CHANGED = {
     "scene": "the function changed",
     "source": "the source code changed",
@@ -70,8 +73,14 @@ def read_stamp(text: str) -> Stamp | None:
     return None
 
 
-def why_stale(actual: Parts, expected: Parts, before: JobRecord | None, now: JobRecord) -> str:
-    """Say why a frame with the parts ``actual`` is not as ``expected``; empty if it is.
+def why_stale(
+    actual: Parts,
+    expected: Parts,
+    before: JobRecord | None,
+    now: JobRecord,
+    files: Mapping[str, str] | None = None,
+) -> str:
+    """Say why a frame with the parts ``actual`` is not as ``expected``, with all reasons; empty if it is.
 
     Parameters
     ----------
@@ -80,30 +89,46 @@ def why_stale(actual: Parts, expected: Parts, before: JobRecord | None, now: Job
     before : JobRecord or None
         The record in ``job.json`` before this run, so that the reason can name the file or the variable.
     now : JobRecord
+    files : mapping, optional
+        Files that this frame was drawn from and that have changed, with their digests now.
     """
-    changed = [
-        name
-        for name in expected
-        if actual.get(name) != expected[name] and not (name in _OPTIONAL_PARTS and name not in actual)
-    ]
-    return ", ".join(_reason(name, actual, expected, before, now) for name in changed)
+    reasons: list[str] = []
+    changes: set[tuple[str, str]] = set()  # of files: the job and the frame may have read the same one
+    for name in expected:
+        if actual.get(name) == expected[name] or (name in _OPTIONAL_PARTS and name not in actual):
+            continue
+        items = _items(name, actual, before, now)
+        if items and name in _OF_FILES:
+            changes |= _changes(items)
+        else:
+            reasons.append(_reason(name, actual, expected, items))
+    changes |= _changes(files or {})
+    for what in (_MODIFIED, _GONE):
+        if names := sorted(name for name, change in changes if change == what):
+            reasons.append(f"{_listed(names)} {what}")
+    return ", ".join(reasons)
 
 
-def _reason(name: str, actual: Parts, expected: Parts, before: JobRecord | None, now: JobRecord) -> str:
+def _changes(files: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Return the names of files, each with what has become of it."""
+    return {(Path(file).name, _GONE if now == "absent" else _MODIFIED) for file, now in files.items()}
+
+
+def _items(name: str, actual: Parts, before: JobRecord | None, now: JobRecord) -> dict[str, str]:
+    """Return which files, variables … of a part have changed, with their digests now; empty if unknown."""
+    old, new = (before.details.get(name) if before else None), now.details.get(name)
+    if before is None or old is None or new is None or before.parts.get(name) != actual.get(name):
+        return {}
+    keys = sorted(old if name == "reads" else {*old, *new})
+    return {key: new.get(key, "absent") for key in keys if old.get(key) != new.get(key)}
+
+
+def _reason(name: str, actual: Parts, expected: Parts, items: Mapping[str, str]) -> str:
     if name == "matplotlib":
         return f"matplotlib was {actual.get(name, 'unknown')}, is {expected[name]}"
     plain = _CHANGED.get(name, f"{name} changed")
-    old, new = (before.details.get(name) if before else None), now.details.get(name)
-    if before is None or old is None or new is None or before.parts.get(name) != actual.get(name):
-        return plain
-    keys = set(old) if name == "reads" else {*old, *new}
-    items = sorted(key for key in keys if old.get(key) != new.get(key))
-    if not items or name == "scene":
-        return plain
-    if name in ("source", "inputs", "reads"):
-        missing = [Path(item).name for item in items if new.get(item, "absent") == "absent"]
-        if missing:
-            return f"{', '.join(missing)} is missing"
-        items = [Path(item).name for item in items]
-        return f"{', '.join(items)} changed"
-    return f"{plain} ({', '.join(items[:5])}{' …' if len(items) > 5 else ''})"
+    return f"{plain} ({_listed([*items])})" if items and name != "scene" else plain
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}"

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from framepipe.scenes.replacing import swap
+from framepipe.scenes.replacing import is_own, swap
 
 if TYPE_CHECKING:
     from framepipe.scenes.mplot3d_private import Solid
@@ -339,7 +339,7 @@ def _take_texts_over(drawer: Drawer, writer: Writer, pen: Pen, stack: contextlib
 
     kind: Any = Text
     laid_out = kind._get_layout
-    if not _is_own(laid_out):  # the script has its own, and so for what follows
+    if not is_own(laid_out):  # the script has its own, and so for what follows
         return
 
     def layout(text: Any, renderer: Any) -> Any:
@@ -358,7 +358,7 @@ def _take_glyphs_over(drawer: Drawer, writer: Writer, pen: Pen, stack: contextli
 
     kind: Any = RendererAgg
     drawn_in_parts, drawn = kind._draw_text_glyphs_and_boxes, kind.draw_text
-    if not (_is_own(drawn_in_parts) and _is_own(drawn)):
+    if not (is_own(drawn_in_parts) and is_own(drawn)):
         return
 
     def draw_parts(renderer: Any, gc: Any, x: Any, y: Any, angle: Any, glyphs: Any, boxes: Any) -> None:
@@ -415,7 +415,7 @@ MORE_THAN_A_PLACE = (
 
 
 def _take_kind_over(kind: Any, take: Any, is_due: Any, stack: contextlib.ExitStack) -> None:
-    if _is_own(kind.draw):
+    if is_own(kind.draw):
         stack.enter_context(swap(kind, "draw", _of_a_kind(kind, kind.draw, take, is_due)))
 
 
@@ -428,16 +428,6 @@ def _of_a_kind(kind: Any, original: Any, take: Any, is_due: Any) -> Callable[...
             original(artist, renderer, *arguments, **keywords)
 
     return draw
-
-
-def _is_own(function: Any) -> bool:
-    """True for matplotlib's own function, which no script has replaced."""
-    return str(getattr(function, "__module__", "")).startswith("matplotlib.")
-
-
-def is_own(kind: type) -> bool:
-    """True for a class of matplotlib's own."""
-    return kind.__module__.startswith(("matplotlib.", "mpl_toolkits."))
 
 
 def about_text(text: Any) -> tuple[Any, ...]:
@@ -498,7 +488,7 @@ def about_layout(text: Any) -> tuple[Any, ...] | None:
     own = text.__dict__
     if own["_wrap"] or own["_transform_rotates_text"] or own["_usetex"] or "_get_layout" in own:
         return None
-    if not type(text).__module__.startswith(("matplotlib.", "mpl_toolkits.")):
+    if not is_own(type(text)):
         return None
     about = tuple([own[name] for name in _OF_LAYOUT])
     return (*about, own["_multialignment"], own["_parse_math"], root_figure(text).dpi)

@@ -18,7 +18,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.path import Path
 from matplotlib.transforms import IdentityTransform
 
-from framepipe.scenes.replacing import swap
+from framepipe.scenes.replacing import is_own, swap
 
 _SOLID = (0, None)  # the dashes of a line without any
 _OF_A_PATH = {
@@ -76,7 +76,7 @@ def take_3d_over(solid: Solid, stack: ExitStack) -> None:
         (PolyCollection, "set_verts", _setting_polygons),
     ):
         original = getattr(owner, name, None)
-        if original is not None and _is_own(original):
+        if original is not None and is_own(original):
             stack.enter_context(swap(owner, name, _here(solid, original, instead(original))))
 
 
@@ -90,13 +90,9 @@ def _here(solid: Solid, original: Callable[..., Any], instead: Callable[..., Any
     return function
 
 
-def _is_own(function: Any) -> bool:
-    return str(getattr(function, "__module__", "")).startswith(("matplotlib.", "mpl_toolkits."))
-
-
 def about_view(axes: Any) -> tuple[Any, ...] | None:
     """Return what decides where corners of axes are seen; None if that is more than limits and a camera."""
-    if not _is_own(type(axes)) or not isinstance(axes.M, np.ndarray):
+    if not is_own(type(axes)) or not isinstance(axes.M, np.ndarray):
         return None
     if not all(type(axis.get_transform()) is IdentityTransform for axis in axes._axis_map.values()):
         return None

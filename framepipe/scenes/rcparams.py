@@ -90,21 +90,41 @@ class OwnRcparams:
 
     def __init__(self, **params: Any) -> None:
         self._own: dict[str, Any] = {name.replace("__", "."): value for name, value in params.items()}
+        self._own_lists: list[_List] = []
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Set them in the block, and keep what it sets."""
         outside = matplotlib_private.values_of_rcparams()
+        # artists made before share the lists, so these stay the same objects
+        lists = [_List(value) for value in outside.values() if type(value) is list]
         inside = outside | self._own
         matplotlib_private.set_rcparams(self._own)
+        for each in self._own_lists:
+            each.restore()
         try:
             yield
         finally:
             now = matplotlib_private.values_of_rcparams()
             if now != inside:
                 self._own |= {name: value for name, value in now.items() if inside.get(name, inside) != value}
+            self._own_lists = [_List(each.live) for each in lists if each.live != each.contents]
+            for each in lists:
+                each.restore()
             if now != outside:
                 matplotlib_private.set_rcparams(outside)
+
+
+class _List:
+    """A list among the rcParams, ``path.effects`` or ``font.family``, and what was in it."""
+
+    def __init__(self, live: list[Any]) -> None:
+        self.live, self.contents = live, live.copy()
+
+    def restore(self) -> None:
+        """Put in what was in it."""
+        if self.live != self.contents:
+            self.live[:] = self.contents
 
 
 @contextmanager

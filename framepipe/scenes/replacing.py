@@ -1,4 +1,4 @@
-"""Put something else in the place of an attribute for a while."""
+"""Put something else in the place of an attribute for a while, where it is matplotlib's own."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def swap(owner: Any, name: str, value: Any) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, before)
+
+
+def is_own(thing: Any) -> bool:
+    """True for a class or a function of matplotlib's own, mplot3d's too, which no script has replaced."""
+    return str(getattr(thing, "__module__", "")).startswith(("matplotlib.", "mpl_toolkits."))

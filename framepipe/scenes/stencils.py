@@ -19,6 +19,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Transform
 
 from framepipe.scenes import matplotlib_private
+from framepipe.scenes.replacing import is_own
 from framepipe.scenes.texts import Texts
 
 _MAX_STENCILS = 4096
@@ -201,11 +202,7 @@ class Stencils:
 
 
 def _is_straight(transform: Any) -> bool:
-    return (
-        isinstance(transform, Transform)
-        and transform.is_affine
-        and matplotlib_private.is_own(type(transform))
-    )
+    return isinstance(transform, Transform) and transform.is_affine and is_own(type(transform))
 
 
 def _is_short(xs: Any, ys: Any) -> bool:

@@ -96,13 +96,10 @@ class InputFiles:
         self._digests, self._strict = digests, strict
         self._now: dict[str, str] = {}
 
-    def change(self, reads: Mapping[str, str]) -> str:
-        """Describe a change since a frame was drawn; empty if nothing has changed."""
-        for name, digest in reads.items():
-            now = self._of(name)
-            if now != digest and (self._strict or now != "absent"):
-                return f"{Path(name).name} {'is missing' if now == 'absent' else 'changed'}"
-        return ""
+    def changed(self, reads: Mapping[str, str]) -> dict[str, str]:
+        """Return those that have changed since a frame was drawn, with their digests now."""
+        now = {name: self._of(name) for name, digest in reads.items() if self._of(name) != digest}
+        return {name: digest for name, digest in now.items() if self._strict or digest != "absent"}
 
     def _of(self, name: str) -> str:
         if name not in self._now:
@@ -146,7 +143,7 @@ class Scan:
         """Determine the states of frames, with one listing of the folder."""
         listing = _Listing.of(self._path)
         for number, (info, version) in look_at_all(numbers, lambda number: self._look(number, listing)):
-            if isinstance(info, Known) and not self._input_files.change(info.reads):
+            if isinstance(info, Known) and not self._input_files.changed(info.reads):
                 self._note_known(number, info, version)
                 continue
             if isinstance(info, Known):
@@ -238,8 +235,8 @@ class Scan:
             expected = self._record.frame_parts(number)
         else:
             expected = dict(self._record.parts)
-        reason = why_stale(stamp.parts if stamp else {}, expected, self._before, self._record)
-        return reason or (self._input_files.change(stamp.reads) if stamp else "")
+        files = self._input_files.changed(stamp.reads) if stamp else {}
+        return why_stale(stamp.parts if stamp else {}, expected, self._before, self._record, files)
 
     def status(self) -> StoreStatus:
         """Return the states of all frames inspected so far."""

@@ -17,6 +17,7 @@ from PIL import Image
 
 import framepipe as fp
 from framepipe.job.frames import parse_range
+from framepipe.store.store import Store
 from tests.integration.animations import assert_moves, assert_same, drawn, quietly, saved
 from tests.support.forked import run_python
 from tests.support.sizes import LONG, all_if_long
@@ -478,6 +479,24 @@ def shades(frames, **keywords):
 
 def levels(report):
     return [round(int(frame[0, 0, 0]) / 10) for frame in drawn(report)]
+
+
+def test_a_frame_drawn_after_a_replay_was_not_drawn_from_what_that_has_read(tmp_path):
+    files = [tmp_path / f"{k}.txt" for k in range(5)]
+    for file in files:
+        file.write_text("1")
+    fig = plt.figure(figsize=(0.4, 0.4), dpi=50)
+
+    def update(k):
+        fig.set_facecolor(str(int(files[k].read_text()) / 10 * k))
+
+    anim = quietly(FuncAnimation, fig, update, 5)
+    store = fp.render(anim, store=tmp_path / "s", engine="serial").store
+    for number in (2, 4):
+        Store(store).frame_path(number).unlink()
+        fp.render(anim, store=tmp_path / "s", engine="serial")
+    files[1].write_text("2")
+    assert dict(fp.status(store).stale) == {1: "1.txt changed"}
 
 
 def three_values():

@@ -116,6 +116,19 @@ def test_a_source_file_that_is_gone_is_named(script, tmp_path):
     assert reason(before, record(sources=[script, tmp_path / "helper.py"])) == "helper.py is missing"
 
 
+def test_all_reasons_are_said_when_several_apply(script, tmp_path):
+    helper, gone = tmp_path / "helper.py", tmp_path / "gone.py"
+    for each in (helper, gone):
+        each.write_text("x = 1\n")
+    before = record(sources=[script, helper, gone], params={"a": 1})
+    helper.write_text("x = 2\n")
+    gone.unlink()
+    now = record(sources=[script, helper, gone], params={"a": 2})
+    files = {"data/d5.txt": "2", "data/d6.txt": "absent", str(helper): "2"}
+    said = why_stale(before.frame_parts(0), now.frame_parts(0), before, now, files)
+    assert said == "the parameters changed, d5.txt, helper.py changed, d6.txt, gone.py is missing"
+
+
 def test_a_moved_project_is_no_reason(tmp_path):
     paths = []
     for home in ("one", "two"):

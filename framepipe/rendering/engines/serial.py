@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from framepipe.core.control import Stop
+from framepipe.job.canvas import Canvas
 from framepipe.job.read_tracer import ReadTracer
 from framepipe.job.reads import Reads
 from framepipe.rendering.engines.base import (
@@ -22,6 +23,8 @@ from framepipe.rendering.engines.base import (
 )
 from framepipe.rendering.engines.local import LocalEngine
 from framepipe.rendering.engines.payload import folder_of
+from framepipe.scenes.base import FrameRequest, Player
+from framepipe.scenes.picture import FrameGeometry, Picture
 from framepipe.scenes.state import StateWatch
 
 
@@ -70,7 +73,9 @@ class _SerialPool:
 
     def _start(self) -> None:
         self.frame_count, self.position = 0, _START_POSITION
-        self._player = self._work.scene.player(self._work.earlier)
+        self._player: Player = self._work.scene.player(self._work.earlier)
+        if self._tracer is not None and not self._work.scene.streams:
+            self._player = _ReplayUnread(self._player, self._tracer)
 
     def draw(self, tasks: Tasks, *, at_once: int | None = None) -> Iterator[tuple[Task, Outcome]]:
         """See `WorkerPool`."""
@@ -96,3 +101,36 @@ class _SerialPool:
         ):  # all frames in order are drawn here: they may change the scene's state
             outcome = replace(outcome, changed=tuple({CHANGED_VALUE} & {*outcome.changed}))
         return outcome
+
+
+class _ReplayUnread:
+    """A player that runs the updates before a frame one by one: what they read is not what it is drawn from.
+
+    Parameters
+    ----------
+    player : Player
+    tracer : ReadTracer
+    """
+
+    stands_in_script = False
+
+    def __init__(self, player: Player, tracer: ReadTracer) -> None:
+        self._player, self._tracer = player, tracer
+        self._next = 0
+        self.update_s = 0.0
+
+    def advance(self, index: int) -> None:
+        """See `Player`."""
+        for at in range(self._next + 1, index + 1):
+            self._player.advance(at)
+            self._tracer.skip_frame()
+        self._next = max(self._next, index)
+
+    def picture(self, request: FrameRequest, canvas: Canvas, geometry: FrameGeometry | None) -> Picture:
+        """See `Player`."""
+        if request.replay:
+            self.advance(request.index)
+        self._next = request.index + 1
+        picture = self._player.picture(request, canvas, geometry)
+        self.update_s = self._player.update_s
+        return picture
