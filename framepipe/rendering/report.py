@@ -18,6 +18,7 @@ from framepipe.rendering.news import key_of
 from framepipe.store.failures import lone_frame_command
 
 _MAX_KINDS = 10
+_MAX_REASONS = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,8 +101,16 @@ class RenderReport(Summary):
             lines.append(f"  failed: {format_range_briefly(each.number for each in self.failed)}")
         lines += [f"  note: {note}" for note in self.notes]
         lines += [f"  warning {warning}" for warning in self.warnings]
-        lines += [f"  drawn again: {count} {reason}" for reason, count in self.redrawn.items()]
+        lines += self._reasons()
         return "\n".join(lines)
+
+    def _reasons(self) -> list[str]:
+        """Return why frames were drawn again, the most frequent reasons first: each frame may have its own."""
+        often = sorted(self.redrawn.items(), key=lambda item: -item[1])
+        lines = [f"  drawn again: {count} {reason}" for reason, count in often[:_MAX_REASONS]]
+        if rest := often[_MAX_REASONS:]:
+            lines.append(f"  drawn again: {sum(count for _, count in rest)} for {len(rest)} other reasons")
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""

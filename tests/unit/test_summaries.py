@@ -129,3 +129,11 @@ def test_paths_are_told_from_here(tmp_path, monkeypatch):
     assert short_path(tmp_path / "frames" / "a") == "frames/a"
     assert short_path(Path("/elsewhere/a")) == "/elsewhere/a"
     assert (size_text(999), size_text(1500), size_text(2_500_000_000)) == ("999 bytes", "1.5 kB", "2.5 GB")
+
+
+def test_a_render_whose_frames_have_each_their_reason_names_the_most_frequent():
+    reasons = {f"d{number}.txt changed": 1 for number in range(9)} | {"scene.py changed": 40}
+    lines = [line for line in replace(RENDER, redrawn=reasons).summary().splitlines() if "again" in line]
+    assert len(lines) == 6
+    assert lines[0].split() == ["drawn", "again:", "40", "scene.py", "changed"]
+    assert lines[-1].split() == ["drawn", "again:", "5", "for", "5", "other", "reasons"]
