@@ -105,7 +105,7 @@ class RenderReport(Summary):
         return "\n".join(lines)
 
     def _reasons(self) -> list[str]:
-        """Return why frames were drawn again, the most frequent reasons first: each frame may have its own."""
+        """Return why frames were drawn again, the most frequent first: each frame may have its own reason."""
         often = sorted(self.redrawn.items(), key=lambda item: -item[1])
         lines = [f"  drawn again: {count} {reason}" for reason, count in often[:_MAX_REASONS]]
         if rest := often[_MAX_REASONS:]:
