@@ -267,9 +267,7 @@ def submit_sweep(
         done = _submissions(points, sweep, submit_point, dry_run, control)
         if wait and not dry_run:
             done = [_with_end(point, control) for point in done]
-        report = SubmitSweepReport(folder, tuple(done))
-        if sweep.grid is not None:
-            report = replace(report, grid=_grid(sweep, done, dry_run, wait, control))
+        report = SubmitSweepReport(folder, tuple(done), _grid(sweep, done, dry_run, wait, control))
     return _checked(report)
 
 
@@ -349,9 +347,10 @@ def _with_end(point: PointSubmission, control: Control) -> PointSubmission:
 
 def _grid(
     sweep: SweepFolder, points: Sequence[PointSubmission], dry_run: bool, wait: bool, control: Control
-) -> GridSubmission:
-    """Submit the grid if all points have their movies already; with ``wait``, wait for its end."""
-    assert sweep.grid is not None and sweep.grid_point is not None
+) -> GridSubmission | None:
+    """Submit the grid, if there is one and all points have their movies; with ``wait``, wait for its end."""
+    if sweep.grid is None or sweep.grid_point is None:
+        return None
     where = GridSubmission(sweep.grid, sweep.grid_point.store, {})
     if dry_run:
         like = next((each.report.submission for each in points if each.report), None)

@@ -35,9 +35,9 @@ def _host() -> str:
 
 _FIRST_NAMESPACE = "4026531836"  # of all hosts: PROC_PID_INIT_INO in Linux' include/linux/proc_ns.h
 #: Names this set of processes.
+HOST = _host()
 #: What names a file in public functions.
 PathLike = str | os.PathLike[str]
-HOST = _host()
 _COUNTER = itertools.count()
 _TEMPORARY = re.compile(r"\..+\.([A-Za-z0-9-]+)\.(\d+)\.\d+\.tmp", re.DOTALL)
 MAX_NAME = 255  # bytes; NAME_MAX of all file systems in use

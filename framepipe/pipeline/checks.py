@@ -10,12 +10,11 @@ from pathlib import Path
 
 from framepipe.errors import UsageError
 from framepipe.formats import format_of, targets
+from framepipe.formats.base import Format
 from framepipe.job.job import Job
 from framepipe.movie.plan import format_of_output
 from framepipe.movie.probe import check_tools
-from framepipe.options import (
-    EncodeOptions,
-)
+from framepipe.options import EncodeOptions
 from framepipe.pipeline.goal import MakeGoal
 from framepipe.timeline import Timing
 
@@ -43,7 +42,7 @@ def check_before_drawing(
     ------
     UsageError, ToolMissing
     """
-    formats = list(dict.fromkeys(format_of(path) for path in outputs))
+    formats = _formats_of(outputs)
     for format_ in formats:
         format_.check(options)
         if job.frames.extent == "fixed":
@@ -70,6 +69,9 @@ def check_outputs(outputs: Sequence[Path]) -> None:
 @contextlib.contextmanager
 def tools_being_checked(goal: MakeGoal) -> Iterator[Future[None]]:
     """Try the encoders while the scene is loaded in its own process; the result says which are missing."""
-    formats = list(dict.fromkeys(format_of(path) for path in goal.outputs))
     with ThreadPoolExecutor(1) as thread:
-        yield thread.submit(check_tools, formats, goal.encode)
+        yield thread.submit(check_tools, _formats_of(goal.outputs), goal.encode)
+
+
+def _formats_of(outputs: Sequence[Path]) -> list[Format]:
+    return list(dict.fromkeys(format_of(path) for path in outputs))

@@ -17,11 +17,7 @@ from framepipe.movie.ahead import Ahead, encoding_ahead
 from framepipe.movie.build import carry_out, jobs_of
 from framepipe.movie.cleanup import delete_frames
 from framepipe.movie.plan import Assembly, plan_assembly
-from framepipe.options import (
-    DrawOptions,
-    ShardOptions,
-    UseOptions,
-)
+from framepipe.options import DrawOptions, ShardOptions, UseOptions
 from framepipe.pipeline.checks import check_before_drawing
 from framepipe.pipeline.goal import MakeGoal
 from framepipe.pipeline.report import MakeReport
@@ -88,7 +84,7 @@ def draw_job(
     control: Control,
     tools: Future[None],
 ) -> FramesForMovies:
-    """Draw the frames of a job; segments of its videos are encoded meanwhile, see `Ahead`.
+    """Draw the frames of a job; segments of its movies are encoded meanwhile, see `Ahead`.
 
     Parameters
     ----------

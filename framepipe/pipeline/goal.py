@@ -11,9 +11,7 @@ from typing import Any
 from framepipe.core.labels import VALUE, label_of
 from framepipe.errors import StoreError, UsageError
 from framepipe.job.job import Job
-from framepipe.options import (
-    EncodeOptions,
-)
+from framepipe.options import EncodeOptions
 from framepipe.timeline import Timing
 
 #: Options under the names that they had when some stores were begun.

@@ -82,7 +82,7 @@ class Chunks:
     tasks : iterable of Task
         Frames to be replayed, in rising order.
     sizes : iterable of int
-        Frames in each chunk.
+        Frames in each chunk; it has no end.
     compared : int
         Largest number of frames to compare.
     one_worker : bool

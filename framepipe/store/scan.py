@@ -98,8 +98,12 @@ class InputFiles:
 
     def changed(self, reads: Mapping[str, str]) -> dict[str, str]:
         """Return those that have changed since a frame was drawn, with their digests now."""
-        now = {name: self._of(name) for name, digest in reads.items() if self._of(name) != digest}
-        return {name: digest for name, digest in now.items() if self._strict or digest != "absent"}
+        changes = {}
+        for name, digest in reads.items():
+            now = self._of(name)
+            if now != digest and (self._strict or now != "absent"):
+                changes[name] = now
+        return changes
 
     def _of(self, name: str) -> str:
         if name not in self._now:

@@ -183,7 +183,7 @@ def frame_scores(
         ``to_planes`` leaves opaque pictures as they are.
     """
     min_squares = comparison.min_squares if comparison else math.inf
-    judge = _Judge(recheck, tolerance, min_squares, in_rgb)
+    scorer = _Scorer(recheck, tolerance, min_squares, in_rgb)
 
     def result(at: int, future: Future[tuple[FrameScore, Doubtful | None]]) -> FrameScore:
         score, pair = future.result()
@@ -194,13 +194,13 @@ def frame_scores(
         return score
 
     threads = min(usable_cpus(), _MAX_THREADS)
-    # two pools: judges that wait for sources must not keep them from being read
-    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as judges:
+    # two pools: those who compare and wait for sources must not keep them from being read
+    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as comparers:
         window = _Window(sources, lambda path: readers.submit(Shown.read, path, to_planes))
         pending: deque[tuple[int, Future[tuple[FrameScore, Doubtful | None]]]] = deque()
         for at, picture in enumerate(pictures):
             pending.append(
-                (at, judges.submit(judge.compare, Shown.of(picture, to_planes), window.neighbours(at)))
+                (at, comparers.submit(scorer.compare, Shown.of(picture, to_planes), window.neighbours(at)))
             )
             if len(pending) > 2 * threads:
                 yield result(*pending.popleft())
@@ -262,7 +262,7 @@ def _show(search: Search, at: int, source: Future[Planes]) -> None:
 
 
 @dataclass(frozen=True)
-class _Judge:
+class _Scorer:
     """Compares pictures one by one; see `frame_scores`, which has its attributes."""
 
     recheck: Callable[[Planes, Planes, float], float]

@@ -25,7 +25,8 @@ class Storing:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Link, Work, Drawn, bytes, float]] = deque()  # with the one being stored
-        self._thread: threading.Thread | None = None
+        self._thread: threading.Thread | None = None  # also one that has ended, until it was joined
+        self._is_storing = False
 
     def put(self, link: Link, work: Work, drawn: Drawn, data: bytes) -> None:
         """Put a frame in the store; wait while too many others are on their way.
@@ -48,13 +49,15 @@ class Storing:
         finally:  # also if nobody is there any more
             with self._changed:
                 self._waiting.append((link, work, drawn, data, waited_s))
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._store_all, daemon=True)
-                    self._thread.start()
+                has_ended, self._is_storing = not self._is_storing, True
+            if has_ended:
+                self.wait()
+                self._thread = threading.Thread(target=self._store_all, daemon=True)
+                self._thread.start()
 
     def wait(self) -> None:
         """Wait until all frames are in the store, and have been reported."""
-        thread = self._thread
+        thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
 
@@ -64,8 +67,8 @@ class Storing:
             with self._changed:
                 self._waiting.popleft()
                 self._changed.notify()
-                if not self._waiting:
-                    self._thread = None
+                self._is_storing = bool(self._waiting)
+                if not self._is_storing:
                     return
 
 
