@@ -127,7 +127,12 @@ def worst_patch(one: Picture, other: Picture) -> float:
     coloured noise), where a neighbouring frame, even with little more than its title changed, is
     off by 16 or more.
     """
-    return max(float(np.max(np.abs(patch_means(a) - patch_means(b)))) for a, b in zip(one, other))
+    return worst_difference([*map(patch_means, one)], [*map(patch_means, other)])
+
+
+def worst_difference(one: Picture, other: Picture) -> float:
+    """Return the greatest difference of any sample."""
+    return max(float(np.max(np.abs(a - b))) for a, b in zip(one, other))
 
 
 def worst_patch_in_palette(paletted: Pixels, source: Pixels, limit: float = 0.0) -> float:
@@ -175,10 +180,16 @@ def distances(pixels: Pixels, palette: Pixels) -> Pixels:
 
 def patch_means(plane: Pixels) -> Pixels:
     """Return the means of 8x8 patches; patches at the right and lower edges may be smaller."""
-    rows = np.arange(0, plane.shape[0], PATCH_PX)
-    columns = np.arange(0, plane.shape[1], PATCH_PX)
-    sums = np.add.reduceat(np.add.reduceat(plane, rows, 0), columns, 1)
-    heights = np.diff(np.append(rows, plane.shape[0]))
-    widths = np.diff(np.append(columns, plane.shape[1]))
+    height, width, *bands = plane.shape
+    down, across = -(-height // PATCH_PX), -(-width // PATCH_PX)
+    missing = [(0, down * PATCH_PX - height), (0, across * PATCH_PX - width), *((0, 0) for _ in bands)]
+    if any(after for _, after in missing):
+        plane = np.pad(plane, missing)
+    rows = plane.reshape(down, PATCH_PX, across * PATCH_PX, *bands).sum(1)
+    sums = rows.reshape(down, across, PATCH_PX, *bands).sum(2)
+    heights, widths = (np.full(count, PATCH_PX) for count in (down, across))
+    heights[-1] -= missing[0][1]
+    widths[-1] -= missing[1][1]
     counts = np.outer(heights, widths).astype(np.float32)
-    return sums / counts.reshape(counts.shape + (1,) * (plane.ndim - 2))
+    means: Pixels = sums / counts.reshape(counts.shape + (1,) * (plane.ndim - 2))
+    return means

@@ -136,6 +136,7 @@ def run(
     control: Control = NO_CONTROL,
     env: Mapping[str, str] | None = None,
     gives_way: bool = False,
+    waits: Callable[[], bool] | None = None,
 ) -> ProcessResult:
     """Run a program to its end.
 
@@ -156,6 +157,8 @@ def run(
         Additions to the environment.
     gives_way : bool
         Run it with the lowest priority.
+    waits : callable, optional
+        True while the program waits for this process: that is no lack of progress.
 
     Raises
     ------
@@ -181,7 +184,7 @@ def run(
             if out.ends_within(_TICK_S):  # waiting for the process looks only every 50 ms
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_TICK_S)
-            if (lines := out.newest()) and on_lines(lines):
+            if ((lines := out.newest()) and on_lines(lines)) or (waits and waits()):
                 last_progress_s = time.monotonic()
             control.check(f"running {Path(argv[0]).name}")
             if time.monotonic() - last_progress_s > idle_timeout_s:

@@ -127,6 +127,7 @@ def run_ffmpeg(
     idle_timeout_s: float = IDLE_TIMEOUT_S,
     control: Control = NO_CONTROL,
     gives_way: bool = False,
+    waits: Callable[[], bool] | None = None,
 ) -> None:
     """Run one ffmpeg command, and check that it succeeded.
 
@@ -140,7 +141,7 @@ def run_ffmpeg(
         Frames that it must write.
     on_frame : callable, optional
         Called with the number of frames written so far.
-    idle_timeout_s, control, gives_way
+    idle_timeout_s, control, gives_way, waits
         See `framepipe.core.process.run`.
 
     Raises
@@ -159,7 +160,8 @@ def run_ffmpeg(
 
     # by default SVT-AV1 and libva print information on stderr
     env = {"SVT_LOG": "1", "LIBVA_MESSAGING_LEVEL": "1"}
-    options: dict[str, Any] = {"idle_timeout_s": idle_timeout_s, "control": control, "gives_way": gives_way}
+    options: dict[str, Any] = {"idle_timeout_s": idle_timeout_s, "control": control}
+    options |= {"gives_way": gives_way, "waits": waits}
     result = run([tool.path, *args], cwd=cwd, on_lines=read, env=env, **options)
     problem = result.verdict()
     if not problem and frames is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from framepipe.core import files
 from framepipe.core.control import NO_CONTROL, Control
@@ -25,7 +26,7 @@ from framepipe.movie.probe import optimizer, tool_for_recipe
 from framepipe.movie.result import Movie
 from framepipe.movie.segment_reports import SegmentReports
 from framepipe.movie.segments import Encoding, join, keys, usual_jobs
-from framepipe.store.segment_cache import Key, SegmentCache
+from framepipe.store.segment_cache import SegmentCache
 from framepipe.store.store import Store
 from framepipe.verification import VerifyReport
 
@@ -44,6 +45,22 @@ def jobs_of(workers: int | None) -> int:
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; give 1 or more")
     return usual_jobs() if workers is None else workers
+
+
+class Ahead(Protocol):
+    """What encodes movies while their frames are drawn, see `framepipe.movie.ahead`."""
+
+    def wait_for(self, output: Path, at: int, control: Control) -> bool:
+        """Wait while a segment of a movie is being encoded; return whether it was."""
+
+    def take(self, plan: Assembly, tool: Tool, folder: Path, control: Control) -> bool:
+        """Wait while a movie without segments is being encoded; move what was written into a work folder.
+
+        Returns
+        -------
+        bool
+            False if it was not, or from other frames or in another way than planned.
+        """
 
 
 def segments_of(
@@ -70,9 +87,9 @@ def carry_out(
     *,
     workers: int | None = None,
     control: Control = NO_CONTROL,
-    ahead: Callable[[Key, Control], bool] | None = None,
+    ahead: Ahead | None = None,
 ) -> Movie:
-    """Build a planned movie; see `assemble`, and `Encoding` for ``ahead``."""
+    """Build a planned movie, see `assemble`; what was encoded ahead of it is used."""
     tool = tool_for_recipe(plan.recipe, plan.expected.options)
     shrinker = optimizer(plan.expected.options)
     total, label = plan.recipe.frames, plan.output.name
@@ -123,16 +140,18 @@ def _encode(
     jobs: int,
     on_frame: Callable[[int], None],
     control: Control,
-    ahead: Callable[[Key, Control], bool] | None,
+    ahead: Ahead | None,
 ) -> Encoding | None:
     """Encode into the work folder; returns the segments' encoding, or None for a movie without segments."""
     recipe, idle_timeout_s = plan.recipe, plan.expected.options.idle_timeout_s
     if not recipe.segments:
-        run_recipe(recipe, tool, folder, on_frame, idle_timeout_s, control)
+        is_encoded = ahead is not None and ahead.take(plan, tool, folder, control)
+        run_recipe(recipe, tool, folder, on_frame, idle_timeout_s, control, is_encoded=is_encoded)
         return None
     prepare(recipe, tool, folder, ignore_frames, idle_timeout_s, control)
     encoding = segments_of(plan, tool, folder, jobs, on_frame)
-    encoding.ahead = ahead
+    if ahead is not None:
+        encoding.ahead = functools.partial(ahead.wait_for, plan.output)
     encoding.run(control)
     join(recipe, tool, folder, idle_timeout_s, control)
     return encoding

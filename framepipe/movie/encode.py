@@ -47,14 +47,17 @@ def run_recipe(
     on_frame: Callable[[int], None],
     idle_timeout_s: float,
     control: Control,
+    *,
+    is_encoded: bool = False,
 ) -> None:
-    """Carry out a recipe without segments; its output is then in the work folder.
+    """Carry out a recipe without segments; its output is then in the work folder, or was before.
 
     Raises
     ------
     EncoderFailed, Interrupted
     """
-    prepare(recipe, tool, folder, on_frame, idle_timeout_s, control)
+    if not is_encoded:
+        prepare(recipe, tool, folder, on_frame, idle_timeout_s, control)
     if recipe.encoder == "imagemagick":
         (folder / "parts").mkdir()
         paths = {"output": str(folder / recipe.output), "work": str(folder / "parts")}

@@ -111,7 +111,7 @@ class Encoding:
     reports : SegmentReports or None
         Segments are verified one by one, those of the cache too that have no report.
     ahead : callable, optional
-        Waits while the segment of a key is being encoded while frames are drawn, and returns whether it was.
+        Waits while a segment, by position, is being encoded as frames are drawn; returns whether it was.
     evidence : dict of int to SegmentEvidence
         What is known of verified segments, by position.
     """
@@ -126,7 +126,7 @@ class Encoding:
     on_frame: Callable[[int], None]
     gives_way: bool = False
     reports: SegmentReports | None = None
-    ahead: Callable[[Key, Control], bool] | None = None
+    ahead: Callable[[int, Control], bool] | None = None
     evidence: dict[int, SegmentEvidence] = field(default_factory=dict)
     cached: list[int] = field(default_factory=list)
     _frames: dict[int, int] = field(default_factory=dict)
@@ -160,7 +160,7 @@ class Encoding:
         if self.cache is None or not self.cache.get(self.keys[at], self.folder / segment.output):
             return False
         self._present.add(at)
-        if not (self.ahead and self.ahead(self.keys[at], self._halt)):
+        if not (self.ahead and self.ahead(at, self._halt)):
             self.cached.append(at)
         self._frames[at] = len(segment.numbers)
         if self.reports and (evidence := self.reports.evidence(self.keys[at])) is not None:
@@ -169,7 +169,7 @@ class Encoding:
 
     def _complete(self, at: int) -> None:
         """Encode a segment unless it was in the cache, and verify it where that is due."""
-        if at not in self._present and self.ahead and self.ahead(self.keys[at], self._halt):
+        if at not in self._present and self.ahead and self.ahead(at, self._halt):
             self._from_cache(at)
         is_new = at not in self._present
         if is_new:

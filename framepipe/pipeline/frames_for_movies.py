@@ -66,9 +66,7 @@ class FramesForMovies:
         with self.end:
             control.check("planning the movies")
             plans = _plans_of(self.store, report.record, self.goal, self.draw, jobs)
-            movies = tuple(
-                carry_out(plan, workers=jobs, control=control, ahead=self.ahead.wait_for) for plan in plans
-            )
+            movies = tuple(carry_out(plan, workers=jobs, control=control, ahead=self.ahead) for plan in plans)
         is_only_ours = report.record.owner == "make"  # frames that another verb drew here before stay
         done_with = _fingerprints(plans, None if is_only_ours else report.drawn)
         cleanup = None if self.goal.keep_frames else delete_frames(self.store, done_with)

@@ -412,7 +412,8 @@ class Rendering:
         """Return a function that looks whether another task has drawn a frame meanwhile."""
         if not self._presence.is_shared or self._redraws_all:
             return None
-        return self._store.looker(record, self._values, self._digests)
+        look = self._store.looker(record, self._values, self._digests)
+        return lambda number: bool(look(number).done)
 
     def _help_others(self, report: RenderReport) -> RenderReport:
         """Draw what is left of the frames of other tasks that have begun, from the far end of their parts.

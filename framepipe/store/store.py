@@ -345,17 +345,22 @@ class Store:
         return replace(status, numbers=planned, extra=extra)
 
     def looker(
-        self, record: JobRecord, values: Mapping[int, Any] | None, digests: FileDigests
-    ) -> Callable[[int], bool]:
-        """Return a function that looks whether a frame is done now; parameters as for `scan`."""
-        input_files = InputFiles(record, digests, strict=True)
+        self,
+        record: JobRecord,
+        values: Mapping[int, Any] | None = None,
+        digests: FileDigests | None = None,
+        *,
+        deep: bool = False,
+    ) -> Callable[[int], StoreStatus]:
+        """Return a function that determines the state of one frame now; parameters as for `scan`."""
+        input_files = InputFiles(record, digests or self.file_digests(), strict=digests is not None)
 
-        def is_done(number: int) -> bool:
-            scan = Scan(self.path, record, values, False, None, input_files)
+        def look(number: int) -> StoreStatus:
+            scan = Scan(self.path, record, values, deep, None, input_files, keeps_states=True)
             scan.inspect(number)
-            return bool(scan.status().done)
+            return scan.status()
 
-        return is_done
+        return look
 
     def plan(self, record: JobRecord) -> tuple[int, ...]:
         """Return the frames of a job: those of its record, or those so far if the record has no end."""

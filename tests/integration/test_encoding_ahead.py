@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
 import framepipe as fp
 from tests.integration.movies import fake_ffmpeg
+from tests.support.processes import is_running
 from tests.support.sizes import all_if_long
 
 SCENE = """
@@ -22,7 +28,7 @@ STORE = Path({store!r})
 def draw(i):
     pixels = np.full((48, 64, 3), i % 200, np.uint8)
     pixels[:, i % 64] = 255  # within a block of 8 px nobody sees it move who only looks at means
-    if {waits} and i == 300:  # until a segment of earlier frames is there
+    if {waits} and i == 500:  # until a segment of earlier frames is there
         until = time.monotonic() + 120
         while not [*STORE.glob("segments/*.{suffix}")]:
             assert time.monotonic() < until, "no segment was encoded while frames were drawn"
@@ -37,7 +43,7 @@ def made(tmp_path, name, waits, suffix, **options):
     script = folder / "scene.py"
     script.write_text(SCENE.format(store=str(folder / "frames"), waits=waits, suffix=suffix))
     movie = folder / f"film.{suffix}"
-    report = fp.make(f"{script}:draw", 320, movie, store=folder / "frames", fps=25, workers=2, **options)
+    report = fp.make(f"{script}:draw", 520, movie, store=folder / "frames", fps=25, workers=2, **options)
     return movie, report
 
 
@@ -71,14 +77,14 @@ def test_segments_of_frames_that_were_drawn_again_are_not_used(tmp_path):
     folder = tmp_path / "turning"
     folder.mkdir()
     script = folder / "scene.py"
-    # the first 300 frames differ the second time, which the change of a file that they read brings about
+    # the first 500 frames differ the second time, which the change of a file that they read brings about
     (folder / "level.txt").write_text("1")
     script.write_text(
         "from pathlib import Path\nimport time\nimport numpy as np\n"
         f"FOLDER = Path({str(folder)!r})\n"
         "def draw(i):\n"
         "    level = int((FOLDER / 'level.txt').read_text())\n"
-        "    if i == 300 and level == 1:\n"
+        "    if i == 500 and level == 1:\n"
         "        until = time.monotonic() + 120\n"
         "        while not [*FOLDER.glob('frames/segments/*.mp4')] and time.monotonic() < until:\n"
         "            time.sleep(0.05)\n"
@@ -87,7 +93,7 @@ def test_segments_of_frames_that_were_drawn_again_are_not_used(tmp_path):
         "    pixels[:, i % 8 * 8 :][:, :8] = 255\n"
         "    return pixels\n"
     )
-    report = fp.make(f"{script}:draw", 320, folder / "film.mp4", store=folder / "frames", fps=25, workers=2)
+    report = fp.make(f"{script}:draw", 520, folder / "film.mp4", store=folder / "frames", fps=25, workers=2)
     assert report.movies[0].report.passed
     assert any("changed while frames were drawn" in note for note in report.render.notes)
 
@@ -100,13 +106,158 @@ def test_a_segment_that_is_being_encoded_when_the_last_frame_is_drawn_is_waited_
     script.write_text(
         "from pathlib import Path\nimport time\nimport numpy as np\n"
         "def draw(i):\n"
-        "    if i == 319:\n"
+        "    if i == 519:\n"
         "        until = time.monotonic() + 120\n"
         f"        while not Path({str(log)!r}).exists() and time.monotonic() < until:\n"
         "            time.sleep(0.05)\n"
         "    return np.full((48, 64, 3), i % 200, np.uint8)\n"
     )
-    report = fp.make(f"{script}:draw", 320, tmp_path / "film.mp4", store=tmp_path / "s", fps=25, workers=2)
+    report = fp.make(f"{script}:draw", 520, tmp_path / "film.mp4", store=tmp_path / "s", fps=25, workers=2)
     assert report.movies[0].report.passed
-    assert sorted(log.read_text().split()) == ["segment-000000.mp4", "segment-000001.mp4"]
+    assert sorted(log.read_text().split()) == [f"segment-{at:06d}.mp4" for at in range(3)]
     assert report.movies[0].notes == (), "whether there was time for it is nobody's concern"
+
+
+# A movie without segments
+
+SHORT = """
+import time
+from pathlib import Path
+
+import numpy as np
+
+LOG = Path({log!r})
+
+
+def draw(i):
+    if i == {at}:
+        until = time.monotonic() + 120
+        while not LOG.exists():
+            assert time.monotonic() < until, "no encoder was started while frames were drawn"
+            time.sleep(0.05)
+        {then}
+    pixels = np.full((48, 64, 3), i % 200, np.uint8)
+    pixels[:, i % 64] = 255
+    return pixels
+"""
+COUNTED = "if [[ $PWD == *film* && $last == movie.* ]]; then echo $last >> {log}; fi"
+
+
+def short(tmp_path, monkeypatch, then="pass", at=50):
+    """Return a scene whose frame 50 waits until a movie is being encoded, and where encoders are noted."""
+    log = tmp_path / "encoders"
+    fake_ffmpeg(tmp_path, monkeypatch, COUNTED.format(log=log))
+    script = tmp_path / "scene.py"
+    script.write_text(SHORT.format(log=str(log), at=at, then=then))
+    return f"{script}:draw", log
+
+
+def movie_files(folder):
+    return sorted(path.name for path in folder.iterdir() if "film" in path.name)
+
+
+@pytest.mark.parametrize("suffix", all_if_long(["mp4", "webm", "webp"], "mp4", "webp"))
+def test_a_short_movie_is_encoded_from_its_first_frame_on(tmp_path, monkeypatch, suffix):
+    scene, log = short(tmp_path, monkeypatch)
+    movie = tmp_path / f"film.{suffix}"
+    report = fp.make(scene, 60, movie, store=tmp_path / "s", fps=25, workers=2, keep_frames=True)
+    assert report.movies[0].report.passed
+    assert len(log.read_text().split()) == 1, "encoded once"
+    assert movie_files(tmp_path) == [movie.name]
+    fp.assemble(tmp_path / "s", tmp_path / f"later.{suffix}", fps=25)
+    assert movie.read_bytes() == (tmp_path / f"later.{suffix}").read_bytes()
+
+
+def test_an_encoder_that_waits_for_a_slow_frame_is_not_idle(tmp_path, monkeypatch):
+    scene, log = short(tmp_path, monkeypatch, "time.sleep(4)")
+    report = fp.make(scene, 60, tmp_path / "film.mp4", store=tmp_path / "s", workers=2, idle_timeout_s=2)
+    assert report.movies[0].report.passed
+    assert len(log.read_text().split()) == 1, "it was not ended, and begun again"
+
+
+def test_a_movie_of_frames_that_were_drawn_again_is_encoded_anew(tmp_path, monkeypatch):
+    level = tmp_path / "level.txt"
+    level.write_text("1")
+    scene, log = short(tmp_path, monkeypatch, f"level == 1 and Path({str(level)!r}).write_text('9')")
+    script = tmp_path / "scene.py"
+    script.write_text(
+        script.read_text()
+        .replace("def draw(i):", f"def draw(i):\n    level = int(Path({str(level)!r}).read_text())")
+        .replace("i % 200", "20 * level")
+    )
+    report = fp.make(scene, 60, tmp_path / "film.mp4", store=tmp_path / "s", workers=2)
+    assert report.movies[0].report.passed
+    assert any("changed while frames were drawn" in note for note in report.render.notes)
+    assert len(log.read_text().split()) == 2
+
+
+def test_nothing_is_left_of_a_movie_whose_last_frame_fails(tmp_path, monkeypatch):
+    scene, log = short(tmp_path, monkeypatch, "raise ValueError('no such number')")
+    with pytest.raises(fp.FramesFailed, match="no such number"):
+        fp.make(scene, 51, tmp_path / "film.mp4", store=tmp_path / "s", workers=2)
+    assert log.exists()
+    assert movie_files(tmp_path) == []
+
+
+def test_nothing_is_left_of_a_movie_when_drawing_is_stopped(tmp_path, monkeypatch):
+    scene, log = short(tmp_path, monkeypatch, "time.sleep(600)")
+    stop = fp.Stop()
+
+    def end():
+        until = time.monotonic() + 120
+        while not log.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        stop.request(grace_s=0)
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    with pytest.raises(fp.Interrupted):
+        fp.make(scene, 60, tmp_path / "film.mp4", store=tmp_path / "s", workers=2, stop=stop)
+    ending.join()
+    assert movie_files(tmp_path) == []
+
+
+def test_an_encoder_that_fails_while_frames_are_drawn_is_tried_again(tmp_path, monkeypatch):
+    scene, log = short(tmp_path, monkeypatch)
+    body = COUNTED.format(log=log)
+    fake_ffmpeg(
+        tmp_path,
+        monkeypatch,
+        f"if [[ $PWD == *film* && $last == movie.* && ! -e {log} ]]; then {body}; exit 1; fi; {body}",
+    )
+    report = fp.make(scene, 60, tmp_path / "film.mp4", store=tmp_path / "s", workers=2)
+    assert report.movies[0].report.passed
+    assert len(log.read_text().split()) == 2
+
+
+def test_a_killed_render_leaves_no_encoder_and_goes_on(tmp_path, monkeypatch):
+    scene, log = short(
+        tmp_path, monkeypatch, "time.sleep(600 if not Path(__file__).with_name('go').exists() else 0)"
+    )
+    body = f"if [[ $PWD == *film* && $last == movie.* ]]; then echo $$ >> {log}; fi"
+    fake_ffmpeg(tmp_path, monkeypatch, body)
+    command = [
+        sys.executable,
+        "-m",
+        "framepipe",
+        "make",
+        scene,
+        "--frames",
+        "60",
+        "-o",
+        "film.mp4",
+        "--workers",
+        "2",
+    ]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 120
+        while not (log.exists() and log.read_text().strip()) and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    encoder = int(log.read_text())
+    while is_running(encoder):
+        assert time.monotonic() < until, "the encoder waits for frames for ever"
+        time.sleep(0.05)
+    (tmp_path / "go").touch()
+    assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+    assert [name for name in movie_files(tmp_path) if name != "film.mp4"] == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from framepipe.core.control import Stop
 from framepipe.formats.gif.gifsicle import find_gifsicle
 from tests.conftest import debian_ffmpeg
 from tests.integration.movies import gif_facts, half_see_through, moving, noise, see_through, titled
+from tests.support.processes import is_running
 from tests.support.sizes import all_if_long
 from tests.support.waiting import wait_for
 from tests.unit.test_find_ffmpeg import program
@@ -99,14 +99,6 @@ def test_a_gifsicle_that_misbehaves_costs_nothing(stores, tmp_path, monkeypatch,
     assert movie.report.passed
     assert movie.path.read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["bin", "m.gif"]
-
-
-def is_running(pid):
-    """Dead, but not waited for (a container may have no init that does it), has no command line."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
-    except OSError:
-        return False
 
 
 def test_a_stop_ends_gifsicle_and_leaves_what_was_there(stores, tmp_path, monkeypatch):

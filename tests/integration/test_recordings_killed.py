@@ -14,6 +14,7 @@ from framepipe.core import png
 from framepipe.job.frames import file_name
 from framepipe.job.stamp import stamp
 from tests.integration.programs import BEGIN, levels, start, started, times
+from tests.support.processes import is_running
 from tests.support.waiting import wait_for
 
 SLOW = """
@@ -64,15 +65,7 @@ def killed(folder, lost, last, step=1, how=signal.SIGKILL):
             drawing = started(process.pid)
             process.send_signal(how)
             process.communicate()
-    wait_for(lambda: not any(_alive(pid) for pid in drawing))
-
-
-def _alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
+    wait_for(lambda: not any(is_running(pid) for pid in drawing))
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,14 @@ def _do_nothing(*_: object) -> None:
     pass
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process is; dead, but not waited for (a container may have no init), it is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def ending_with_us(command: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
     """Return a command for a service that is killed when this process dies, however it dies (Linux)."""
     setpriv = shutil.which("setpriv")

@@ -19,7 +19,7 @@ from framepipe.core.control import Control
 from framepipe.core.images import read_png
 from framepipe.core.process import Tool
 from framepipe.errors import EncoderFailed
-from framepipe.formats.video.colours import DUE_COLOURS, conversion, tags
+from framepipe.formats.video.colours import DUE_COLOURS, tags
 from framepipe.formats.video.comparison import (
     SAMPLES_OF_SEGMENT,
     Comparison,
@@ -74,7 +74,7 @@ def _examine(
         except EncoderFailed as error:
             return [decoding_failed(error)], None, None
     decoded = len(comparison.ticks) if comparison else len(packets.rows)
-    colours = None if video.lossless else _colours(movie, comparison, expected)
+    colours = None if video.lossless else _colours(movie, comparison)
     results = [*container_checks(expected, packets, decoded, colours)]
     if comparison is None or decoded != sum(repeats):
         return results, packets, None
@@ -151,13 +151,13 @@ def container_checks(
         yield same("colours", DUE_COLOURS, colours)
 
 
-def _colours(movie: Path, comparison: Comparison | None, expected: Expected) -> str:
+def _colours(movie: Path, comparison: Comparison | None) -> str:
     """Describe the colours by the tags of container and stream, and by the samples of some frames."""
     if (tagged := tags(movie)) != DUE_COLOURS or comparison is None:
         return tagged
     if not comparison.tags_agree:
         return "tagged so, but in the stream otherwise"
-    converted = conversion(comparison.samples.values(), expected.tolerance.grain.limit)
+    converted = comparison.samples.conversion()
     return converted if converted == DUE_COLOURS else f"tagged so, but samples are {converted}"
 
 

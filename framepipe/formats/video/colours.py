@@ -74,19 +74,28 @@ def conversion(pairs: Iterable[tuple[Picture, Picture]], min_squares: float) -> 
     min_squares : float
         A sum of squares; conversions that differ by less on these frames are not distinguished.
     """
-    others: list[tuple[str, str]] = [other for other in product(_MATRICES, _RANGES) if other != _DUE]
-    residuals, shifts, own_residual = dict.fromkeys(others, 0.0), dict.fromkeys(others, 0.0), 0.0
+    moments = np.zeros((7, 7))  # of errors, of the samples due, and of 1: all sums of squares follow
     for decoded, source in pairs:
-        own = _even(source)
-        error = _even(decoded) - own
-        own_residual += float(np.sum(error**2))
-        for other in others:
-            step = _converted(own, *other) - own
-            shifts[other] += float(np.sum(step**2))
-            residuals[other] += float(np.sum((error - step) ** 2))
-    clear = [(residuals[other], *other) for other in others if shifts[other] > min_squares]
-    nearest = min(clear, default=(own_residual, *_DUE))
-    return ", ".join(nearest[1:] if nearest[0] < _MAX_RATIO * own_residual else _DUE)
+        own = _even(source).reshape(3, -1).astype(np.float64)
+        rows = np.vstack([_even(decoded).reshape(3, -1) - own, own, np.ones((1, own.shape[1]))])
+        moments += rows @ rows.T
+    own_residual = nearest = float(np.trace(moments[:3, :3]))
+    name = _DUE
+    for other in product(_MATRICES, _RANGES):
+        step = _step(*other)
+        shift = float(np.trace(step @ moments[3:, 3:] @ step.T))
+        residual = own_residual - 2 * float(np.trace(step @ moments[3:, :3])) + shift
+        if other != _DUE and shift > min_squares and residual < nearest:
+            nearest, name = residual, other
+    return ", ".join(name if nearest < _MAX_RATIO * own_residual else _DUE)
+
+
+def _step(matrix: str, range_: str) -> Pixels:
+    """Return what another conversion adds to samples of BT.709, limited range: shape (3, 4), times (…, 1)."""
+    corners = np.concatenate([np.eye(3), np.zeros((3, 1))], axis=1)
+    steps: Pixels = _converted(corners, matrix, range_) - corners
+    steps[:, :3] -= steps[:, 3:]
+    return steps
 
 
 def _even(picture: Picture) -> Pixels:

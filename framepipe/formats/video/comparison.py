@@ -11,11 +11,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from framepipe.core.images import Picture, Pixels, read_png, split_yuv, worst_patch, yuv
+from framepipe.core.images import Pixels
 from framepipe.formats.frame_input import FRAMES, LIST, ffconcat
 from framepipe.formats.video.film import film_in
 from framepipe.formats.video.reader import VideoReader
-from framepipe.formats.video.streams import ALONE_LIST, AS_DUE, AS_TAGGED, FILM, HASHES, SAMPLES
+from framepipe.formats.video.samples import Samples
+from framepipe.formats.video.streams import ALONE_LIST, AS_DUE, AS_TAGGED, FILM, HASHES
 from framepipe.formats.video.tap import piped, tapped
 from framepipe.formats.video.tick_scores import TickScores
 from framepipe.verification.blocks import BlockComparison, SuspectFrame
@@ -37,8 +38,8 @@ class Comparison:
     ----------
     ticks : list of FrameScore
         The score of each tick; it includes the samples converted here.
-    samples : dict of int to (Picture, Picture)
-        Some pictures by position in the timeline: as decoded, and their sources, converted here.
+    samples : Samples
+        Some pictures at full size, and their sources, converted here.
     hashes : list of str
         MD5 of each tick's RGB or RGBA, if each must equal its source.
     foreign : str
@@ -50,7 +51,7 @@ class Comparison:
     """
 
     ticks: list[FrameScore]
-    samples: dict[int, tuple[Picture, Picture]]
+    samples: Samples
     hashes: list[str]
     foreign: str
     alike_mse: float
@@ -95,8 +96,9 @@ def compare(reader: VideoReader, work: Path | None, max_samples: int = _MAX_SAMP
     starts, positions = starts_of(repeats), spread(len(repeats), max_samples)
     position_of = [position for position, count in enumerate(repeats) for _ in range(count)]
     blocks = None if streams.are_equal else BlockComparison(expected.tolerance.grain)
-    samples = streams.planes.samples_of(*expected.size)
-    ticks, sources = TickScores(position_of, samples, expected.tolerance, blocks), SmallSources()
+    size = streams.planes.samples_of(*expected.size)
+    ticks, sources = TickScores(position_of, size, expected.tolerance, blocks), SmallSources()
+    samples = Samples(reader, positions)
 
     def add(tick: int, decoded: Sequence[Pixels], source: Sequence[Pixels]) -> None:
         ticks.add(tick, decoded, source)
@@ -106,16 +108,14 @@ def compare(reader: VideoReader, work: Path | None, max_samples: int = _MAX_SAMP
         reader.run(streams.comparison([starts[each] for each in positions], has_film=has_film))
     if len(ticks.scores) != len(position_of):
         blocks = None  # what they show does not matter
-    pairs = _samples(reader, positions)
-    for position, (decoded, due) in pairs.items():
+    for position, off in zip(positions, samples.worst_patches()):
         tick = starts[position]  # there may be less: then the number of frames is reported
         if tick >= len(ticks.scores):
             break
-        off = max(ticks.scores[tick].off, worst_patch(decoded, due))
-        ticks.scores[tick] = replace(ticks.scores[tick], off=off)
+        ticks.scores[tick] = replace(ticks.scores[tick], off=max(ticks.scores[tick].off, off))
     return Comparison(
         ticks.scores,
-        pairs,
+        samples,
         reader.hashes(HASHES) if streams.are_equal else [],
         _foreign(blocks, position_of, reader, sources, has_film) if blocks else "",
         blocks.alike_mse if blocks else 0.0,
@@ -134,22 +134,6 @@ def _lay_out_sources(folder: Path, expected: Expected, work: Path | None) -> boo
     if film is not None:
         (folder / FILM).symlink_to(film.absolute())
     return film is not None
-
-
-def _samples(reader: VideoReader, positions: Sequence[int]) -> dict[int, tuple[Picture, Picture]]:
-    """Read the sampled pictures, and convert their sources to the planes of the video."""
-    expected, video = reader.expected, reader.streams.video
-    (width, height), half = expected.size, video.chroma == "420"
-    size = width * height * (3 if half else 6) // 2 + (width * height if video.alpha else 0)
-    raw = (reader.folder / SAMPLES).read_bytes()
-    samples = {}
-    for at, position in enumerate(positions[: len(raw) // size]):
-        planes = raw[at * size : (at + 1) * size]
-        decoded = split_yuv(planes, width, height, half=half, alpha=video.alpha)
-        rgba = read_png(expected.sources[position])
-        due = yuv(rgba, expected.background, half=half, alpha=video.alpha, even=not video.lossless)
-        samples[position] = (decoded, due)
-    return samples
 
 
 class SmallSources:

@@ -1,0 +1,97 @@
+"""Named pipes in place of frames: an encoder reads them in order, and waits at each that is not drawn yet."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+_LOOK_S = 0.02
+
+
+class Pipes:
+    """The frames of one list, given to an encoder one after the other by a thread.
+
+    Parameters
+    ----------
+    folder : Path
+        With a pipe of each name.
+    names : sequence of str
+        In the order in which they are read; a name may come again.
+    frame : callable
+        Called with a name in the thread: returns the file's bytes, which it may wait for; None to give up.
+    give_up : callable
+        Called in the thread if there will be no further frame: the encoder has to be ended.
+
+    Attributes
+    ----------
+    names : sequence of str
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        frame: Callable[[str], bytes | None],
+        give_up: Callable[[], None],
+    ) -> None:
+        self._folder, self.names, self._frame, self._give_up = folder, names, frame, give_up
+        self._waits = self._is_over = False
+        self._current = ""
+        self._thread = threading.Thread(target=self._feed, name="framepipe-pipes", daemon=True)
+
+    def waits(self) -> bool:
+        """True while the next frame is not there."""
+        return self._waits
+
+    def _feed(self) -> None:
+        try:
+            for name in self.names:
+                self._waits = True
+                data = self._frame(name)
+                self._waits = False
+                if data is None:
+                    break
+                self._current = name
+                with (self._folder / name).open("wb") as pipe:  # waits for the encoder
+                    if self._is_over:
+                        return
+                    pipe.write(data)
+            else:
+                return
+        except OSError:  # a frame cannot be read, or the encoder has ended
+            pass
+        self._give_up()
+
+    @contextlib.contextmanager
+    def fed(self) -> Iterator[None]:
+        """Give the frames to an encoder that runs in this context.
+
+        Raises
+        ------
+        OSError
+            There can be no named pipes here.
+        """
+        if not hasattr(os, "mkfifo"):
+            raise OSError("there are no named pipes here")
+        self._folder.mkdir()
+        try:
+            for name in dict.fromkeys(self.names):
+                os.mkfifo(self._folder / name)
+            self._thread.start()
+            yield
+        finally:
+            self._is_over = True
+            while self._thread.is_alive():
+                self._let_go()
+                self._thread.join(_LOOK_S)
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _let_go(self) -> None:
+        """Open and close the other end of the pipe that the thread may wait at."""
+        if self._current:
+            with contextlib.suppress(OSError):
+                os.close(os.open(self._folder / self._current, os.O_RDONLY | os.O_NONBLOCK))
