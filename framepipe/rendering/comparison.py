@@ -90,7 +90,7 @@ class Comparison:
             self.compared += 1
         if outcome.redraw == "differs":
             raise RedrawDiffers(task.number)
-        if outcome.redraw in ("same", "reused"):
+        if outcome.redraw in ("same", "reused", "learning"):
             self._reused.add(task.number)
         if not task.keep and outcome.redraw == "full":
             self._in_full.add(task.number)

@@ -104,6 +104,8 @@ class Run:
         self.costs = Costs()
         self._costs: list[tuple[float, float]] = []
         self._least_reused_s = float("inf")
+        self._is_learning = False  # in the last frame: the next ones may be faster for it
+        self._compared_last: int | None = None  # which a fresh worker draws, in full
         self._is_redraw_proven = False  # or is about to be, and if not, all frames are drawn again
         self._checks: list[Task] = []  # frames that a fresh worker will draw again, to compare
 
@@ -215,7 +217,7 @@ class Run:
         elif is_listed:
             sizes = self._chunk_sizes(len(number_list), workers)
         compared = 0
-        if checked and not self._plan.streams:
+        if checked and not self._plan.streams and self._compared_last is None:
             compared = max(1, int(len(number_list) * _MAX_MEETING_SHARE))
         tasks = self._tasks(number_list if is_listed else numbers, geometry)
         reach = 0 if self._plan.streams or not pool.checkpoints else self._reach()
@@ -242,7 +244,8 @@ class Run:
         """Draw the second frame where the first was drawn; a fresh worker is to draw it again, in full.
 
         That one does so while others draw on: if the pictures differ, all that was drawn is drawn again, in
-        another way. Workers do not wait for a slow frame, which is drawn with the others then.
+        another way. Workers do not wait for a slow frame, which is drawn with the others then, unless what is
+        found out in it makes all others faster.
 
         Raises
         ------
@@ -254,29 +257,46 @@ class Run:
             return rest
         follows = self.drawn_numbers and self._follows(second, self.drawn_numbers[-1])
         is_slow = checked and self._is_slow()
-        if not follows or is_slow:
+        if not follows or (is_slow and not self._is_learning):
             if follows:
                 self._is_redraw_proven = is_proof_due
-                self._set_check(second, geometry, is_slow=True)
+                self._set_check(second, geometry, is_slow)
             return _put_back(second, rest)
-        count = len(self.drawn_numbers)
+        if is_slow and not isinstance(rest, Endless):
+            rest = iter(numbers := list(rest))
+            self._compared_last = self._last_of(numbers)
+        count, is_together = len(self.drawn_numbers), self._compared_last is not None
         tasks = [replace(task, watch=not self._replay) for task in self._tasks([second], geometry)]
         if is_proof_due:  # drawn in full by another process, or here
             tasks = [replace(task, redraw="reuse" if checked else "compare") for task in tasks]
-        lost_tasks = self._draw(pool, InOrder(tasks), checked, at_once=1)
+        if is_together:  # then other processors are idle
+            self._set_check(second, geometry, is_slow)
+        lost_tasks = self._draw(pool, InOrder(tasks), checked, at_once=2 if is_together else 1)
         if not isinstance(rest, Endless):
             rest = chain([each.number for each in lost_tasks], rest)
         if len(self.drawn_numbers) > count:
             self._is_redraw_proven = is_proof_due
             self._check_jumping(pool, geometry, second)
-            if checked:
-                self._set_check(second, geometry)
+            if checked and not is_together:
+                self._set_check(second, geometry, is_slow)
         return rest
 
-    def _set_check(self, number: int, geometry: FrameGeometry | None, is_slow: bool = False) -> None:
+    def _set_check(self, second: int, geometry: FrameGeometry | None, is_slow: bool) -> None:
         """Let a fresh worker draw a frame again; few slow ones are compared only where workers meet."""
-        if not is_slow or len(self._plan.index) >= _FEW or not self._replay:
+        number = second if self._compared_last is None else self._compared_last
+        if not is_slow or number != second or len(self._plan.index) >= _FEW or not self._replay:
             self._checks = [self._task(number, geometry, keep=False)]
+
+    def _last_of(self, numbers: Sequence[int]) -> int | None:
+        """Return the last frame if few slow ones are left that will be faster, and a worker is there soon.
+
+        Then this is the one to be drawn in full, while others are drawn, instead of some where workers meet.
+        """
+        if not numbers or not self._is_learning or not self._replay or len(self._plan.index) >= _FEW:
+            return None
+        update_s = min(update for update, _ in self._costs)
+        draw_s = min(draw for _, draw in self._costs)
+        return numbers[-1] if update_s * self._plan.index[numbers[-1]] < draw_s else None
 
     def _is_slow(self) -> bool:
         """True if drawing a frame takes long, and not what its updates take."""
@@ -343,7 +363,7 @@ class Run:
         """Return a task with how it is to be drawn, as is known when it is handed out."""
         if task.redraw != "auto" or self._redraw == "full":
             return replace(task, redraw="full") if task.redraw == "auto" else task
-        if self._plan.is_compared(task.number, self._order):
+        if self._plan.is_compared(task.number, self._order) and task.number != self._compared_last:
             return replace(task, redraw="compare")
         return replace(task, redraw="reuse") if self._is_redraw_proven else task
 
@@ -392,6 +412,7 @@ class Run:
     def _note_gain(self, task: Task, outcome: Drawn) -> None:
         """Draw all frames in full if a slow one took as long when only what had changed was drawn."""
         draw_s = outcome.costs.draw_s
+        self._is_learning = outcome.redraw == "learning"
         if outcome.redraw == "reused":
             self._least_reused_s = min(self._least_reused_s, draw_s)
         is_in_full = not task.keep and outcome.redraw == "full" and draw_s > _SLOW_S

@@ -85,11 +85,12 @@ class Incremental:
         if tapes.refused:
             self._is_off = True
             return picture
-        if not tapes.reused:
-            return picture
-        if redraw == "reuse" or (redraw == "auto" and (self._is_compared or tapes.is_first)):
-            return replace(picture, redraw=self._gain.verdict(drawn_s))
-        return self._compared(picture, figure, canvas, geometry, savefig, drawn_s)
+        is_due = redraw == "compare" or (redraw == "auto" and not (self._is_compared or tapes.is_first))
+        if tapes.reused and is_due:
+            return self._compared(picture, figure, canvas, geometry, savefig, drawn_s)
+        if tapes.is_learning:
+            return replace(picture, redraw="learning")
+        return replace(picture, redraw=self._gain.verdict(drawn_s)) if tapes.reused else picture
 
     @contextmanager
     def _drawing(self, figure: Figure) -> Iterator[Tapes]:

@@ -42,9 +42,10 @@ class Picture:
         The figure's face colour, (red, green, blue) of 0-255.
     png : bytes or None
         The file of these pixels, if a program wrote it: it is kept as it is.
-    redraw : {"full", "reused", "useless", "same", "differs"}
-        All of it was drawn; parts were taken from earlier frames, which was faster or not; and were found the
-        same as drawn in full; or differed, and this is what was drawn in full.
+    redraw : {"full", "learning", "reused", "useless", "same", "differs"}
+        All of it was drawn; this took long, to make the next frames faster; parts were taken from earlier
+        frames, which was faster or not; and were found the same as drawn in full; or differed, and this is
+        what was drawn in full.
     """
 
     pixels: npt.NDArray[np.uint8]

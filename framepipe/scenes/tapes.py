@@ -31,6 +31,7 @@ from matplotlib.transforms import Transform
 from framepipe.scenes import matplotlib_private
 from framepipe.scenes.axis_records import AxisRecord, AxisRecords
 from framepipe.scenes.in_3d import InThreeD
+from framepipe.scenes.recolouring import Recolouring
 from framepipe.scenes.redraw import Watch, draws_itself, surroundings
 from framepipe.scenes.stencils import Stencils
 from framepipe.scenes.texts import Texts
@@ -194,7 +195,7 @@ class Tapes:
         self.replayed = self.drawn = self.reused = self._taped_bytes = 0
         self._figure, self._stays = figure, figure is not None
         self._texts, self._axis_records, self._solid = Texts(), AxisRecords(), InThreeD()
-        self._stencils = Stencils(self._texts)
+        self._stencils, self._recolouring = Stencils(self._texts), Recolouring()
         self._known: dict[Any, Tape] = {}
         self._renderer: TappedRenderer | None = None
         self._number = 0
@@ -202,6 +203,7 @@ class Tapes:
         self._style: Any = None
         self._running: list[Primitive] | None = None
         self._is_inside = False
+        self._inside_of: Any = None
         self._met: set[Any] = set()
         self._known_before: set[Any] = set()
         self._surroundings: dict[int, tuple[Watch, int, Any]] = {}
@@ -222,9 +224,14 @@ class Tapes:
         return self._number == 1
 
     @property
+    def is_learning(self) -> bool:
+        """True if something was found out in the last frame that may make the next ones faster."""
+        return self._recolouring.is_learning
+
+    @property
     def size_bytes(self) -> int:
         """Memory of all that is kept, about."""
-        kept = (self._axis_records, self._texts, self._solid, self._stencils)
+        kept = (self._axis_records, self._texts, self._solid, self._stencils, self._recolouring)
         return self._taped_bytes + sum(each.size_bytes for each in kept)
 
     def renderer_of(self, width: float, height: float, dpi: float) -> TappedRenderer:
@@ -252,7 +259,8 @@ class Tapes:
             self._took.clear()
         self._number += 1
         self.replayed = self.drawn = 0
-        before = self._texts.reused + self._axis_records.reused
+        before = self._reused_parts()
+        self._recolouring.is_learning = False
         self._met, self._checked = set(), {}
         self._looked_at.clear()
         self._axis_records.begin_frame()
@@ -269,9 +277,12 @@ class Tapes:
             self._is_on = self._is_inside = False
             self._solid.end_frame()
             self._running = None
-        self.reused = self.replayed + self._texts.reused + self._axis_records.reused - before
+        self.reused = self.replayed + self._reused_parts() - before
         self._look_at_new()
         self._drop_unmet()
+
+    def _reused_parts(self) -> int:
+        return self._texts.reused + self._axis_records.reused + self._recolouring.reused
 
     def is_in_vain(self, figure: Any, slow_s: float, share: float) -> bool:
         """True if hardly anything of a figure that takes long can be replayed, by what its artists took.
@@ -293,12 +304,13 @@ class Tapes:
         changed_s = 0.0
         for key, tape in self._known.items():
             last = tape.watch or tape.last
-            if last is None or not last.same():
+            if not self._recolouring.may_help(key) and (last is None or not last.same()):
                 changed_s += self._took.get(key, (0.0, False))[0]
         return changed_s >= share * total_s
 
     def _forget(self) -> None:
         self._known.clear()
+        self._recolouring.forget()
         self._solid.forget()
         self._stencils.forget()
         self._surroundings.clear()
@@ -310,6 +322,7 @@ class Tapes:
             self._taped_bytes -= self._known.pop(key).size_bytes
         for key in [key for key in self._took if key not in self._met]:
             del self._took[key]
+        self._recolouring.forget_others(self._met)
         self._known_before = self._met
 
     def owns(self, renderer: Any) -> bool:
@@ -363,11 +376,11 @@ class Tapes:
                 self._pending.append(record)
                 return
         self.drawn += 1
-        self._is_inside, began = True, time.perf_counter()
+        self._is_inside, self._inside_of, began = True, key, time.perf_counter()
         try:
             self._draw(artist, key, draw, renderer, tape, record)
         finally:
-            self._is_inside = False
+            self._is_inside, self._inside_of = False, None
             self._took[key] = time.perf_counter() - began, isinstance(artist, _NEVER_BY_VALUE)
 
     def _draw(
@@ -475,7 +488,11 @@ class Tapes:
     def primitive(self, method: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
         """Something that an artist draws."""
         self.flush()
-        method(*arguments, **keywords)
+        is_collection = method.__name__ == "draw_path_collection" and self._stays
+        if is_collection and self._inside_of is not None:
+            self._recolouring.draw(self._inside_of, self._renderer, method, arguments, keywords)
+        else:
+            method(*arguments, **keywords)
         if self._stencils.noted is not None:
             self._stencils.noted.append((method.__name__, arguments[0]))
         if self._running is not None:

@@ -136,7 +136,7 @@ class Drawn:
         Other sources that it used, as the network.
     warnings : dict of SceneWarning to int
         Warnings of the scene, and how often each was issued.
-    redraw : {"full", "reused", "useless", "same", "differs"}
+    redraw : {"full", "learning", "reused", "useless", "same", "differs"}
         See `framepipe.scenes.picture.Picture`.
     """
 

@@ -1,0 +1,459 @@
+"""Many small shapes that stay where they are and change their colours: scattered points, hexagons.
+
+Agg rasterises each of them anew, 6 us a point. How much of each pixel a shape covers does not depend on its
+colour: it is asked of Agg once, and from then on only colours are laid over one another, by the rule that
+matplotlib's Agg has for it (``fixed_blender_rgba_plain`` in ``src/_backend_agg_basic_types.h``), in integers
+as there. What comes out for the colours of the frame in which this was found must be the very bytes that Agg
+has drawn, or the shapes are left to Agg for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.path import Path
+from matplotlib.transforms import IdentityTransform
+
+#: Shapes that take less are not worth it.
+_SLOW_S = 0.05
+#: Sides of the square, in pixels, that a shape must fit into.
+_MAX_SIDE = 24
+_SCRATCH_SIDE = 1536
+#: Shapes that the edge of the axes cuts, which are asked for one by one.
+_MAX_CUT = 3000
+_MAX_BYTES = 96 << 20
+_OPAQUE = 255
+_SHARE_OF = 1 / (65280.0 + np.arange(256))  # of Agg's divisor, by alpha
+_CLEAR = np.zeros((1, 4))
+_BLACK = np.array([[0.0, 0.0, 0.0, 1.0]])
+
+#: Positions of the arguments of ``draw_path_collection``.
+_GC, _MASTER, _PATHS, _TRANSFORMS, _OFFSETS, _OFFSET_TRANSFORM, _FACES, _EDGES, _WIDTHS, _STYLES, _SMOOTH = (
+    range(11)
+)
+_COLOURS = (_FACES, _EDGES)
+_ARRAYS = (_TRANSFORMS, _OFFSETS, _WIDTHS, _SMOOTH)
+
+
+@dataclass
+class _Shapes:
+    """What one artist has drawn.
+
+    Attributes
+    ----------
+    about : tuple
+        What decided the shapes.
+    coverage : Coverage or None
+        What they cover, once it is known.
+    """
+
+    about: tuple[Any, ...]
+    coverage: Coverage | None = None
+
+
+class Recolouring:
+    """The shapes of one figure.
+
+    Attributes
+    ----------
+    size_bytes : int
+        Memory that is taken.
+    reused : int
+        How often shapes were only given other colours.
+    is_learning : bool
+        Something was found out in this frame that may make the next ones faster.
+    """
+
+    def __init__(self) -> None:
+        self.reused, self.is_learning = 0, False
+        self._known: dict[Any, _Shapes] = {}
+        self._given_up: set[Any] = set()
+
+    @property
+    def size_bytes(self) -> int:
+        """See the class."""
+        return sum(each.coverage.size_bytes for each in self._known.values() if each.coverage)
+
+    def forget(self) -> None:
+        """Forget all: the figure or the renderer is another one."""
+        self._known.clear()
+        self._given_up.clear()
+
+    def forget_others(self, keys: Container[Any]) -> None:
+        """Forget artists that are not among these."""
+        for key in [key for key in self._known if key not in keys]:
+            del self._known[key]
+
+    def may_help(self, key: Any) -> bool:
+        """True for an artist whose shapes are known, or were drawn once."""
+        return key in self._known
+
+    def draw(
+        self, key: Any, renderer: Any, method: Callable[..., Any], arguments: Any, keywords: Any
+    ) -> None:
+        """Draw the shapes of an artist.
+
+        Parameters
+        ----------
+        key : hashable
+            The artist.
+        renderer : TappedRenderer
+        method : callable
+            Agg's ``draw_path_collection``.
+        arguments, keywords
+            All of them.
+        """
+        if not len(arguments[_PATHS]):  # matplotlib asks which arguments there are
+            method(*arguments, **keywords)
+            return
+        known = self._known.get(key)
+        if known and not _are_same_shapes(known.about, arguments):
+            self._give_up(key)  # they move
+            known = None
+        picture = np.asarray(renderer.agg)
+        if known and known.coverage and known.coverage.lay(picture, *arguments[_FACES : _EDGES + 1]):
+            self.reused += 1
+            return
+        before = picture.copy() if known and not known.coverage else None
+        began = time.perf_counter()
+        method(*arguments, **keywords)
+        if known and before is not None:
+            known.coverage = self._learnt(renderer, before, arguments, keywords)
+            if not known.coverage:
+                self._give_up(key)
+        elif self._is_candidate(key, arguments, time.perf_counter() - began):
+            self._known[key] = _Shapes(_frozen(arguments))
+        else:
+            return
+        self.is_learning = key in self._known
+
+    def _is_candidate(self, key: Any, arguments: Any, seconds: float) -> bool:
+        is_new = key not in self._known and key not in self._given_up
+        return is_new and seconds >= _SLOW_S and _is_plain(arguments)
+
+    def _give_up(self, key: Any) -> None:
+        del self._known[key]
+        self._given_up.add(key)
+
+    def _learnt(self, renderer: Any, before: Any, arguments: Any, keywords: Any) -> Coverage | None:
+        """Find out what shapes cover; None unless their colours, laid over ``before``, are what Agg drew."""
+        coverage = Coverage.of(renderer, arguments, keywords)
+        if coverage is None or self.size_bytes + coverage.size_bytes > _MAX_BYTES:
+            return None
+        is_laid = coverage.lay(before, *arguments[_FACES : _EDGES + 1])
+        return coverage if is_laid and np.array_equal(before, np.asarray(renderer.agg)) else None
+
+
+class Coverage:
+    """How much of each pixel some shapes cover, in their order.
+
+    Parameters
+    ----------
+    entries : ndarray of int64
+        Pixel, shape and part, and cover of each, packed, see `_pack`; in rising order.
+    count : int
+        Number of shapes.
+    is_opaque : bool
+        What lies under a pixel that is covered wholly was left out.
+    """
+
+    def __init__(self, entries: npt.NDArray[np.int64], count: int, is_opaque: bool) -> None:
+        self._count, self._is_opaque = count, is_opaque
+        pixels = (entries >> 8) // (2 * count)
+        first = np.flatnonzero(np.diff(pixels, prepend=-1))
+        depth = np.arange(len(entries)) - np.repeat(first, np.diff(first, append=len(entries)))
+        order = np.argsort(depth.astype(np.uint16), kind="stable")
+        self._ends = np.cumsum(np.bincount(depth)) if len(entries) else np.zeros(0, np.intp)
+        self._is_deep = bool(len(entries) and depth.max() >= 1 << 16)
+        self._pixels = pixels[order].astype(np.int32)
+        self._parts = ((entries >> 8) % (2 * count))[order].astype(np.int32)
+        self._covers = (entries & 255)[order].astype(np.uint8)
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that this takes."""
+        return self._pixels.nbytes + self._parts.nbytes + self._covers.nbytes
+
+    @classmethod
+    def of(cls, renderer: Any, arguments: Any, keywords: Any) -> Coverage | None:
+        """Ask Agg; None if these shapes are too large, or too many are cut by the edge of the axes."""
+        scratch = _Scratch.of(renderer, arguments, keywords)
+        if scratch is None:
+            return None
+        is_opaque = _are_opaque(arguments[_FACES]) and _are_opaque(arguments[_EDGES])
+        height, width = np.asarray(renderer.agg).shape[:2]
+        closed = np.zeros(height * width, bool)
+        entries: list[npt.NDArray[np.int64]] = []
+        taken = 0
+        for chunk in scratch.entries():  # from the uppermost shape down
+            chunk = np.sort(chunk[~closed[(chunk >> 8) // (2 * scratch.count)]])
+            if is_opaque:
+                chunk = _visible(chunk, 2 * scratch.count, closed)
+            entries.append(chunk)
+            taken += chunk.nbytes
+            if taken > _MAX_BYTES:
+                return None
+        if scratch.has_failed:
+            return None
+        coverage = cls(np.sort(np.concatenate(entries)), scratch.count, is_opaque)
+        return None if coverage._is_deep else coverage
+
+    def lay(self, buffer: npt.NDArray[np.uint8], faces: Any, edges: Any) -> bool:
+        """Lay shapes of these colours over a picture.
+
+        Parameters
+        ----------
+        buffer : ndarray of uint8, shape (height, width, 4)
+            Straight alpha; must be opaque where the shapes are.
+        faces, edges : ndarray, shape (n, 4)
+            0 to 1; those of the first shapes are used again for the others.
+
+        Returns
+        -------
+        bool
+            False if that is not possible with these colours here, and nothing was done.
+        """
+        colours = np.zeros((2 * self._count, 4), np.uint8)
+        for part, given in enumerate((faces, edges)):
+            if len(given):
+                levels = (np.asarray(given, np.float64) * 255 + 0.5).astype(np.uint8)
+                colours[part::2] = levels[np.arange(self._count) % len(levels)]
+        if self._is_opaque and not (_are_opaque(faces) and _are_opaque(edges)):
+            return False
+        picture = buffer.reshape(-1, 4)
+        start = 0
+        if len(self._ends) and not (picture[self._pixels[: self._ends[0]], 3] == _OPAQUE).all():
+            return False
+        for end in self._ends:
+            self._lay_layer(picture, colours, slice(start, end))
+            start = end
+        return True
+
+    def _lay_layer(
+        self, picture: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8], layer: slice
+    ) -> None:
+        """Lay one shape at most over each pixel, as Agg does."""
+        pixels, own = self._pixels[layer], colours[self._parts[layer]]
+        alpha = self._covers[layer].astype(np.int32)
+        if not self._is_opaque:  # rgba8::multiply
+            product = own[:, 3] * alpha + 128
+            alpha = ((product >> 8) + product) >> 8
+        under = picture[pixels, :3].astype(np.int32)
+        blended = 65280 * under + alpha[:, None] * (256 * own[:, :3].astype(np.int32) - 255 * under)
+        # whole numbers, or at least 1/65535 away from one
+        picture[pixels, :3] = (blended * _SHARE_OF[alpha][:, None] + 1e-6).astype(np.uint8)
+        whole = alpha == _OPAQUE  # is copied
+        picture[pixels[whole], :3] = own[whole, :3]
+
+
+def _are_opaque(colours: Any) -> bool:
+    return not len(colours) or bool((np.asarray(colours)[:, 3] == 1).all())
+
+
+def _visible(entries: npt.NDArray[np.int64], stride: int, closed: npt.NDArray[np.bool_]) -> Any:
+    """Leave out what a whole cover hides, of sorted entries; note which pixels are covered wholly."""
+    pixels = (entries >> 8) // stride
+    is_whole = (entries & 255) == _OPAQUE
+    first = np.flatnonzero(np.diff(pixels, prepend=-1))
+    if not len(first):
+        return entries
+    places = np.arange(len(entries))
+    last_whole = np.maximum.reduceat(np.where(is_whole, places, -1), first)
+    closed[pixels[first[last_whole >= 0]]] = True
+    from_here = np.repeat(last_whole, np.diff(first, append=len(entries)))
+    return entries[places >= from_here]
+
+
+@dataclass
+class _Scratch:
+    """Where each shape is drawn apart from the others, to see what it covers.
+
+    Attributes
+    ----------
+    renderer : RendererAgg
+    arguments : tuple
+    keywords : dict
+    places : ndarray, shape (n, 2)
+        Of the shapes, in pixels, from the lower left.
+    side : int
+        Of the square in which a shape has room.
+    inside, cut : ndarray of int
+        The shapes that are wholly within the axes, and those at their edge.
+    has_failed : bool
+        A shape was larger than it should be.
+    """
+
+    renderer: Any
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    places: npt.NDArray[np.float64]
+    side: int
+    inside: npt.NDArray[np.intp]
+    cut: npt.NDArray[np.intp]
+    has_failed: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of shapes."""
+        return len(self.places)
+
+    @classmethod
+    def of(cls, renderer: Any, arguments: Any, keywords: Any) -> _Scratch | None:
+        """Return one for these shapes; None if they are too large, or too many of them are cut."""
+        moved, offsets = arguments[_OFFSET_TRANSFORM], arguments[_OFFSETS]
+        places = moved.get_affine().transform(np.asarray(offsets, np.float64))
+        reach = _reach(renderer, arguments)
+        side = 2 * int(np.ceil(reach)) + 1 if np.isfinite(reach) else _MAX_SIDE + 1
+        if side > _MAX_SIDE or not np.isfinite(places).all():
+            return None
+        low, high = _clip_of(arguments[_GC], renderer)
+        corner = np.floor(places) - side // 2
+        is_out = (corner >= high).any(1) | (corner + side <= low).any(1)
+        is_in = (corner > low).all(1) & (corner + side < high).all(1)
+        cut = np.flatnonzero(~is_in & ~is_out)
+        if len(cut) > _MAX_CUT:
+            return None
+        return cls(renderer, arguments, keywords, places, side, np.flatnonzero(is_in), cut)
+
+    def entries(self) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield what some shapes cover, packed as `Coverage` says; the uppermost shapes first."""
+        across = _SCRATCH_SIDE // self.side
+        scratch = type(self.renderer.agg)(across * self.side, across * self.side, self.renderer.dpi)
+        yield np.concatenate([*self._entries_of_cut(), np.zeros(0, np.int64)])
+        for end in range(len(self.inside), 0, -(across**2)):
+            chosen = self.inside[max(0, end - across**2) : end]
+            yield np.concatenate([self._entries_of(scratch, chosen, across, part) for part in (0, 1)])
+
+    def _entries_of(self, scratch: Any, chosen: Any, across: int, part: int) -> npt.NDArray[np.int64]:
+        """Draw some shapes, each in a square of its own, moved by whole pixels."""
+        side = self.side
+        squares = np.arange(len(chosen))
+        corner = np.floor(self.places[chosen]) - side // 2
+        moved_by = np.stack([squares % across, squares // across], 1) * side - corner
+        self._draw(scratch, chosen, self.places[chosen] + moved_by, part)
+        covers = np.asarray(scratch)[..., 3]
+        self.has_failed |= bool(covers[::side].any() or covers[:, ::side].any())
+        self.has_failed |= bool(covers[side - 1 :: side].any() or covers[:, side - 1 :: side].any())
+        rows, columns = np.nonzero(covers)
+        up = len(covers) - 1 - rows
+        square = up // side * across + columns // side
+        x, y = columns - moved_by[square, 0], up - moved_by[square, 1]
+        return self._packed(x, y, chosen[square], part, covers[rows, columns])
+
+    def _entries_of_cut(self) -> Iterator[npt.NDArray[np.int64]]:
+        """Draw shapes at the edge one by one, where they are."""
+        width, height = int(self.renderer.width), int(self.renderer.height)
+        true = type(self.renderer.agg)(width, height, self.renderer.dpi)
+        covers = np.asarray(true)[..., 3]
+        for shape in self.cut:
+            left, low = (np.floor(self.places[shape]) - self.side // 2).astype(int)
+            box = _box(left, low, self.side, width, height)
+            for part in (0, 1):
+                self._draw(true, np.array([shape]), None, part)
+                rows, columns = np.nonzero(covers[box])
+                values = covers[box][rows, columns]
+                x, y = columns + box[1].start, height - 1 - (rows + box[0].start)
+                yield self._packed(x, y, np.full(len(x), shape), part, values)
+
+    def _draw(self, scratch: Any, chosen: Any, places: Any, part: int) -> None:
+        """Draw faces (part 0) or edges of some shapes, black on nothing; where they are, if None."""
+        arguments = list(self.arguments)
+        colours = arguments[_FACES + part]
+        scratch.clear()
+        if not len(colours):
+            return
+        for at in (_TRANSFORMS, _OFFSETS, _WIDTHS):
+            if len(arguments[at]) > 1:
+                arguments[at] = np.asarray(arguments[at])[chosen % len(arguments[at])]
+        if places is not None:
+            arguments[_OFFSETS], arguments[_OFFSET_TRANSFORM] = places, IdentityTransform()
+            arguments[_GC] = _unclipped(arguments[_GC])
+        # straight paths are moved to whole pixels by the width of their line, told though it is clear
+        other = _CLEAR if len(arguments[_EDGES]) and not _is_curved(arguments[_PATHS][0]) else _CLEAR[:0]
+        arguments[_FACES], arguments[_EDGES] = (_BLACK, other) if part == 0 else (_CLEAR[:0], _BLACK)
+        scratch.draw_path_collection(*arguments, **self.keywords)
+
+    def _packed(self, x: Any, y: Any, shapes: Any, part: int, covers: Any) -> npt.NDArray[np.int64]:
+        width, height = int(self.renderer.width), int(self.renderer.height)
+        pixels = ((height - 1 - y) * width + x).astype(np.int64)
+        entries: npt.NDArray[np.int64] = ((pixels * 2 * self.count + 2 * shapes + part) << 8) | covers
+        return entries
+
+
+def _reach(renderer: Any, arguments: tuple[Any, ...]) -> float:
+    """Return how far from its place, in pixels, a shape may cover something."""
+    transforms, master, widths = (arguments[at] for at in (_TRANSFORMS, _MASTER, _WIDTHS))
+    matrix = np.abs(master.get_matrix())
+    scale = matrix[:2, :2].sum(1).max() * (np.abs(transforms)[:, :2].sum(2).max() if len(transforms) else 1)
+    has_line = len(arguments[_EDGES]) and len(widths)
+    line = float(np.max(widths)) * renderer.points_to_pixels(1.0) if has_line else 0.0
+    corners = np.abs(arguments[_PATHS][0].vertices).max(initial=0.0)
+    return float(corners * scale + matrix[:2, 2].max() + 2.5 * line + 2)
+
+
+def _clip_of(gc: Any, renderer: Any) -> tuple[Any, Any]:
+    """Return the corners of what is drawn at all, in whole pixels from the lower left, as Agg rounds them."""
+    width, height = int(renderer.width), int(renderer.height)
+    box = gc.get_clip_rectangle()
+    if box is None:
+        return np.zeros(2), np.array([width, height])
+    left, right = max(np.floor(box.x0 + 0.5), 0), min(np.floor(box.x1 + 0.5), width)
+    top, bottom = max(np.floor(height - box.y1 + 0.5), 0), min(np.floor(height - box.y0 + 0.5), height)
+    return np.array([left, height - bottom]), np.array([right, height - top])
+
+
+def _box(left: int, low: int, side: int, width: int, height: int) -> tuple[slice, slice]:
+    rows = slice(max(0, height - low - side), max(0, min(height, height - low)))
+    return rows, slice(max(0, left), max(0, min(width, left + side)))
+
+
+def _unclipped(gc: Any) -> Any:
+    copy = type(gc)()
+    copy.copy_properties(gc)
+    copy.set_clip_rectangle(None)
+    return copy
+
+
+def _is_curved(path: Path) -> bool:
+    return path.codes is not None and bool(np.isin(path.codes, (Path.CURVE3, Path.CURVE4)).any())
+
+
+def _is_plain(arguments: tuple[Any, ...]) -> bool:
+    """True for one shape at many places, filled or outlined, and nothing else."""
+    gc, count = arguments[_GC], len(arguments[_OFFSETS])
+    is_alone = len(arguments[_PATHS]) == 1 and len(arguments[_TRANSFORMS]) in (0, 1, count) and count > 1
+    is_bare = gc.get_hatch() is None and gc.get_sketch_params() is None and gc.get_clip_path()[0] is None
+    is_smooth = bool(np.all(arguments[_SMOOTH])) and all(dashes is None for _, dashes in arguments[_STYLES])
+    is_flat = arguments[_OFFSET_TRANSFORM].is_affine and arguments[_MASTER].is_affine
+    return is_alone and is_bare and is_smooth and is_flat and not np.ma.is_masked(arguments[_OFFSETS])
+
+
+def _about(arguments: tuple[Any, ...]) -> list[Any]:
+    """Return what decides the shapes, but for arrays."""
+    gc, path = arguments[_GC], arguments[_PATHS][0] if len(arguments[_PATHS]) == 1 else None
+    box = gc.get_clip_rectangle()
+    return [
+        None
+        if path is None
+        else (path.vertices.tobytes(), None if path.codes is None else path.codes.tobytes()),
+        *(arguments[at].get_matrix().tobytes() for at in (_MASTER, _OFFSET_TRANSFORM)),
+        None if box is None else tuple(map(float, box.extents)),
+        (gc.get_alpha(), gc.get_antialiased(), gc.get_capstyle(), gc.get_joinstyle(), gc.get_snap()),
+        [len(arguments[at]) for at in _COLOURS],
+    ]
+
+
+def _frozen(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what decides the shapes, as it is now."""
+    return (_about(arguments), *(np.array(arguments[at]) for at in _ARRAYS))
+
+
+def _are_same_shapes(before: tuple[Any, ...], arguments: tuple[Any, ...]) -> bool:
+    if not _is_plain(arguments) or before[0] != _about(arguments):
+        return False
+    return all(np.array_equal(then, arguments[at]) for then, at in zip(before[1:], _ARRAYS))
