@@ -265,21 +265,32 @@ class Run:
         if is_slow and not isinstance(rest, Endless):
             rest = iter(numbers := list(rest))
             self._compared_last = self._last_of(numbers)
+        lost_tasks = self._draw_second(pool, geometry, second, checked, is_proof_due, is_slow)
+        return rest if isinstance(rest, Endless) else chain([each.number for each in lost_tasks], rest)
+
+    def _draw_second(
+        self,
+        pool: WorkerPool,
+        geometry: FrameGeometry | None,
+        number: int,
+        checked: bool,
+        is_proof_due: bool,
+        is_slow: bool,
+    ) -> list[Task]:
+        """Draw the second frame, and begin the proof; return its task if it was lost."""
         count, is_together = len(self.drawn_numbers), self._compared_last is not None
-        tasks = [replace(task, watch=not self._replay) for task in self._tasks([second], geometry)]
+        tasks = [replace(task, watch=not self._replay) for task in self._tasks([number], geometry)]
         if is_proof_due:  # drawn in full by another process, or here
             tasks = [replace(task, redraw="reuse" if checked else "compare") for task in tasks]
         if is_together:  # then other processors are idle
-            self._set_check(second, geometry, is_slow)
+            self._set_check(number, geometry, is_slow)
         lost_tasks = self._draw(pool, InOrder(tasks), checked, at_once=2 if is_together else 1)
-        if not isinstance(rest, Endless):
-            rest = chain([each.number for each in lost_tasks], rest)
         if len(self.drawn_numbers) > count:
             self._is_redraw_proven = is_proof_due
-            self._check_jumping(pool, geometry, second)
+            self._check_jumping(pool, geometry, number)
             if checked and not is_together:
-                self._set_check(second, geometry, is_slow)
-        return rest
+                self._set_check(number, geometry, is_slow)
+        return lost_tasks
 
     def _set_check(self, second: int, geometry: FrameGeometry | None, is_slow: bool) -> None:
         """Let a fresh worker draw a frame again; few slow ones are compared only where workers meet."""

@@ -3,8 +3,9 @@
 Agg rasterises each of them anew, 6 us a point. How much of each pixel a shape covers does not depend on its
 colour: it is asked of Agg once, and from then on only colours are laid over one another, by the rule that
 matplotlib's Agg has for it (``fixed_blender_rgba_plain`` in ``src/_backend_agg_basic_types.h``), in integers
-as there. What comes out for the colours of the frame in which this was found must be the very bytes that Agg
-has drawn, or the shapes are left to Agg for ever.
+as there. Then Agg draws the shapes once more, each in a colour as far from the others' as can be: what comes
+out here must be the very same bytes, or they are left to Agg for ever. (How a line goes around a tiny corner
+Agg may decide by the last bits of a number, and so in another way at another place.)
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.path import Path
-from matplotlib.transforms import IdentityTransform
+from matplotlib.transforms import Affine2D, IdentityTransform
 
 #: Shapes that take less are not worth it.
 _SLOW_S = 0.05
 #: Sides of the square, in pixels, that a shape must fit into.
-_MAX_SIDE = 24
+_MAX_SIDE = 40
 _SCRATCH_SIDE = 1536
 #: Shapes that the edge of the axes cuts, which are asked for one by one.
 _MAX_CUT = 3000
@@ -55,6 +56,12 @@ class _Shapes:
     about: tuple[Any, ...]
     coverage: Coverage | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory that this takes."""
+        own = sum(int(each.nbytes) for each in self.about[1:])
+        return own + (self.coverage.size_bytes if self.coverage else 0)
+
 
 class Recolouring:
     """The shapes of one figure.
@@ -77,7 +84,7 @@ class Recolouring:
     @property
     def size_bytes(self) -> int:
         """See the class."""
-        return sum(each.coverage.size_bytes for each in self._known.values() if each.coverage)
+        return sum(each.size_bytes for each in self._known.values())
 
     def forget(self) -> None:
         """Forget all: the figure or the renderer is another one."""
@@ -116,21 +123,23 @@ class Recolouring:
             self._give_up(key)  # they move
             known = None
         picture = np.asarray(renderer.agg)
-        if known and known.coverage and known.coverage.lay(picture, *arguments[_FACES : _EDGES + 1]):
-            self.reused += 1
+        if known and known.coverage:
+            if known.coverage.lay(picture, *arguments[_FACES : _EDGES + 1]):
+                self.reused += 1
+            else:
+                method(*arguments, **keywords)
             return
-        before = picture.copy() if known and not known.coverage else None
+        if known:
+            known.coverage = self._learnt(renderer, method, arguments, keywords)
+            if known.coverage and known.coverage.lay(picture, *arguments[_FACES : _EDGES + 1]):
+                self.is_learning = True
+                return
+            self._give_up(key)
         began = time.perf_counter()
         method(*arguments, **keywords)
-        if known and before is not None:
-            known.coverage = self._learnt(renderer, before, arguments, keywords)
-            if not known.coverage:
-                self._give_up(key)
-        elif self._is_candidate(key, arguments, time.perf_counter() - began):
+        if self._is_candidate(key, arguments, time.perf_counter() - began):
             self._known[key] = _Shapes(_frozen(arguments))
-        else:
-            return
-        self.is_learning = key in self._known
+            self.is_learning = True
 
     def _is_candidate(self, key: Any, arguments: Any, seconds: float) -> bool:
         is_new = key not in self._known and key not in self._given_up
@@ -140,13 +149,19 @@ class Recolouring:
         del self._known[key]
         self._given_up.add(key)
 
-    def _learnt(self, renderer: Any, before: Any, arguments: Any, keywords: Any) -> Coverage | None:
-        """Find out what shapes cover; None unless their colours, laid over ``before``, are what Agg drew."""
+    def _learnt(self, renderer: Any, method: Any, arguments: Any, keywords: Any) -> Coverage | None:
+        """Find out what shapes cover; None unless Agg draws the same in the most different colours."""
         coverage = Coverage.of(renderer, arguments, keywords)
         if coverage is None or self.size_bytes + coverage.size_bytes > _MAX_BYTES:
             return None
-        is_laid = coverage.lay(before, *arguments[_FACES : _EDGES + 1])
-        return coverage if is_laid and np.array_equal(before, np.asarray(renderer.agg)) else None
+        picture = np.asarray(renderer.agg)
+        before, laid = picture.copy(), picture.copy()
+        colours = _most_different(arguments)
+        is_laid = coverage.lay(laid, *colours)
+        method(*arguments[:_FACES], *colours, *arguments[_EDGES + 1 :], **keywords)
+        is_same = is_laid and np.array_equal(picture, laid)
+        picture[...] = before
+        return coverage if is_same else None
 
 
 class Coverage:
@@ -155,7 +170,7 @@ class Coverage:
     Parameters
     ----------
     entries : ndarray of int64
-        Pixel, shape and part, and cover of each, packed, see `_pack`; in rising order.
+        Pixel times parts, plus part (face and edge of each shape in turn), times 256, plus cover; rising.
     count : int
         Number of shapes.
     is_opaque : bool
@@ -251,6 +266,19 @@ class Coverage:
         picture[pixels[whole], :3] = own[whole, :3]
 
 
+def _most_different(arguments: tuple[Any, ...]) -> list[npt.NDArray[np.float64]]:
+    """Return faces and edges of black, white, and the six colours of full strength, at random."""
+    random, count = np.random.default_rng(0), len(arguments[_OFFSETS])
+    both = []
+    for given in arguments[_FACES : _EDGES + 1]:
+        colours = random.integers(0, 2, (count if len(given) else 0, 4)).astype(np.float64)
+        if len(given):
+            alpha = np.asarray(given)[np.arange(count) % len(given), 3]
+            colours[:, 3] = np.where(alpha > 0, alpha, 0.5)
+        both.append(colours)
+    return both
+
+
 def _are_opaque(colours: Any) -> bool:
     return not len(colours) or bool((np.asarray(colours)[:, 3] == 1).all())
 
@@ -278,8 +306,8 @@ class _Scratch:
     renderer : RendererAgg
     arguments : tuple
     keywords : dict
-    places : ndarray, shape (n, 2)
-        Of the shapes, in pixels, from the lower left.
+    offsets, places : ndarray, shape (n, 2)
+        By how much each shape is moved, and where that has its middle: pixels, from the lower left.
     side : int
         Of the square in which a shape has room.
     inside, cut : ndarray of int
@@ -291,6 +319,7 @@ class _Scratch:
     renderer: Any
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
+    offsets: npt.NDArray[np.float64]
     places: npt.NDArray[np.float64]
     side: int
     inside: npt.NDArray[np.intp]
@@ -305,9 +334,10 @@ class _Scratch:
     @classmethod
     def of(cls, renderer: Any, arguments: Any, keywords: Any) -> _Scratch | None:
         """Return one for these shapes; None if they are too large, or too many of them are cut."""
-        moved, offsets = arguments[_OFFSET_TRANSFORM], arguments[_OFFSETS]
-        places = moved.get_affine().transform(np.asarray(offsets, np.float64))
-        reach = _reach(renderer, arguments)
+        moved_by = arguments[_OFFSET_TRANSFORM].get_affine()
+        offsets = moved_by.transform(np.asarray(arguments[_OFFSETS], np.float64))
+        middle, reach = _extent(renderer, arguments)
+        places = offsets + middle
         side = 2 * int(np.ceil(reach)) + 1 if np.isfinite(reach) else _MAX_SIDE + 1
         if side > _MAX_SIDE or not np.isfinite(places).all():
             return None
@@ -318,16 +348,22 @@ class _Scratch:
         cut = np.flatnonzero(~is_in & ~is_out)
         if len(cut) > _MAX_CUT:
             return None
-        return cls(renderer, arguments, keywords, places, side, np.flatnonzero(is_in), cut)
+        return cls(renderer, arguments, keywords, offsets, places, side, np.flatnonzero(is_in), cut)
 
     def entries(self) -> Iterator[npt.NDArray[np.int64]]:
         """Yield what some shapes cover, packed as `Coverage` says; the uppermost shapes first."""
         across = _SCRATCH_SIDE // self.side
         scratch = type(self.renderer.agg)(across * self.side, across * self.side, self.renderer.dpi)
-        yield np.concatenate([*self._entries_of_cut(), np.zeros(0, np.int64)])
-        for end in range(len(self.inside), 0, -(across**2)):
+        cut = np.concatenate([np.zeros(0, np.int64), *self._entries_of_cut()])
+        shapes = (cut >> 8) % (2 * self.count) // 2
+        ends = [*range(len(self.inside), 0, -(across**2))]
+        above = self.count
+        for end in ends or [0]:
             chosen = self.inside[max(0, end - across**2) : end]
-            yield np.concatenate([self._entries_of(scratch, chosen, across, part) for part in (0, 1)])
+            from_here = int(chosen[0]) if end > across**2 else 0
+            parts = [self._entries_of(scratch, chosen, across, part) for part in (0, 1)]
+            yield np.concatenate([*parts, cut[(shapes >= from_here) & (shapes < above)]])
+            above = from_here
 
     def _entries_of(self, scratch: Any, chosen: Any, across: int, part: int) -> npt.NDArray[np.int64]:
         """Draw some shapes, each in a square of its own, moved by whole pixels."""
@@ -335,7 +371,7 @@ class _Scratch:
         squares = np.arange(len(chosen))
         corner = np.floor(self.places[chosen]) - side // 2
         moved_by = np.stack([squares % across, squares // across], 1) * side - corner
-        self._draw(scratch, chosen, self.places[chosen] + moved_by, part)
+        self._draw(scratch, chosen, self.offsets[chosen] + moved_by, part)
         covers = np.asarray(scratch)[..., 3]
         self.has_failed |= bool(covers[::side].any() or covers[:, ::side].any())
         self.has_failed |= bool(covers[side - 1 :: side].any() or covers[:, side - 1 :: side].any())
@@ -360,18 +396,18 @@ class _Scratch:
                 x, y = columns + box[1].start, height - 1 - (rows + box[0].start)
                 yield self._packed(x, y, np.full(len(x), shape), part, values)
 
-    def _draw(self, scratch: Any, chosen: Any, places: Any, part: int) -> None:
+    def _draw(self, scratch: Any, chosen: Any, offsets: Any, part: int) -> None:
         """Draw faces (part 0) or edges of some shapes, black on nothing; where they are, if None."""
         arguments = list(self.arguments)
         colours = arguments[_FACES + part]
         scratch.clear()
-        if not len(colours):
+        if not (len(colours) and len(chosen)):
             return
         for at in (_TRANSFORMS, _OFFSETS, _WIDTHS):
             if len(arguments[at]) > 1:
                 arguments[at] = np.asarray(arguments[at])[chosen % len(arguments[at])]
-        if places is not None:
-            arguments[_OFFSETS], arguments[_OFFSET_TRANSFORM] = places, IdentityTransform()
+        if offsets is not None:
+            arguments[_OFFSETS], arguments[_OFFSET_TRANSFORM] = offsets, IdentityTransform()
             arguments[_GC] = _unclipped(arguments[_GC])
         # straight paths are moved to whole pixels by the width of their line, told though it is clear
         other = _CLEAR if len(arguments[_EDGES]) and not _is_curved(arguments[_PATHS][0]) else _CLEAR[:0]
@@ -385,15 +421,22 @@ class _Scratch:
         return entries
 
 
-def _reach(renderer: Any, arguments: tuple[Any, ...]) -> float:
-    """Return how far from its place, in pixels, a shape may cover something."""
+def _extent(renderer: Any, arguments: tuple[Any, ...]) -> tuple[Any, float]:
+    """Return the middle of a shape that is not moved, and how far from it one may reach, in pixels."""
     transforms, master, widths = (arguments[at] for at in (_TRANSFORMS, _MASTER, _WIDTHS))
-    matrix = np.abs(master.get_matrix())
-    scale = matrix[:2, :2].sum(1).max() * (np.abs(transforms)[:, :2].sum(2).max() if len(transforms) else 1)
+    corners = arguments[_PATHS][0].vertices
+    if len(transforms) > 1:  # of different sizes
+        scale = np.abs(transforms)[:, :2].sum(2).max() * np.abs(master.get_matrix()[:2, :2]).sum(1).max()
+        middle, reach = master.get_matrix()[:2, 2], np.abs(corners).max(initial=1.0) * scale
+    else:
+        for matrix in transforms:
+            corners = Affine2D(matrix).transform(corners)
+        corners = master.get_affine().transform(corners)
+        middle = (corners.min(0) + corners.max(0)) / 2
+        reach = np.abs(corners - middle).max()
     has_line = len(arguments[_EDGES]) and len(widths)
     line = float(np.max(widths)) * renderer.points_to_pixels(1.0) if has_line else 0.0
-    corners = np.abs(arguments[_PATHS][0].vertices).max(initial=0.0)
-    return float(corners * scale + matrix[:2, 2].max() + 2.5 * line + 2)
+    return middle, float(reach + 2.5 * line + 2)
 
 
 def _clip_of(gc: Any, renderer: Any) -> tuple[Any, Any]:
