@@ -20,6 +20,8 @@ import numpy.typing as npt
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, IdentityTransform
 
+from framepipe.core.memory import give_back_free_memory
+
 #: Shapes that take less are not worth it.
 _SLOW_S = 0.05
 #: Sides of the square, in pixels, that a shape must fit into.
@@ -100,6 +102,10 @@ class Recolouring:
         """True for an artist whose shapes are known, or were drawn once."""
         return key in self._known
 
+    def has_learnt(self, key: Any) -> bool:
+        """True for an artist whose shapes are known."""
+        return key in self._known and self._known[key].coverage is not None
+
     def draw(
         self, key: Any, renderer: Any, method: Callable[..., Any], arguments: Any, keywords: Any
     ) -> None:
@@ -131,6 +137,7 @@ class Recolouring:
             return
         if known:
             known.coverage = self._learnt(renderer, method, arguments, keywords)
+            give_back_free_memory()
             if known.coverage and known.coverage.lay(picture, *arguments[_FACES : _EDGES + 1]):
                 self.is_learning = True
                 return
@@ -175,19 +182,28 @@ class Coverage:
         Number of shapes.
     is_opaque : bool
         What lies under a pixel that is covered wholly was left out.
+
+    Attributes
+    ----------
+    is_too_deep : bool
+        So many shapes lie over one another that this is of no use.
     """
 
     def __init__(self, entries: npt.NDArray[np.int64], count: int, is_opaque: bool) -> None:
         self._count, self._is_opaque = count, is_opaque
-        pixels = (entries >> 8) // (2 * count)
-        first = np.flatnonzero(np.diff(pixels, prepend=-1))
-        depth = np.arange(len(entries)) - np.repeat(first, np.diff(first, append=len(entries)))
-        order = np.argsort(depth.astype(np.uint16), kind="stable")
-        self._ends = np.cumsum(np.bincount(depth)) if len(entries) else np.zeros(0, np.intp)
-        self._is_deep = bool(len(entries) and depth.max() >= 1 << 16)
-        self._pixels = pixels[order].astype(np.int32)
-        self._parts = ((entries >> 8) % (2 * count))[order].astype(np.int32)
-        self._covers = (entries & 255)[order].astype(np.uint8)
+        covers, entries = (entries & 255).astype(np.uint8), entries >> 8
+        parts = (entries % (2 * count)).astype(np.int32)
+        entries //= 2 * count
+        pixels = entries.astype(np.int32)
+        del entries  # these arrays are large
+        first = np.flatnonzero(np.diff(pixels, prepend=np.int32(-1))).astype(np.int32)
+        lengths = np.diff(first, append=np.int32(len(pixels)))
+        depth = np.arange(len(pixels), dtype=np.int32) - np.repeat(first, lengths)
+        self.is_too_deep = bool(lengths.max(initial=0) >= 1 << 16)
+        depth = depth.astype(np.uint16)
+        self._ends = np.cumsum(np.bincount(depth))
+        order = np.argsort(depth, kind="stable")
+        self._pixels, self._parts, self._covers = pixels[order], parts[order], covers[order]
 
     @property
     def size_bytes(self) -> int:
@@ -215,8 +231,11 @@ class Coverage:
                 return None
         if scratch.has_failed:
             return None
-        coverage = cls(np.sort(np.concatenate(entries)), scratch.count, is_opaque)
-        return None if coverage._is_deep else coverage
+        together = np.concatenate(entries)
+        entries.clear()
+        together.sort()
+        coverage = cls(together, scratch.count, is_opaque)
+        return None if coverage.is_too_deep else coverage
 
     def lay(self, buffer: npt.NDArray[np.uint8], faces: Any, edges: Any) -> bool:
         """Lay shapes of these colours over a picture.

@@ -319,11 +319,15 @@ class Tapes:
 
     def _drop_unmet(self) -> None:
         for key in [key for key in self._known if key not in self._met]:
-            self._taped_bytes -= self._known.pop(key).size_bytes
+            self._drop(key)
         for key in [key for key in self._took if key not in self._met]:
             del self._took[key]
         self._recolouring.forget_others(self._met)
         self._known_before = self._met
+
+    def _drop(self, key: Any) -> None:
+        if (tape := self._known.pop(key, None)) is not None:
+            self._taped_bytes -= tape.size_bytes
 
     def owns(self, renderer: Any) -> bool:
         """True if it is ours, in a frame."""
@@ -388,6 +392,9 @@ class Tapes:
     ) -> None:
         if draws_itself(artist):
             self.refused = f"{type(artist).__name__} draws itself"
+        if self._recolouring.has_learnt(key):  # a tape of it would take more time, and memory
+            self._drop(key)
+            before = None
         is_taped = self._is_to_be_taped(key, before)
         if self.refused or not (is_taped or record):
             draw(renderer)
@@ -416,7 +423,7 @@ class Tapes:
         """True for an artist of a figure that stays; what has appeared is taped when it is there again."""
         is_resting = before is not None and before.rests_until > self._number
         is_there_again = before is not None or not self._known_before or key in self._known_before
-        return self._stays and not is_resting and is_there_again
+        return self._stays and not (is_resting or self._recolouring.has_learnt(key)) and is_there_again
 
     def _look_at_new(self) -> None:
         """Keep the artists that were drawn, but for those that this frame has left another than they were.
@@ -438,7 +445,9 @@ class Tapes:
                 self._taped_bytes += size_bytes
             else:
                 self._count_change(tape)
-                if self._took[key][0] >= _SLOW_S:  # which may have set itself only when it was first drawn
+                if self._took[key][0] >= _SLOW_S and not self._recolouring.may_help(
+                    key
+                ):  # which may have set itself only when it was first drawn
                     tape.last = self._watch(tape)
                     tape.size_bytes = tape.last.size_bytes
                     self._taped_bytes += tape.size_bytes
