@@ -31,6 +31,7 @@ from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import LoadedObject, is_animation, name_of, origin_of
 from framepipe.scenes.open_figures import closing_figures
 from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.raising_again import RaisingAgain
 from framepipe.scenes.rcparams import OwnRcparams
 
 if TYPE_CHECKING:
@@ -333,7 +334,7 @@ class _AnimationPlayer:
     def __init__(self, parts: Sequence[tuple[Any, _Supply]], first_call_twice: bool) -> None:
         self._parts, self._first_call_twice = parts, first_call_twice
         self._figure = matplotlib_private.figure_of(parts[0][0])
-        self._data: Iterator[Any] | None = None
+        self._data: RaisingAgain[Any] | None = None
         self._next = 0
         self._incremental = Incremental(self._figure)
         self._size_in = self._figure.get_size_inches().copy()
@@ -367,6 +368,7 @@ class _AnimationPlayer:
         if self._data is None or index < self._next:
             self._begin()
         assert self._data is not None
+        self._data.check(is_before=self._next < index)
         for data in itertools.islice(self._data, index - self._next):
             self._next += 1
             if run:
@@ -384,7 +386,7 @@ class _AnimationPlayer:
             supply.make() if supply.make else animation.new_saved_frame_seq()
             for animation, supply in self._parts
         )
-        self._data = zip(*supplies)
+        self._data = RaisingAgain(zip(*supplies))
         self._next = 0
 
     def _update(self, data: Sequence[Any]) -> None:

@@ -23,6 +23,19 @@ class SceneEnded(Exception):
     """The scene ends before this frame."""
 
 
+class SourceFailed(SceneEnded):
+    """What gives the scene its frames has raised an error before this frame.
+
+    Attributes
+    ----------
+    error : BaseException
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class RunOn(Exception):
     """The script itself has to continue to reach the requested frame."""
 

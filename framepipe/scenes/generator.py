@@ -17,6 +17,7 @@ from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import LoadedObject, check_call, origin_of
 from framepipe.scenes.open_figures import closing_figures
 from framepipe.scenes.picture import FrameGeometry, Picture
+from framepipe.scenes.raising_again import RaisingAgain
 from framepipe.scenes.rasterize import is_picture
 from framepipe.scenes.snapshot import Snapshot, SnapshotScene
 
@@ -102,7 +103,7 @@ class _GeneratorPlayer:
 
     def __init__(self, scene: GeneratorScene) -> None:
         self._scene = scene
-        self._running = scene.function(**scene.params)
+        self._running = RaisingAgain(scene.function(**scene.params))
         self._next = 0
         self._yielded: Any = None
         self._open = contextlib.ExitStack()
@@ -111,6 +112,7 @@ class _GeneratorPlayer:
 
     def advance(self, index: int) -> None:
         """See `Player`; the figure of this frame exists afterwards."""
+        self._running.check(is_before=self._next < index)
         began = time.perf_counter()
         while self._next <= index:
             self._open.close()
@@ -134,7 +136,7 @@ class _Figures(Mapping[int, Snapshot]):
     """Figures of a running generator; raises `SceneEnded` beyond its end."""
 
     def __init__(self, scene: GeneratorScene, snapshots: SnapshotScene) -> None:
-        self._running = scene.function(**scene.params)
+        self._running = RaisingAgain(scene.function(**scene.params))
         self._snapshots = snapshots
         self._next = 0
         self._last: tuple[int, Snapshot] | None = None

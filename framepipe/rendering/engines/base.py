@@ -20,7 +20,7 @@ from framepipe.job.read_tracer import ReadTracer
 from framepipe.job.record import JobRecord
 from framepipe.job.stamp import stamp
 from framepipe.rendering.costs import Costs
-from framepipe.scenes.base import Player, RunOn, Scene, SceneEnded, describe_failure
+from framepipe.scenes.base import Player, RunOn, Scene, SceneEnded, SourceFailed, describe_failure
 from framepipe.scenes.picture import FrameGeometry
 from framepipe.scenes.state import StateWatch
 from framepipe.scenes.warned import SceneWarning, collecting_warnings
@@ -350,7 +350,9 @@ def draw(
         read, digest = tuple(reads.items()), picture.digest()
     except RunOn:
         raise
-    except SceneEnded:
+    except SceneEnded as end:
+        if isinstance(end, SourceFailed) and work.record.extent != "growing":  # else its first frame says so
+            return Failed(task.number, "raised", *describe_failure(work.scene.name, end.error)), b""
         return Ended(task.number, task.index), b""
     except StoreError as error:
         return Failed(task.number, "store", str(error)), b""
