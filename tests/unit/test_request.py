@@ -11,7 +11,9 @@ import pytest
 from framepipe.errors import UsageError
 from framepipe.job.canvas import Canvas
 from framepipe.job.frames import Frames, Unknowns
-from framepipe.rendering.request import Request, _preview_of, default_store
+from framepipe.rendering.request import Request
+from framepipe.rendering.request.folder import default_store
+from framepipe.rendering.request.preview import preview_of
 from tests.unit.test_job import Scene
 
 
@@ -122,6 +124,6 @@ def test_a_name_chooses_no_animation_of_a_script():
 
 
 def test_a_preview_of_a_script_s_loop_leaves_values_to_the_script():
-    plan, fps = _preview_of(Frames(range(60), Unknowns(60), ""), Fraction(10))
+    plan, fps = preview_of(Frames(range(60), Unknowns(60), ""), Fraction(10))
     assert isinstance(plan.values, Unknowns)
     assert (len(plan), list(plan.numbers)[-1], fps) == (20, 57, Fraction(10, 3))
