@@ -10,7 +10,7 @@ frames have a say in its palette.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from framepipe.core.control import Control, Progress, Stop
@@ -97,10 +97,17 @@ class Ahead:
         movie = self._movie(output)
         return movie is not None and movie.has(at, control)
 
-    def take(self, plan: Assembly, tool: Tool, folder: Path, control: Control) -> bool:
+    def take(
+        self, plan: Assembly, tool: Tool, folder: Path, on_frame: Callable[[int], None], control: Control
+    ) -> bool:
         """See `framepipe.movie.build.Ahead`."""
         movie = self._movie(plan.output)
-        return movie is not None and movie.has(0, control) and movie.hand_over(plan, tool, folder)
+        if movie is None:
+            return False
+        while movie.is_encoding(0):
+            control.check(f"encoding {plan.output.name}")
+            on_frame(movie.frames)
+        return movie.hand_over(plan, tool, folder)
 
     def join(self) -> None:
         """Wait for the end of the threads."""

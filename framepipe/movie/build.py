@@ -53,7 +53,9 @@ class Ahead(Protocol):
     def wait_for(self, output: Path, at: int, control: Control) -> bool:
         """Wait while a segment of a movie is being encoded; return whether it was."""
 
-    def take(self, plan: Assembly, tool: Tool, folder: Path, control: Control) -> bool:
+    def take(
+        self, plan: Assembly, tool: Tool, folder: Path, on_frame: Callable[[int], None], control: Control
+    ) -> bool:
         """Wait while a movie without segments is being encoded; move what was written into a work folder.
 
         Returns
@@ -145,7 +147,7 @@ def _encode(
     """Encode into the work folder; returns the segments' encoding, or None for a movie without segments."""
     recipe, idle_timeout_s = plan.recipe, plan.expected.options.idle_timeout_s
     if not recipe.segments:
-        is_encoded = ahead is not None and ahead.take(plan, tool, folder, control)
+        is_encoded = ahead is not None and ahead.take(plan, tool, folder, on_frame, control)
         run_recipe(recipe, tool, folder, on_frame, idle_timeout_s, control, is_encoded=is_encoded)
         return None
     prepare(recipe, tool, folder, ignore_frames, idle_timeout_s, control)

@@ -30,6 +30,7 @@ from framepipe.timeline import Timeline, Timing
 
 _LOOK_S = 0.25
 _WAIT_S = 0.05
+_MAX_PIPES = 1000  # more of them would be slow to make on the file system of a cluster
 
 
 class Drawn:
@@ -81,6 +82,8 @@ class MovieAhead:
     Attributes
     ----------
     output : Path
+    frames : int
+        Frames that are encoded, of a movie without segments.
     """
 
     def __init__(
@@ -94,7 +97,7 @@ class MovieAhead:
         drawn: Drawn,
         control: Control,
     ) -> None:
-        self.output, self._jobs = output, jobs
+        self.output, self.frames, self._jobs = output, 0, jobs
         self._store, self._drawn, self._control = store, drawn, control
         self._format = format_of(output)
         self._encode = targets.apply_target(encode, self._format)
@@ -121,10 +124,16 @@ class MovieAhead:
         ------
         Interrupted
         """
-        while self._current == at and self._thread.is_alive():
+        while self.is_encoding(at):
             control.check("encoding segments", "the frames and the finished segments are")
-            self._thread.join(_WAIT_S)
         return at in self._encoded
+
+    def is_encoding(self, at: int) -> bool:
+        """Wait a moment if the segment at a position is being encoded; return whether it is."""
+        if self._current == at and self._thread.is_alive():
+            self._thread.join(_WAIT_S)
+            return True
+        return False
 
     def close(self) -> None:
         """Wait for the end, and delete what was not handed over."""
@@ -154,7 +163,8 @@ class MovieAhead:
             if self._plan is None:
                 return
             segments = self._plan.recipe.segments
-            if not segments and (step := _only_step(self._plan.recipe)):
+            step = None if segments or self._drawn.is_over else _only_step(self._plan.recipe)
+            if step and len(self._numbers) <= _MAX_PIPES:
                 self._current = 0
                 self._encode_whole(self._plan, step)
                 self._encoded.add(0)
@@ -208,11 +218,15 @@ class MovieAhead:
                 step.filmed or step.args,
                 cwd=folder,
                 frames=step.frames,
+                on_frame=self._count,
                 idle_timeout_s=self._encode.idle_timeout_s,
                 control=self._control,
                 waits=pipes.waits,
             )
         self._folder = folder
+
+    def _count(self, frames: int) -> None:
+        self.frames = frames
 
     def _frame(self, name: str) -> bytes | None:
         """Wait for a frame, note its state, and return its file; None if it will not come."""
