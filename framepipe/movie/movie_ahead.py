@@ -211,7 +211,7 @@ class MovieAhead:
         (folder / FRAMES).unlink()
         text = str(next(plan.recipe.lists[name] for name in step.args if name in plan.recipe.lists))
         names = re.findall(rf"^file {FRAMES}/(.+)$", text, re.MULTILINE)
-        pipes = Pipes(folder / FRAMES, names, self._frame, self._control.stop.request)
+        pipes = Pipes(folder / FRAMES, self._store.path, names, self._frame, self._control.stop.request)
         with pipes.fed():
             run_ffmpeg(
                 tool,

@@ -19,26 +19,26 @@ class Pipes:
     ----------
     folder : Path
         With a pipe of each name.
+    frames : Path
+        The folder of the frames themselves.
     names : sequence of str
-        In the order in which they are read; a name may come again.
+        In the order in which they are read.
     frame : callable
         Called with a name in the thread: returns the file's bytes, which it may wait for; None to give up.
     give_up : callable
         Called in the thread if there will be no further frame: the encoder has to be ended.
-
-    Attributes
-    ----------
-    names : sequence of str
     """
 
     def __init__(
         self,
         folder: Path,
+        frames: Path,
         names: Sequence[str],
         frame: Callable[[str], bytes | None],
         give_up: Callable[[], None],
     ) -> None:
-        self._folder, self.names, self._frame, self._give_up = folder, names, frame, give_up
+        self._folder, self._frames, self._names = folder, frames.absolute(), [*dict.fromkeys(names)]
+        self._frame, self._give_up = frame, give_up
         self._waits = self._is_over = False
         self._current = ""
         self._thread = threading.Thread(target=self._feed, name="framepipe-pipes", daemon=True)
@@ -49,7 +49,7 @@ class Pipes:
 
     def _feed(self) -> None:
         try:
-            for name in self.names:
+            for name in self._names:
                 self._waits = True
                 data = self._frame(name)
                 self._waits = False
@@ -59,12 +59,19 @@ class Pipes:
                 with (self._folder / name).open("wb") as pipe:  # waits for the encoder
                     if self._is_over:
                         return
+                    self._show_file(name)
                     pipe.write(data)
             else:
                 return
         except OSError:  # a frame cannot be read, or the encoder has ended
             pass
         self._give_up()
+
+    def _show_file(self, name: str) -> None:
+        """Put the file in the place of a pipe that the encoder has opened: it may read a frame again."""
+        link = self._folder / f"{name}.link"
+        link.symlink_to(self._frames / name)
+        link.replace(self._folder / name)
 
     @contextlib.contextmanager
     def fed(self) -> Iterator[None]:
@@ -79,7 +86,7 @@ class Pipes:
             raise OSError("there are no named pipes here")
         self._folder.mkdir()
         try:
-            for name in dict.fromkeys(self.names):
+            for name in self._names:
                 os.mkfifo(self._folder / name)
             self._thread.start()
             yield

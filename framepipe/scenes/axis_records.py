@@ -31,11 +31,14 @@ class AxisRecord:
         What `get_tightbbox` gave, by its arguments.
     labels : tuple
         Where its label and its offset stand afterwards, and what the offset says: titles look at that.
+    ticks : tuple
+        What else drawing leaves in it, see `framepipe.scenes.matplotlib_private.ticks_of`.
     """
 
     primitives: list[Any] | None = None
     boxes: dict[Any, Any] = field(default_factory=dict)
     labels: tuple[Any, ...] = ()
+    ticks: tuple[Any, ...] = ()
 
 
 @dataclass
@@ -103,6 +106,7 @@ class AxisRecords:
     def keep(self, record: AxisRecord, axis: Any, primitives: list[Any], size_bytes: int) -> None:
         """Keep what an Axis has drawn."""
         record.primitives, record.labels = primitives, matplotlib_private.labels_of(axis)
+        record.ticks = matplotlib_private.ticks_of(axis)
         self._add_bytes(size_bytes)
 
     def box(self, record: AxisRecord, axis: Any, asked: Any, measure: Callable[[], Any]) -> Any:

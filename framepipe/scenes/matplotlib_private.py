@@ -203,6 +203,50 @@ def stands_with_others(axis: Any) -> bool:
     return name in groups and len(list(groups[name].get_siblings(axis.axes))) > 1
 
 
+def limits_as_they_are(axes: Any) -> tuple[bytes, tuple[bool, ...]]:
+    """Return the limits of an Axes, and which are to be found anew, without finding them."""
+    return bytes(axes._viewLim.get_points().tobytes()), tuple(axes._stale_viewlims.values())
+
+
+def heeds_its_data(line: Any) -> bool:
+    """False for a line whose data were changed in place, which it draws as they were."""
+    import numpy as np
+
+    if line._invalidx or line._invalidy:
+        return True
+
+    def plain(values: Any) -> Any:
+        return np.ma.asarray(values, float).filled(np.nan).ravel()
+
+    given = ((line.convert_xunits, line._xorig, line._x), (line.convert_yunits, line._yorig, line._y))
+    try:
+        return all(
+            np.array_equal(np.broadcast_to(plain(convert(orig)), np.shape(used)), used, equal_nan=True)
+            for convert, orig, used in given
+        )
+    except (TypeError, ValueError):
+        return False
+
+
+def ticks_of(axis: Any) -> tuple[Any, ...]:
+    """Return what drawing an Axis leaves in it: where its ticks are, and how many it has made."""
+    own = axis.__dict__
+    places = axis.get_majorticklocs(), axis.get_minorticklocs()
+    return (*places, len(own.get("majorTicks", ())), len(own.get("minorTicks", ())))
+
+
+def tell_formatters(axis: Any, ticks: tuple[Any, ...]) -> None:
+    """Tell the formatters of an Axis where its ticks are, as drawing does."""
+    for each, places in zip((axis.major, axis.minor), ticks):
+        each.formatter.set_locs(places)
+
+
+def make_ticks(axis: Any, ticks: tuple[Any, ...]) -> None:
+    """Make as many ticks as drawing has made: later ones are like the first, which the script may change."""
+    axis.get_major_ticks(ticks[2])
+    axis.get_minor_ticks(ticks[3])
+
+
 def labels_of(axis: Any) -> tuple[Any, ...]:
     """Return where an Axis has placed its label and its offset, and what the offset says."""
     label, offset = axis.label, axis.offsetText

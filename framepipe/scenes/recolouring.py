@@ -3,9 +3,9 @@
 Agg rasterises each of them anew, 6 us a point. How much of each pixel a shape covers does not depend on its
 colour: it is asked of Agg once, and from then on only colours are laid over one another, by the rule that
 matplotlib's Agg has for it (``fixed_blender_rgba_plain`` in ``src/_backend_agg_basic_types.h``), in integers
-as there. Then Agg draws the shapes once more, each in a colour as far from the others' as can be: what comes
-out here must be the very same bytes, or they are left to Agg for ever. (How a line goes around a tiny corner
-Agg may decide by the last bits of a number, and so in another way at another place.)
+as there. Then Agg draws the shapes once more, in colours that tell them apart, few of them in several such:
+what comes out here must be the very same bytes, or they are left to Agg for ever. (How a line goes around a
+tiny corner Agg may decide by the last bits of a number, and so in another way at another place.)
 """
 
 from __future__ import annotations
@@ -157,17 +157,22 @@ class Recolouring:
         self._given_up.add(key)
 
     def _learnt(self, renderer: Any, method: Any, arguments: Any, keywords: Any) -> Coverage | None:
-        """Find out what shapes cover; None unless Agg draws the same in the most different colours."""
+        """Find out what shapes cover; None unless Agg draws the same in colours that tell them apart."""
         coverage = Coverage.of(renderer, arguments, keywords)
         if coverage is None or self.size_bytes + coverage.size_bytes > _MAX_BYTES:
             return None
         picture = np.asarray(renderer.agg)
-        before, laid = picture.copy(), picture.copy()
-        colours = _most_different(arguments)
-        is_laid = coverage.lay(laid, *colours)
-        method(*arguments[:_FACES], *colours, *arguments[_EDGES + 1 :], **keywords)
-        is_same = is_laid and np.array_equal(picture, laid)
-        picture[...] = before
+        before, random = picture.copy(), np.random.default_rng(0)
+        is_same = True
+        for number in range(_rounds(len(arguments[_OFFSETS]))):
+            if number % 2:
+                picture[..., :3] = 255 - before[..., :3]
+            laid = picture.copy()
+            colours = _different(arguments, random, coverage.is_opaque)
+            is_same &= coverage.lay(laid, *colours)
+            method(*arguments[:_FACES], *colours, *arguments[_EDGES + 1 :], **keywords)
+            is_same &= np.array_equal(picture, laid)
+            picture[...] = before
         return coverage if is_same else None
 
 
@@ -185,12 +190,13 @@ class Coverage:
 
     Attributes
     ----------
+    is_opaque : bool
     is_too_deep : bool
         So many shapes lie over one another that this is of no use.
     """
 
     def __init__(self, entries: npt.NDArray[np.int64], count: int, is_opaque: bool) -> None:
-        self._count, self._is_opaque = count, is_opaque
+        self._count, self.is_opaque = count, is_opaque
         covers, entries = (entries & 255).astype(np.uint8), entries >> 8
         parts = (entries % (2 * count)).astype(np.int32)
         entries //= 2 * count
@@ -257,7 +263,7 @@ class Coverage:
             if len(given):
                 levels = (np.asarray(given, np.float64) * 255 + 0.5).astype(np.uint8)
                 colours[part::2] = levels[np.arange(self._count) % len(levels)]
-        if self._is_opaque and not (_are_opaque(faces) and _are_opaque(edges)):
+        if self.is_opaque and not (_are_opaque(faces) and _are_opaque(edges)):
             return False
         picture = buffer.reshape(-1, 4)
         start = 0
@@ -274,7 +280,7 @@ class Coverage:
         """Lay one shape at most over each pixel, as Agg does."""
         pixels, own = self._pixels[layer], colours[self._parts[layer]]
         alpha = self._covers[layer].astype(np.int32)
-        if not self._is_opaque:  # rgba8::multiply
+        if not self.is_opaque:  # rgba8::multiply
             product = own[:, 3] * alpha + 128
             alpha = ((product >> 8) + product) >> 8
         under = picture[pixels, :3].astype(np.int32)
@@ -285,16 +291,24 @@ class Coverage:
         picture[pixels[whole], :3] = own[whole, :3]
 
 
-def _most_different(arguments: tuple[Any, ...]) -> list[npt.NDArray[np.float64]]:
-    """Return faces and edges of black, white, and the six colours of full strength, at random."""
-    random, count = np.random.default_rng(0), len(arguments[_OFFSETS])
+def _rounds(count: int) -> int:
+    """Return in how many colours so many shapes are proven: few of them might look right by chance."""
+    return max(1, min(8, 80_000 // count))
+
+
+def _different(arguments: tuple[Any, ...], random: Any, is_opaque: bool) -> list[npt.NDArray[np.float64]]:
+    """Return colours of faces and edges by which each shape differs from what lies under it.
+
+    Red is any level, and shows whether a cover is rather wrong; green is none or all of it, and shows it if
+    it is off by a level; blue is none for faces and all for edges, or the other way round.
+    """
+    count, swaps = len(arguments[_OFFSETS]), int(random.integers(0, 2))
     both = []
-    for given in arguments[_FACES : _EDGES + 1]:
-        colours = random.integers(0, 2, (count if len(given) else 0, 4)).astype(np.float64)
-        if len(given):
-            alpha = np.asarray(given)[np.arange(count) % len(given), 3]
-            colours[:, 3] = np.where(alpha > 0, alpha, 0.5)
-        both.append(colours)
+    for part, given in enumerate(arguments[_FACES : _EDGES + 1]):
+        shape = count if len(given) else 0
+        levels = random.random(shape), random.integers(0, 2, shape), np.full(shape, part ^ swaps)
+        alpha = np.ones(shape) if is_opaque else random.choice([0.5, 1.0], shape)
+        both.append(np.stack([*levels, alpha], axis=1).astype(np.float64))
     return both
 
 

@@ -27,7 +27,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
-from matplotlib.ticker import IndexLocator, LogLocator
+from matplotlib.ticker import IndexLocator, LogitLocator, LogLocator
 from matplotlib.transforms import BboxBase, Transform, TransformNode
 
 from framepipe.scenes import matplotlib_private
@@ -67,7 +67,7 @@ IDENTITIES = (
     *(RendererBase, FigureCanvasBase, FigureManagerBase),
 )
 #: Locators that look at the data, not only at the limits of the view.
-LOOK_AT_DATA = (IndexLocator, LogLocator)
+LOOK_AT_DATA = (IndexLocator, LogLocator, LogitLocator)
 _MAX_QUICK_BYTES = 1024
 _KNOWN_HOMES = ("matplotlib", "mpl_toolkits")
 
@@ -388,7 +388,7 @@ def surroundings(axes: Any) -> Watch:
     watch.known &= is_known(type(axes))
     watch._kept.append(axes)
     watch._seen.add(id(axes))
-    watch.ask(functools.partial(points_of, axes.viewLim))
+    watch.ask(functools.partial(matplotlib_private.limits_as_they_are, axes))
     watch.ask(functools.partial(_attributes, axes))
     for value in _attributes(axes).values():
         watch._visit(value)
@@ -462,7 +462,8 @@ def _about_marker(marker: MarkerStyle) -> tuple[Any, ...]:
     kind, turned = marker.get_marker(), marker.get_user_transform()
     named = kind if _is_named(kind) else id(kind)
     matrix = None if turned is None else turned.get_matrix().tobytes()
-    path = np.asarray(marker.get_path().vertices).tobytes() if marker else None
+    path = _values(marker.get_path())[1:] if marker else ()
+    path = tuple(each if each is None else bytes(each) for each in path)
     return (named, marker.get_fillstyle(), marker.get_capstyle(), marker.get_joinstyle(), matrix, path)
 
 

@@ -217,6 +217,7 @@ class Tapes:
         self._is_below = False
         self._below: tuple[list[Any], Any] | None = None
         self._candidate: list[Any] = []
+        self._tickless: list[Any] = []  # axes, their formatters and ticks, which are not made
 
     @property
     def is_first(self) -> bool:
@@ -257,6 +258,7 @@ class Tapes:
             self._forget()
             self._figure = figure
             self._took.clear()
+        self._make_ticks()
         self._number += 1
         self.replayed = self.drawn = 0
         before = self._reused_parts()
@@ -343,6 +345,7 @@ class Tapes:
 
     def artists(self, renderer: Any, artists: Any) -> None:
         """Draw the artists of a figure or an Axes in their order."""
+        self._look_again({id(each.axes) for each in artists if not isinstance(each, (Axes, FigureBase))})
         for artist in artists:
             if isinstance(artist, (Axes, FigureBase)):
                 if draws_itself(artist):
@@ -356,6 +359,10 @@ class Tapes:
                     artist.draw(renderer)
             else:
                 self.artist(artist, "draw", artist.draw, renderer)
+
+    def _look_again(self, drawn_axes: set[int]) -> None:
+        """An Axes has been placed when its artists are drawn, wherever it was when others looked at it."""
+        self._looked_at -= drawn_axes
 
     def artist(self, artist: Any, way: str, draw: Callable[[Any], Any], renderer: Any) -> None:
         """Draw one artist, or replay it."""
@@ -376,7 +383,7 @@ class Tapes:
         if record is not None:
             self._axis_records.count(artist, record.primitives is not None)
             if record.primitives is not None:
-                matplotlib_private.place_labels(artist, record.labels)
+                self._place(artist, record)
                 self._pending.append(record)
                 return
         self.drawn += 1
@@ -387,6 +394,20 @@ class Tapes:
             self._is_inside, self._inside_of = False, None
             self._took[key] = time.perf_counter() - began, isinstance(artist, _NEVER_BY_VALUE)
 
+    def _place(self, axis: Any, record: AxisRecord) -> None:
+        """Leave in an Axis what drawing it would; where it stays, ticks are made when they may matter."""
+        matplotlib_private.place_labels(axis, record.labels)
+        if self._stays:
+            matplotlib_private.tell_formatters(axis, record.ticks)
+            self._tickless.append((axis, axis.major.formatter, record.ticks))
+
+    def _make_ticks(self) -> None:
+        """Make the ticks of axes that were not drawn in the last frame, nor cleared since."""
+        tickless, self._tickless = self._tickless, []
+        for axis, formatter, ticks in tickless:
+            if axis.major.formatter is formatter and axis.axes is not None:
+                matplotlib_private.make_ticks(axis, ticks)
+
     def _draw(
         self, artist: Any, key: Any, draw: Any, renderer: Any, before: Tape | None, record: AxisRecord | None
     ) -> None:
@@ -395,7 +416,8 @@ class Tapes:
         if self._recolouring.has_learnt(key):  # a tape of it would take more time, and memory
             self._drop(key)
             before = None
-        is_taped = self._is_to_be_taped(key, before)
+        is_heeded = not isinstance(artist, Line2D) or matplotlib_private.heeds_its_data(artist)
+        is_taped = is_heeded and self._is_to_be_taped(key, before)
         if self.refused or not (is_taped or record):
             draw(renderer)
             return
@@ -479,6 +501,7 @@ class Tapes:
             if seen is None or not seen[0].same():
                 seen = surroundings(axes), (seen[1] + 1 if seen else 0), axes
                 self._surroundings[id(axes)] = seen
+                self._checked.clear()
         return seen[1] if seen[0].known else None
 
     def box(self, axis: Any, original: Callable[..., Any], renderer: Any, **keywords: Any) -> Any:

@@ -168,6 +168,17 @@ def test_a_short_movie_is_encoded_from_its_first_frame_on(tmp_path, monkeypatch,
     assert movie.read_bytes() == (tmp_path / f"later.{suffix}").read_bytes()
 
 
+@pytest.mark.parametrize("options", [{"hold_last_s": 1}, {"fps": 3}, {"bounce": True}], ids=str)
+def test_frames_that_are_read_again_are_read_from_their_files(tmp_path, monkeypatch, options):
+    scene, log = short(tmp_path, monkeypatch)
+    movie = tmp_path / "film.mp4"
+    report = fp.make(scene, 60, movie, store=tmp_path / "s", workers=2, keep_frames=True, **options)
+    assert report.movies[0].report.passed
+    assert len(log.read_text().split()) == 1, "encoded once"
+    fp.assemble(tmp_path / "s", tmp_path / "later.mp4", **options)
+    assert movie.read_bytes() == (tmp_path / "later.mp4").read_bytes()
+
+
 def test_an_encoder_that_waits_for_a_slow_frame_is_not_idle(tmp_path, monkeypatch):
     scene, log = short(tmp_path, monkeypatch, "time.sleep(4)")
     report = fp.make(scene, 60, tmp_path / "film.mp4", store=tmp_path / "s", workers=2, idle_timeout_s=2)
