@@ -295,6 +295,6 @@ def test_an_outline_that_agg_draws_in_another_way_elsewhere_is_left_to_agg():
 
 
 def test_much_that_overlaps_takes_no_more_memory_than_it_may(monkeypatch):
-    monkeypatch.setattr(recolouring, "_MAX_BYTES", 1000)
+    monkeypatch.setattr(recolouring, "MAX_BYTES", 1000)
     axes, points = scattered()
     assert check(axes.figure, other_values(points)) == 0
