@@ -23,6 +23,7 @@ from framepipe.movie.encode import prepare
 from framepipe.movie.pipes import Pipes
 from framepipe.movie.plan import Assembly, digests_of
 from framepipe.movie.probe import tool_for_recipe
+from framepipe.movie.segments import usual_jobs
 from framepipe.options import EncodeOptions
 from framepipe.store.status import FrameState, StoreStatus
 from framepipe.store.store import Store
@@ -169,7 +170,7 @@ class MovieAhead:
                 self._encode_whole(self._plan, step)
                 self._encoded.add(0)
             # the last ones are encoded at the end, all at once: alone, one would leave processors idle
-            for at in range(len(segments) - self._jobs):
+            for at in range(len(segments) - min(self._jobs, usual_jobs())):
                 while not self._drawn.is_over and not self._are_done(segments[at].numbers):
                     self._drawn.wait(_LOOK_S)
                 if self._drawn.is_over:

@@ -48,24 +48,30 @@ class Pipes:
         return self._waits
 
     def _feed(self) -> None:
+        """Give frame after frame; whatever goes wrong, the encoder must not wait for ever."""
+        is_fed = False
         try:
-            for name in self._names:
-                self._waits = True
-                data = self._frame(name)
-                self._waits = False
-                if data is None:
-                    break
-                self._current = name
-                with (self._folder / name).open("wb") as pipe:  # waits for the encoder
-                    if self._is_over:
-                        return
-                    self._show_file(name)
-                    pipe.write(data)
-            else:
-                return
-        except OSError:  # a frame cannot be read, or the encoder has ended
-            pass
-        self._give_up()
+            with contextlib.suppress(OSError):  # a frame cannot be read, or the encoder has ended
+                is_fed = self._feed_all()
+        finally:
+            self._waits = False
+            if not is_fed and not self._is_over:
+                self._give_up()
+
+    def _feed_all(self) -> bool:
+        for name in self._names:
+            self._waits = True
+            data = self._frame(name)
+            self._waits = False
+            if data is None:
+                return False
+            self._current = name
+            with (self._folder / name).open("wb") as pipe:  # waits for the encoder
+                if self._is_over:
+                    return False
+                self._show_file(name)
+                pipe.write(data)
+        return True
 
     def _show_file(self, name: str) -> None:
         """Put the file in the place of a pipe that the encoder has opened: it may read a frame again."""
