@@ -13,11 +13,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from framepipe.core.control import Control, Progress, Stop
+from framepipe.core.control import Control, Progress
 from framepipe.core.process import Tool
 from framepipe.formats import format_of, targets
 from framepipe.job.job import Job
-from framepipe.movie.movie_ahead import Drawn, MovieAhead
+from framepipe.movie.movie_ahead import FrameNews, MovieAhead
 from framepipe.movie.plan import Assembly
 from framepipe.options import EncodeOptions
 from framepipe.store.store import Store
@@ -49,23 +49,21 @@ def encoding_ahead(
         Encoders that will run at once at the end: their number of threads decides what they write.
     control : Control
     """
-    stop, drawn = Stop(), Drawn()
+    news = FrameNews()
     movies = []
     if job.frames.extent == "fixed":
         timing = timing.with_file_read()
         timeline = timing.timeline(job.frames.numbers, job.fps)
-        own = Control(stop=stop)
         movies = [
-            MovieAhead(store, path, timing, timeline, encode, jobs, drawn, own)
+            MovieAhead(store, path, timing, timeline, encode, jobs, news)
             for path in outputs
             if _can_begin(path, encode)
         ]
-    ahead = Ahead(movies, drawn, control)
+    ahead = Ahead(movies, news, control)
     try:
         yield ahead
     finally:
-        stop.request()
-        ahead.join()
+        ahead.close()
 
 
 def _can_begin(output: Path, encode: EncodeOptions) -> bool:
@@ -83,24 +81,24 @@ class Ahead:
         For drawing, whose progress begins it.
     """
 
-    def __init__(self, movies: Sequence[MovieAhead], drawn: Drawn, control: Control) -> None:
-        self._movies, self._drawn, self._control = movies, drawn, control
+    def __init__(self, movies: Sequence[MovieAhead], news: FrameNews, control: Control) -> None:
+        self._movies, self._news, self._control = movies, news, control
         self._has_begun = False
         self.drawing = Control(self._note, control.stop)
 
     def finish(self) -> None:
         """Begin nothing else: whoever waits for the movie encodes the rest, with all processors."""
-        self._drawn.end()
+        self._news.end()
 
     def wait_for(self, output: Path, at: int, control: Control) -> bool:
-        """See `framepipe.movie.build.Ahead`."""
+        """See `framepipe.movie.build.EncodingAhead`."""
         movie = self._movie(output)
         return movie is not None and movie.has(at, control)
 
     def take(
         self, plan: Assembly, tool: Tool, folder: Path, on_frame: Callable[[int], None], control: Control
     ) -> bool:
-        """See `framepipe.movie.build.Ahead`."""
+        """See `framepipe.movie.build.EncodingAhead`."""
         movie = self._movie(plan.output)
         if movie is None:
             return False
@@ -109,17 +107,19 @@ class Ahead:
             on_frame(movie.frames)
         return movie.hand_over(plan, tool, folder)
 
-    def join(self) -> None:
-        """Wait for the end of the threads."""
+    def close(self) -> None:
+        """End the encoders, and wait for the end of the threads."""
         self.finish()
-        for movie in self._movies:
-            movie.close()
+        with contextlib.ExitStack() as stack:  # all of them, also if one is interrupted
+            for movie in self._movies:
+                movie.stop()
+                stack.callback(movie.close)
 
     def _movie(self, output: Path) -> MovieAhead | None:
         return next((movie for movie in self._movies if movie.output == output), None)
 
     def _note(self, progress: Progress) -> None:
-        self._drawn.tell()
+        self._news.tell()
         if progress.done >= _MIN_FRAMES and not self._has_begun:
             self._has_begun = True
             for movie in self._movies:

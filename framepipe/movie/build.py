@@ -47,7 +47,7 @@ def jobs_of(workers: int | None) -> int:
     return usual_jobs() if workers is None else workers
 
 
-class Ahead(Protocol):
+class EncodingAhead(Protocol):
     """What encodes movies while their frames are drawn, see `framepipe.movie.ahead`."""
 
     def wait_for(self, output: Path, at: int, control: Control) -> bool:
@@ -89,7 +89,7 @@ def carry_out(
     *,
     workers: int | None = None,
     control: Control = NO_CONTROL,
-    ahead: Ahead | None = None,
+    ahead: EncodingAhead | None = None,
 ) -> Movie:
     """Build a planned movie, see `assemble`; what was encoded ahead of it is used."""
     tool = tool_for_recipe(plan.recipe, plan.expected.options)
@@ -142,7 +142,7 @@ def _encode(
     jobs: int,
     on_frame: Callable[[int], None],
     control: Control,
-    ahead: Ahead | None,
+    ahead: EncodingAhead | None,
 ) -> Encoding | None:
     """Encode into the work folder; returns the segments' encoding, or None for a movie without segments."""
     recipe, idle_timeout_s = plan.recipe, plan.expected.options.idle_timeout_s

@@ -17,6 +17,12 @@ from framepipe.formats.html import page
 from framepipe.formats.recipe import Recipe
 
 
+def write_lists(recipe: Recipe, folder: Path) -> None:
+    """Write a recipe's files."""
+    for name, content in recipe.lists.items():
+        (folder / name).write_bytes(content.encode("ascii") if isinstance(content, str) else content)
+
+
 def prepare(
     recipe: Recipe,
     tool: Tool,
@@ -26,8 +32,7 @@ def prepare(
     control: Control,
 ) -> None:
     """Write a recipe's files and run ffmpeg's commands, except those of segments."""
-    for name, content in recipe.lists.items():
-        (folder / name).write_bytes(content.encode("ascii") if isinstance(content, str) else content)
+    write_lists(recipe, folder)
     for step in recipe.steps:
         run_ffmpeg(
             tool,

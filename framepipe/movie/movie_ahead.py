@@ -19,7 +19,7 @@ from framepipe.formats import WHITE, format_of, targets
 from framepipe.formats.frame_input import FRAMES
 from framepipe.formats.recipe import MovieSpec, Recipe, Step
 from framepipe.movie.build import ignore_frames, segments_of, work_folder
-from framepipe.movie.encode import prepare
+from framepipe.movie.encode import prepare, write_lists
 from framepipe.movie.pipes import Pipes
 from framepipe.movie.plan import Assembly, digests_of
 from framepipe.movie.probe import tool_for_recipe
@@ -34,7 +34,7 @@ _WAIT_S = 0.05
 _MAX_PIPES = 1000  # more of them would be slow to make on the file system of a cluster
 
 
-class Drawn:
+class FrameNews:
     """What drawing tells the encoders.
 
     Attributes
@@ -45,12 +45,12 @@ class Drawn:
 
     def __init__(self) -> None:
         self.is_over = False
-        self._news = threading.Condition()
+        self._condition = threading.Condition()
 
     def tell(self) -> None:
         """Wake those who wait: there may be new frames."""
-        with self._news:
-            self._news.notify_all()
+        with self._condition:
+            self._condition.notify_all()
 
     def end(self) -> None:
         """Tell that there will be no further frame."""
@@ -59,9 +59,9 @@ class Drawn:
 
     def wait(self, timeout_s: float) -> None:
         """Wait for news."""
-        with self._news:
+        with self._condition:
             if not self.is_over:
-                self._news.wait(timeout_s)
+                self._condition.wait(timeout_s)
 
 
 class MovieAhead:
@@ -76,9 +76,7 @@ class MovieAhead:
     encode : EncodeOptions
     jobs : int
         See `framepipe.movie.ahead.encoding_ahead`.
-    drawn : Drawn
-    control : Control
-        Its stop ends the encoder.
+    news : FrameNews
 
     Attributes
     ----------
@@ -95,18 +93,17 @@ class MovieAhead:
         timeline: Timeline,
         encode: EncodeOptions,
         jobs: int,
-        drawn: Drawn,
-        control: Control,
+        news: FrameNews,
     ) -> None:
         self.output, self.frames, self._jobs = output, 0, jobs
-        self._store, self._drawn, self._control = store, drawn, control
+        self._store, self._news, self._control = store, news, Control()
         self._format = format_of(output)
         self._encode = targets.apply_target(encode, self._format)
         self._timing, self._timeline = timing, timeline
         self._numbers = {store.frame_path(number).name: number for number in timeline.numbers}
         self._thread = threading.Thread(target=self._run, name="framepipe-ahead", daemon=True)
         self._current: int | None = None  # position of a segment; 0 of a movie without segments
-        self._encoded: set[int] = set()
+        self._encoded: set[int] = set()  # positions of segments
         self._states: dict[int, FrameState] = {}
         self._plan: Assembly | None = None
         self._whole = contextlib.ExitStack()  # keeps the folder of a movie without segments
@@ -136,11 +133,17 @@ class MovieAhead:
             return True
         return False
 
+    def stop(self) -> None:
+        """End the encoder."""
+        self._control.stop.request()
+
     def close(self) -> None:
-        """Wait for the end, and delete what was not handed over."""
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._whole.close()
+        """Wait for the end, and delete what was not handed over, also if the waiting is interrupted."""
+        try:
+            if self._thread.ident is not None:
+                self._thread.join()
+        finally:
+            self._whole.close()
 
     def hand_over(self, plan: Assembly, tool: Tool, folder: Path) -> bool:
         """Move what was encoded in one go into a work folder; return whether it is what is planned."""
@@ -158,22 +161,21 @@ class MovieAhead:
     def _run(self) -> None:
         """Encode what can be; what goes wrong here will be reported at the end."""
         with contextlib.suppress(FramepipeError, OSError):
-            while self._plan is None and not self._drawn.is_over:
+            while self._plan is None and not self._news.is_over:
                 self._plan = self._planned()
-                self._drawn.wait(_LOOK_S)
+                self._news.wait(_LOOK_S)
             if self._plan is None:
                 return
             segments = self._plan.recipe.segments
-            step = None if segments or self._drawn.is_over else _only_step(self._plan.recipe)
+            step = None if segments or self._news.is_over else _only_step(self._plan.recipe)
             if step and len(self._numbers) <= _MAX_PIPES:
                 self._current = 0
                 self._encode_whole(self._plan, step)
-                self._encoded.add(0)
             # the last ones are encoded at the end, all at once: alone, one would leave processors idle
             for at in range(len(segments) - min(self._jobs, usual_jobs())):
-                while not self._drawn.is_over and not self._are_done(segments[at].numbers):
-                    self._drawn.wait(_LOOK_S)
-                if self._drawn.is_over:
+                while not self._news.is_over and not self._are_done(segments[at].numbers):
+                    self._news.wait(_LOOK_S)
+                if self._news.is_over:
                     return
                 self._current = at
                 self._encode_segment(self._plan, at)
@@ -207,8 +209,7 @@ class MovieAhead:
         """Encode a movie without segments, as its frames come, into a folder that stays."""
         tool = tool_for_recipe(plan.recipe, self._encode)
         folder = self._whole.enter_context(work_folder(plan))
-        for name, content in plan.recipe.lists.items():
-            (folder / name).write_bytes(content.encode("ascii") if isinstance(content, str) else content)
+        write_lists(plan.recipe, folder)
         (folder / FRAMES).unlink()
         text = str(next(plan.recipe.lists[name] for name in step.args if name in plan.recipe.lists))
         names = re.findall(rf"^file {FRAMES}/(.+)$", text, re.MULTILINE)
@@ -233,12 +234,12 @@ class MovieAhead:
         """Wait for a frame, note its state, and return its file; None if it will not come."""
         number = self._numbers[name]
         while not self._control.stop.requested:
-            is_last_look = self._drawn.is_over
+            is_last_look = self._news.is_over
             if self._are_done([number]):
                 return self._store.frame_path(number).read_bytes()
             if is_last_look:
                 break
-            self._drawn.wait(_LOOK_S)
+            self._news.wait(_LOOK_S)
         return None
 
     def _are_done(self, numbers: Sequence[int]) -> bool:

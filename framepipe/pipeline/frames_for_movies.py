@@ -40,7 +40,7 @@ class FramesForMovies:
     films : int
         See `MakeReport`.
     ahead : Ahead
-        What encodes segments meanwhile.
+        What encodes the movies meanwhile.
     end : ExitStack
         Ends that.
     """
@@ -82,7 +82,7 @@ def draw_job(
     control: Control,
     tools: Future[None],
 ) -> FramesForMovies:
-    """Draw the frames of a job; segments of its movies are encoded meanwhile, see `Ahead`.
+    """Draw the frames of a job; its movies are encoded meanwhile, see `Ahead`.
 
     Parameters
     ----------

@@ -12,7 +12,8 @@ from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, IdentityTransform
 
 #: Positions of the arguments of ``draw_path_collection``.
-GC, MASTER, PATHS, TRANSFORMS, OFFSETS, OFFSET_TRANSFORM, FACES, EDGES, WIDTHS, STYLES, SMOOTH = range(11)
+GC, MASTER, PATHS, TRANSFORMS, OFFSETS, OFFSET_TRANSFORM = range(6)
+FACECOLORS, EDGECOLORS, LINEWIDTHS, LINESTYLES, ANTIALIASED = range(6, 11)
 #: What is known of all shapes of a figure together.
 MAX_BYTES = 96 << 20
 
@@ -73,7 +74,7 @@ class Coverage:
         scratch = _Scratch.of(renderer, arguments, keywords)
         if scratch is None:
             return None
-        is_opaque = _are_opaque(arguments[FACES]) and _are_opaque(arguments[EDGES])
+        is_opaque = _are_opaque(arguments[FACECOLORS]) and _are_opaque(arguments[EDGECOLORS])
         height, width = np.asarray(renderer.agg).shape[:2]
         closed = np.zeros(height * width, bool)
         entries: list[npt.NDArray[np.int64]] = []
@@ -262,19 +263,19 @@ class _Scratch:
     def _draw(self, scratch: Any, chosen: Any, offsets: Any, part: int) -> None:
         """Draw faces (part 0) or edges of some shapes, black on nothing; where they are, if None."""
         arguments = list(self.arguments)
-        colours = arguments[FACES + part]
+        colours = arguments[FACECOLORS + part]
         scratch.clear()
         if not (len(colours) and len(chosen)):
             return
-        for at in (TRANSFORMS, OFFSETS, WIDTHS):
+        for at in (TRANSFORMS, OFFSETS, LINEWIDTHS):
             if len(arguments[at]) > 1:
                 arguments[at] = np.asarray(arguments[at])[chosen % len(arguments[at])]
         if offsets is not None:
             arguments[OFFSETS], arguments[OFFSET_TRANSFORM] = offsets, IdentityTransform()
             arguments[GC] = _unclipped(arguments[GC])
         # straight paths are moved to whole pixels by the width of their line, told though it is clear
-        other = _CLEAR if len(arguments[EDGES]) and not _is_curved(arguments[PATHS][0]) else _CLEAR[:0]
-        arguments[FACES], arguments[EDGES] = (_BLACK, other) if part == 0 else (_CLEAR[:0], _BLACK)
+        other = _CLEAR if len(arguments[EDGECOLORS]) and not _is_curved(arguments[PATHS][0]) else _CLEAR[:0]
+        arguments[FACECOLORS], arguments[EDGECOLORS] = (_BLACK, other) if part == 0 else (_CLEAR[:0], _BLACK)
         scratch.draw_path_collection(*arguments, **self.keywords)
 
     def _packed(self, x: Any, y: Any, shapes: Any, part: int, covers: Any) -> npt.NDArray[np.int64]:
@@ -286,7 +287,7 @@ class _Scratch:
 
 def _extent(renderer: Any, arguments: tuple[Any, ...]) -> tuple[Any, float]:
     """Return the middle of a shape that is not moved, and how far from it one may reach, in pixels."""
-    transforms, master, widths = (arguments[at] for at in (TRANSFORMS, MASTER, WIDTHS))
+    transforms, master, widths = (arguments[at] for at in (TRANSFORMS, MASTER, LINEWIDTHS))
     corners = arguments[PATHS][0].vertices
     if len(transforms) > 1:  # of different sizes
         scale = np.abs(transforms)[:, :2].sum(2).max() * np.abs(master.get_matrix()[:2, :2]).sum(1).max()
@@ -297,7 +298,7 @@ def _extent(renderer: Any, arguments: tuple[Any, ...]) -> tuple[Any, float]:
         corners = master.get_affine().transform(corners)
         middle = (corners.min(0) + corners.max(0)) / 2
         reach = np.abs(corners - middle).max()
-    has_line = len(arguments[EDGES]) and len(widths)
+    has_line = len(arguments[EDGECOLORS]) and len(widths)
     line = float(np.max(widths)) * renderer.points_to_pixels(1.0) if has_line else 0.0
     return middle, float(reach + 2.5 * line + 2)
 

@@ -20,25 +20,25 @@ import numpy.typing as npt
 
 from framepipe.core.memory import give_back_free_memory
 from framepipe.scenes.coverage import (
-    EDGES,
-    FACES,
+    ANTIALIASED,
+    EDGECOLORS,
+    FACECOLORS,
     GC,
+    LINESTYLES,
+    LINEWIDTHS,
     MASTER,
     MAX_BYTES,
     OFFSET_TRANSFORM,
     OFFSETS,
     PATHS,
-    SMOOTH,
-    STYLES,
     TRANSFORMS,
-    WIDTHS,
     Coverage,
 )
 
 #: Shapes that take less are not worth it.
 _SLOW_S = 0.05
-_COLOURS = (FACES, EDGES)
-_ARRAYS = (TRANSFORMS, OFFSETS, WIDTHS, SMOOTH)
+_COLOURS = (FACECOLORS, EDGECOLORS)
+_ARRAYS = (TRANSFORMS, OFFSETS, LINEWIDTHS, ANTIALIASED)
 
 
 @dataclass
@@ -91,16 +91,16 @@ class Recolouring:
         self._known.clear()
         self._given_up.clear()
 
-    def forget_others(self, keys: Container[Any]) -> None:
-        """Forget artists that are not among these."""
+    def give_up_others(self, keys: Container[Any]) -> None:
+        """Leave artists that are not among these to Agg: learning them each time they come takes longer."""
         for key in [key for key in self._known if key not in keys]:
-            del self._known[key]
+            self._give_up(key)
 
     def may_help(self, key: Any) -> bool:
         """True for an artist whose shapes are known, or were drawn once."""
         return key in self._known
 
-    def has_learnt(self, key: Any) -> bool:
+    def knows(self, key: Any) -> bool:
         """True for an artist whose shapes are known."""
         return key in self._known and self._known[key].coverage is not None
 
@@ -128,22 +128,22 @@ class Recolouring:
             known = None
         picture = np.asarray(renderer.agg)
         if known and known.coverage:
-            if known.coverage.lay(picture, *arguments[FACES : EDGES + 1]):
+            if known.coverage.lay(picture, *arguments[FACECOLORS : EDGECOLORS + 1]):
                 self.reused += 1
             else:
                 method(*arguments, **keywords)
             return
         if known:
-            known.coverage = self._learnt(renderer, method, arguments, keywords)
+            known.coverage = self._learn(renderer, method, arguments, keywords)
             give_back_free_memory()
-            if known.coverage and known.coverage.lay(picture, *arguments[FACES : EDGES + 1]):
+            if known.coverage and known.coverage.lay(picture, *arguments[FACECOLORS : EDGECOLORS + 1]):
                 self.is_learning = True
                 return
             self._give_up(key)
         began = time.perf_counter()
         method(*arguments, **keywords)
         if self._is_candidate(key, arguments, time.perf_counter() - began):
-            self._known[key] = _Shapes(_frozen(arguments))
+            self._known[key] = _Shapes(_snapshot(arguments))
             self.is_learning = True
 
     def _is_candidate(self, key: Any, arguments: Any, seconds: float) -> bool:
@@ -154,7 +154,7 @@ class Recolouring:
         del self._known[key]
         self._given_up.add(key)
 
-    def _learnt(self, renderer: Any, method: Any, arguments: Any, keywords: Any) -> Coverage | None:
+    def _learn(self, renderer: Any, method: Any, arguments: Any, keywords: Any) -> Coverage | None:
         """Find out what shapes cover; None unless Agg draws the same in colours that tell them apart."""
         coverage = Coverage.of(renderer, arguments, keywords)
         if coverage is None or self.size_bytes + coverage.size_bytes > MAX_BYTES:
@@ -166,9 +166,9 @@ class Recolouring:
             if number % 2:
                 picture[..., :3] = 255 - before[..., :3]
             laid = picture.copy()
-            colours = _different(arguments, random, coverage.is_opaque)
+            colours = _contrasting_colours(arguments, random, coverage.is_opaque)
             is_same &= coverage.lay(laid, *colours)
-            method(*arguments[:FACES], *colours, *arguments[EDGES + 1 :], **keywords)
+            method(*arguments[:FACECOLORS], *colours, *arguments[EDGECOLORS + 1 :], **keywords)
             is_same &= np.array_equal(picture, laid)
             picture[...] = before
         return coverage if is_same else None
@@ -179,7 +179,9 @@ def _rounds(count: int) -> int:
     return max(1, min(8, 80_000 // count))
 
 
-def _different(arguments: tuple[Any, ...], random: Any, is_opaque: bool) -> list[npt.NDArray[np.float64]]:
+def _contrasting_colours(
+    arguments: tuple[Any, ...], random: Any, is_opaque: bool
+) -> list[npt.NDArray[np.float64]]:
     """Return colours of faces and edges by which each shape differs from what lies under it.
 
     Red is any level, and shows whether a cover is rather wrong; green is none or all of it, and shows it if
@@ -187,7 +189,7 @@ def _different(arguments: tuple[Any, ...], random: Any, is_opaque: bool) -> list
     """
     count, swaps = len(arguments[OFFSETS]), int(random.integers(0, 2))
     both = []
-    for part, given in enumerate(arguments[FACES : EDGES + 1]):
+    for part, given in enumerate(arguments[FACECOLORS : EDGECOLORS + 1]):
         shape = count if len(given) else 0
         levels = random.random(shape), random.integers(0, 2, shape), np.full(shape, part ^ swaps)
         alpha = np.ones(shape) if is_opaque else random.choice([0.5, 1.0], shape)
@@ -200,9 +202,11 @@ def _is_plain(arguments: tuple[Any, ...]) -> bool:
     gc, count = arguments[GC], len(arguments[OFFSETS])
     is_alone = len(arguments[PATHS]) == 1 and len(arguments[TRANSFORMS]) in (0, 1, count) and count > 1
     is_bare = gc.get_hatch() is None and gc.get_sketch_params() is None and gc.get_clip_path()[0] is None
-    is_smooth = bool(np.all(arguments[SMOOTH])) and all(dashes is None for _, dashes in arguments[STYLES])
+    is_smooth = bool(np.all(arguments[ANTIALIASED]))
+    is_solid = all(dashes is None for _, dashes in arguments[LINESTYLES])
     is_flat = arguments[OFFSET_TRANSFORM].is_affine and arguments[MASTER].is_affine
-    return is_alone and is_bare and is_smooth and is_flat and not np.ma.is_masked(arguments[OFFSETS])
+    is_whole = not np.ma.is_masked(arguments[OFFSETS])
+    return is_alone and is_bare and is_smooth and is_solid and is_flat and is_whole
 
 
 def _about(arguments: tuple[Any, ...]) -> list[Any]:
@@ -220,7 +224,7 @@ def _about(arguments: tuple[Any, ...]) -> list[Any]:
     ]
 
 
-def _frozen(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _snapshot(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return what decides the shapes, as it is now."""
     return (_about(arguments), *(np.array(arguments[at]) for at in _ARRAYS))
 

@@ -324,7 +324,7 @@ class Tapes:
             self._drop(key)
         for key in [key for key in self._took if key not in self._met]:
             del self._took[key]
-        self._recolouring.forget_others(self._met)
+        self._recolouring.give_up_others(self._met)
         self._known_before = self._met
 
     def _drop(self, key: Any) -> None:
@@ -413,7 +413,7 @@ class Tapes:
     ) -> None:
         if draws_itself(artist):
             self.refused = f"{type(artist).__name__} draws itself"
-        if self._recolouring.has_learnt(key):  # a tape of it would take more time, and memory
+        if self._recolouring.knows(key):  # a tape of it would take more time, and memory
             self._drop(key)
             before = None
         is_heeded = not isinstance(artist, Line2D) or matplotlib_private.heeds_its_data(artist)
@@ -445,7 +445,7 @@ class Tapes:
         """True for an artist of a figure that stays; what has appeared is taped when it is there again."""
         is_resting = before is not None and before.rests_until > self._number
         is_there_again = before is not None or not self._known_before or key in self._known_before
-        return self._stays and not (is_resting or self._recolouring.has_learnt(key)) and is_there_again
+        return self._stays and not (is_resting or self._recolouring.knows(key)) and is_there_again
 
     def _look_at_new(self) -> None:
         """Keep the artists that were drawn, but for those that this frame has left another than they were.

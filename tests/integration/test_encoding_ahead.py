@@ -228,6 +228,22 @@ def test_nothing_is_left_of_a_movie_when_drawing_is_stopped(tmp_path, monkeypatc
     assert movie_files(tmp_path) == []
 
 
+def test_an_encoder_that_fails_does_not_end_that_of_another_output(tmp_path, monkeypatch):
+    scene, log = short(tmp_path, monkeypatch)
+    fails = f"if [[ $PWD == *film* && $last == movie.webm && ! -e {log}.failed ]]; then "
+    fails += f"until [ -e {log} ]; do sleep 0.05; done; "  # the other one is at work
+    fails += f"exec 3<frames/frame_000000.png; sleep 0.2; : >{log}.failed; exit 1; fi; "
+    fake_ffmpeg(tmp_path, monkeypatch, fails + COUNTED.format(log=log))
+    script = tmp_path / "scene.py"  # frames that do not fit into a pipe's buffer
+    noise = "np.random.default_rng(0).integers(0, 256, (192, 256, 3), np.uint8)"
+    text = script.read_text().replace("np.full((48, 64, 3), i % 200, np.uint8)", noise)
+    script.write_text(text.replace(str(log), f"{log}.failed"))  # frame 50 waits for it
+    outputs = [tmp_path / "film.mp4", tmp_path / "film.webm"]
+    report = fp.make(scene, 60, outputs, store=tmp_path / "s", workers=2)
+    assert all(movie.report.passed for movie in report.movies)
+    assert sorted(log.read_text().split()) == ["movie.mp4", "movie.webm"], "each once"
+
+
 def test_an_encoder_that_fails_while_frames_are_drawn_is_tried_again(tmp_path, monkeypatch):
     scene, log = short(tmp_path, monkeypatch)
     body = COUNTED.format(log=log)

@@ -166,8 +166,9 @@ def test_colours_that_become_transparent_and_opaque_again():
 @pytest.mark.parametrize("scale", ["log", "symlog"])
 def test_other_scales(scale):
     axes, points = scattered()
+    points.set_offsets(np.abs(points.get_offsets()) + 0.001)
     axes.set(xscale=scale, xlim=(0.01, 1))
-    check(axes.figure, other_values(points))
+    assert check(axes.figure, other_values(points)) == 4
 
 
 def test_polar_and_solid_axes():
@@ -181,7 +182,7 @@ def test_polar_and_solid_axes():
         for each in (flat, deep):
             each.set_array(random.random(POINTS))
 
-    check(figure, change)
+    assert check(figure, change) >= 4
 
 
 @pytest.mark.parametrize(
@@ -230,6 +231,23 @@ def test_what_else_changes_shows(change):
             change(axes, points)
 
     check(axes.figure, in_the_middle, 9)
+
+
+def test_points_that_come_and_go_are_learnt_once(monkeypatch):
+    axes, points = scattered()
+    learnt = []
+    learn = recolouring.Recolouring._learn
+    monkeypatch.setattr(
+        recolouring.Recolouring, "_learn", lambda *arguments: learnt.append(1) or learn(*arguments)
+    )
+    values = other_values(points)
+
+    def blink(number):
+        values(number)
+        points.set_visible(number % 3 != 2)
+
+    check(axes.figure, blink, 12)
+    assert len(learnt) == 1
 
 
 def test_points_below_and_above_others():

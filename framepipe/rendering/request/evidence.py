@@ -13,7 +13,7 @@ from framepipe.scenes.base import Scene
 from framepipe.scenes.staged import Description, describe
 
 
-def described(job: Job, tracer: ReadTracer) -> tuple[Scene, Frames, Description]:
+def description_of(job: Job, tracer: ReadTracer) -> tuple[Scene, Frames, Description]:
     """Return a job's scene and frames, and what the main process is told of them."""
     job = with_evidence(job, tracer, tuple(map(str, local_modules())))
     scene: Any = job.scene

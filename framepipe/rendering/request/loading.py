@@ -13,7 +13,7 @@ from framepipe.job.frames import Frames
 from framepipe.job.job import Job
 from framepipe.job.read_tracer import ReadTracer
 from framepipe.rendering.engines import StageProcess
-from framepipe.rendering.request.evidence import described, with_evidence
+from framepipe.rendering.request.evidence import description_of, with_evidence
 from framepipe.rendering.request.request import Request
 from framepipe.rendering.request.script import FilmOfScript
 from framepipe.scenes.address import split_address
@@ -22,7 +22,7 @@ from framepipe.scenes.staged import Description, StagedScene
 from framepipe.store.store import NO_SEED
 
 
-def loaded_here(request: Request) -> Job:
+def load_here(request: Request) -> Job:
     """Return the job, with its scene loaded in this process, and what loading it has read."""
     tracer = _tracer(request)
     try:
@@ -31,7 +31,7 @@ def loaded_here(request: Request) -> Job:
         tracer.close()
 
 
-def loaded_in_stage(request: Request, stop: Stop) -> Job:
+def load_in_stage(request: Request, stop: Stop) -> Job:
     """Return the job, with its scene loaded in a process of its own, from which workers are forked.
 
     Raises
@@ -85,7 +85,7 @@ class _Load:
 
         sys.argv = [split_address(str(request.scene))[0], *request.script_args]
         with importing():
-            return described(request.job(), stage.tracer)
+            return description_of(request.job(), stage.tracer)
 
 
 def _tracer(request: Request) -> ReadTracer:

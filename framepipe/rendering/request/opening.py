@@ -15,7 +15,7 @@ from framepipe.job.job import Job
 from framepipe.rendering.engines import Engine
 from framepipe.rendering.large_inputs import read_large
 from framepipe.rendering.request.folder import store_of
-from framepipe.rendering.request.loading import loaded_here, loaded_in_stage
+from framepipe.rendering.request.loading import load_here, load_in_stage
 from framepipe.rendering.request.request import Request
 from framepipe.scenes.loading import forget_script
 from framepipe.scenes.open_figures import closing_figures
@@ -76,10 +76,10 @@ def opened_job(
 
 def _of_script(request: Request, engine: Engine, stop: Stop) -> Job:
     if engine.is_parallel or request.script is not None:
-        return loaded_in_stage(request, stop)
+        return load_in_stage(request, stop)
     forget_script(str(request.scene))
     with stop.raising("the scene was loaded"):
-        return loaded_here(request)
+        return load_here(request)
 
 
 def _seed(seed: int | str | None, store: Store) -> int | None:

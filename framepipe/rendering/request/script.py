@@ -14,7 +14,7 @@ from framepipe.errors import UsageError
 from framepipe.job.canvas import Canvas
 from framepipe.job.frames import Frames
 from framepipe.job.job import Job
-from framepipe.rendering.request.evidence import described
+from framepipe.rendering.request.evidence import description_of
 from framepipe.rendering.request.request import Request
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class FilmOfScript:
         ).run()
 
     def _begin(self, film: FilmInfo) -> None:
-        self._stage.begin(*described(self._job_of(film), self._stage.tracer))
+        self._stage.begin(*description_of(self._job_of(film), self._stage.tracer))
 
     def _go_on(self, moment: Any) -> None:
         self._scene.moment = moment
