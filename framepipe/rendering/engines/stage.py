@@ -32,7 +32,8 @@ from typing import Any
 from framepipe.job.frames import Frames
 from framepipe.job.read_tracer import ReadTracer
 from framepipe.rendering.engines.base import Drawn, Ended, Failed, PackedValue, Task, Work, draw
-from framepipe.rendering.engines.link import Link
+from framepipe.rendering.engines.link import Link, can_be_read
+from framepipe.rendering.engines.preload import load_while
 from framepipe.rendering.engines.storing import Storing
 from framepipe.rendering.stage_start import LEFT_TO_PARENT
 from framepipe.scenes.base import Player, RunOn, Scene
@@ -57,6 +58,7 @@ def main(control: int) -> None:
 
     link = Link(socket.socket(fileno=control))
     try:
+        load_while(lambda: not can_be_read(link, 0))
         sys.path[:], silent = link.receive()
     except EOFError:  # it was started ahead, and is not needed
         os._exit(0)
