@@ -352,7 +352,7 @@ def test_the_first_signal_ends_a_verb_that_looks_at_many_frames(
         "    print('looking', flush=True)\n"
         "    time.sleep(600)\n"
         "png.inspect = image_files.find = slow\n"
-        "cli.main(sys.argv[1:])\n"
+        "sys.exit(cli.run(sys.argv[1:]))\n"
     )
     bench.render("--engine", "serial", "-q", ok=True)
     with subprocess.Popen(
