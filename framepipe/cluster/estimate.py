@@ -341,7 +341,7 @@ def _proposal(cluster: SubmitOptions, trial: Trial, points: int) -> _Proposal:
 def _sample(job: Job) -> list[int]:
     """Choose frames of the whole movie; where all before a frame must run, the first."""
     numbers, scene = job.frames.numbers, cast(Scene, job.scene)
-    if scene.runs_updates or scene.streams:
+    if (scene.runs_updates and not scene.begins_anew) or scene.streams:
         return list(numbers[:_SAMPLE])
     return [numbers[at] for at in spread(len(numbers), _SAMPLE)]
 

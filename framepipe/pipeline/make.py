@@ -63,7 +63,7 @@ def make(
 
     Parameters
     ----------
-    scene : callable, Animation, str or None
+    scene : callable, Animation, str, path-like or None
         What draws; see `render`.
     frames : int, range, str, sequence or data, optional
         Which frames; see `render`.

@@ -54,11 +54,11 @@ def render(
 
     Parameters
     ----------
-    scene : callable, Animation, str or None
+    scene : callable, Animation, str, path-like or None
         A function of one frame's value that returns a Figure (or an Axes, or draws on pyplot's
         current figure); a generator function that yields Figures; a matplotlib animation, or a
         function without parameters that returns one; or the address of any of these,
-        ``"SCRIPT.py:NAME"``, ``"package.module:NAME"``. None if a command draws.
+        ``"SCRIPT.py:NAME"``, ``"package.module:NAME"``, or of a script as it is. None if a command draws.
     frames : int, range, str, sequence or data, optional
         See `Frames.of`; a file of data (``"sim.npy"``, ``"run.npz:w"``, ``"sim.h5:/u"``, ``"sim.zarr:u"``,
         ``"sim.nc:t"``) or an h5py, Zarr or xarray object: a frame for each index of its first dimension.

@@ -125,7 +125,7 @@ def continue_record(record: JobRecord, previous: JobRecord | None, order: str, s
     ):
         return replace(record.in_order(previous.order), order_checked=previous.order_checked)
     # updates usually cost little compared with drawing: they run in order, once
-    return record.in_order("replay" if scene.runs_updates else "free")
+    return record.in_order("replay" if scene.runs_updates and not scene.begins_anew else "free")
 
 
 def without(numbers: Sequence[int], excluded: Iterable[int]) -> list[int]:

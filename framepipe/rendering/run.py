@@ -32,7 +32,7 @@ _CHUNKS_PER_WORKER = 8  # with fewer, workers idle at the end; more are compared
 _MIN_CHUNK_S = 0.1  # frames that take milliseconds are not worth so many forks
 _FORK_S = 0.01  # in which a worker is forked and has its own copies of what it changes
 _OPEN_CHUNK = 8  # if the number of frames is unknown
-_MAX_CHUNK = 64
+_MAX_CHUNK, _MAX_RANGE = 64, 128
 _SLOW_S = 0.3  # a frame that takes longer is not drawn while other workers wait
 _FEW = 50  # so few slow frames are compared where two workers meet, and not before
 _USELESS = 0.95  # of the time of a frame in full
@@ -203,7 +203,10 @@ class Run:
         """Return the schedule: which worker draws which frame."""
         if not self._replay and not self._plan.streams:
             tasks = self._tasks(numbers, geometry)
-            return ContiguousChunks(list(tasks), workers) if checked else InOrder(tasks)
+            if not checked:
+                return InOrder(tasks)
+            listed = list(tasks)  # of a long movie the first frames are to be there first, to be encoded
+            return ContiguousChunks(listed, max(workers, -(-len(listed) // _MAX_RANGE)))
         if self._order == "serial":
             tasks = self._tasks(numbers, geometry)
             return Chunks(tasks, repeat(_OPEN_CHUNK), 0, one_worker=True, forks=pool.checkpoints)

@@ -260,7 +260,7 @@ class _Range:
 
 
 class ContiguousChunks:
-    """Hands out contiguous ranges, one for each worker; a worker that is done takes half of the longest.
+    """Hands out contiguous ranges; when all are taken, a worker that is done takes half of the longest.
 
     At the end of a range its worker also draws the next range's first frame, only to compare: if the scene
     keeps state, its picture differs from that of the worker that jumped there. A worker about to be replaced
@@ -269,12 +269,13 @@ class ContiguousChunks:
     Parameters
     ----------
     tasks : sequence of Task
-    workers : int
+    count : int
+        The number of ranges, at least that of the workers.
     """
 
-    def __init__(self, tasks: Sequence[Task], workers: int) -> None:
+    def __init__(self, tasks: Sequence[Task], count: int) -> None:
         self._tasks = tasks
-        edges = [len(tasks) * k // workers for k in range(workers + 1)]
+        edges = [len(tasks) * k // count for k in range(count + 1)]
         self._ranges = [_Range(start, stop, start) for start, stop in pairwise(edges) if start < stop]
         self._start_owners: dict[int, Worker] = {}
 

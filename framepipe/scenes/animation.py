@@ -26,6 +26,7 @@ from framepipe.job.frames import MAX_FRAMES, Frames, Unknowns
 from framepipe.job.reach import digest_code
 from framepipe.scenes import matplotlib_private
 from framepipe.scenes.base import BaseScene, FrameRequest, Player, SceneEnded
+from framepipe.scenes.begins_anew import begins_anew
 from framepipe.scenes.figures import digest_figure
 from framepipe.scenes.incremental import Incremental
 from framepipe.scenes.loading import LoadedObject, is_animation, name_of, origin_of
@@ -83,6 +84,7 @@ class AnimationScene(BaseScene):
             self.animation = self._build_animation(cast(Callable[..., Any], source))
         matplotlib_private.mark_as_drawn(self.animation)
         self._supply = _supply_of(self.animation)
+        self.begins_anew = not extra and begins_anew(self.animation, self._supply.known_values)
         update_function = self._build or matplotlib_private.update_of(self.animation) or type(self.animation)
         origin = origin_of(self._build or self.animation, loaded, update_function)
         self.name, self.sources, self.stem, self.ref = origin.name, origin.sources, origin.stem, origin.ref
@@ -250,6 +252,13 @@ class _Supply:
     values: Sequence[Any] | None = None
     limit: int | None = None
     endless: bool = False
+
+    @property
+    def known_values(self) -> Sequence[Any] | None:
+        """All frame data, if they are known."""
+        if self.values is None:
+            return range(self.count) if self.count is not None else None
+        return None if isinstance(self.values, Unknowns) else self.values
 
 
 def _supply_of(animation: Any) -> _Supply:

@@ -118,6 +118,10 @@ class Scene(SceneIdentity, Protocol):
         """True if its frames are the results of updates that run in order, as an animation's."""
 
     @property
+    def begins_anew(self) -> bool:
+        """True if its updates need not run before later frames, see `framepipe.scenes.begins_anew`."""
+
+    @property
     def streams(self) -> bool:
         """True if a frame exists only until the next one is produced, as a generator's."""
 
@@ -153,7 +157,7 @@ class Scene(SceneIdentity, Protocol):
 class BaseScene:
     """Defaults that hold for most scenes."""
 
-    keeps_state = runs_updates = streams = False
+    keeps_state = runs_updates = begins_anew = streams = False
     handed_over = True
 
     def style(self) -> Mapping[str, str]:

@@ -97,6 +97,11 @@ def step(animation: Any, data: Any) -> None:
     animation._draw_frame(data)
 
 
+def is_blitted(animation: Any) -> bool:
+    """True for an animation whose window shows only what the update function returns."""
+    return bool(getattr(animation, "_blit", False))
+
+
 @contextlib.contextmanager
 def as_when_saving(figure: Any) -> Iterator[None]:
     """Set a figure up as `Animation.save` does: drawing starts no timer, and animated artists are drawn."""
@@ -175,6 +180,12 @@ def root_figure(artist: Any) -> Any:
 def axes_of(axes: Any) -> list[Any]:
     """The x axis, the y axis … of an Axes."""
     return list(axes._axis_map.values())
+
+
+def stands_alone(axes: Any) -> bool:
+    """True for an Axes that shares no axis, is no twin, and holds no other Axes."""
+    groups = [*axes._shared_axes.values(), axes._twinned_axes]
+    return not axes.child_axes and all(len(list(each.get_siblings(axes))) == 1 for each in groups)
 
 
 def beside(axis: Any) -> Iterator[Any]:

@@ -25,7 +25,7 @@ class Description:
     name, ref, stem : str
     params : dict
     sources : tuple of Path
-    keeps_state, runs_updates, streams : bool
+    keeps_state, runs_updates, begins_anew, streams : bool
         See `framepipe.scenes.base.Scene`.
     numbers, indices : sequence of int
         The plan's.
@@ -59,6 +59,7 @@ class Description:
     sources: tuple[Path, ...]
     keeps_state: bool
     runs_updates: bool
+    begins_anew: bool
     streams: bool
     numbers: Sequence[int]
     indices: Sequence[int]
@@ -104,7 +105,7 @@ class StagedScene(BaseScene):
         self.name, self.ref, self.stem = description.name, description.ref, description.stem
         self.params, self.sources = description.params, description.sources
         self.keeps_state, self.runs_updates = description.keeps_state, description.runs_updates
-        self.streams = description.streams
+        self.begins_anew, self.streams = description.begins_anew, description.streams
         self._shown = description.shown
 
     def shown(self) -> Mapping[str, str]:
@@ -143,6 +144,7 @@ def describe(
         scene.sources,
         scene.keeps_state,
         scene.runs_updates,
+        scene.begins_anew,
         scene.streams,
         frames.numbers,
         frames.indices,

@@ -216,6 +216,27 @@ def test_a_figure_that_calls_others_is_known():
     plt.close(figure)
 
 
+def test_axes_that_stand_alone():
+    _, (one, two) = plt.subplots(1, 2)
+    assert matplotlib_private.stands_alone(one)
+    one.sharey(two)
+    assert not matplotlib_private.stands_alone(one)
+    assert not matplotlib_private.stands_alone(two)
+    _, (holder, other) = plt.subplots(1, 2)
+    holder.inset_axes((0, 0, 0.5, 0.5))
+    other.twiny()
+    assert not matplotlib_private.stands_alone(holder)
+    assert not matplotlib_private.stands_alone(other)
+
+
+@pytest.mark.parametrize("blit", [True, False])
+def test_animations_for_windows_that_draw_only_what_changed(blit):
+    figure, axes = plt.subplots()
+    animation = FuncAnimation(figure, lambda _: axes.plot([]), frames=2, blit=blit)
+    assert matplotlib_private.is_blitted(animation) == blit
+    matplotlib_private.mark_as_drawn(animation)
+
+
 def test_what_stands_beside_an_axis():
     figure, (left, right) = plt.subplots(1, 2)
     assert matplotlib_private.axes_of(left) == [left.xaxis, left.yaxis]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     pass
 
 #: A function, an animation, or the address of one. (matplotlib is not loaded to name its types.)
-SceneLike = Callable[..., Any] | str | Any
+SceneLike = Callable[..., Any] | str | os.PathLike[str] | Any
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Request:
     def of(cls, scene: SceneLike | None, frames: Any, options: SceneOptions, **fields: Any) -> Request:
         """Make a request with these options; ``fields`` are further fields."""
         return cls(
-            scene,
+            os.fspath(scene) if isinstance(scene, os.PathLike) else scene,
             frames,
             params=dict(options.params or {}),
             script_args=options.script_args,

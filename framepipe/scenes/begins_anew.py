@@ -1,0 +1,388 @@
+"""Update functions that begin each frame anew: they clear their Axes, and change nothing else.
+
+Many scripts call ``ax.clear()`` and plot all of a frame again. What such a frame shows follows from its value
+alone, so nobody has to run the updates before it. That is read off the source, in which only this may stand:
+plain values, Axes, functions that change nothing (of numpy, of math, and the script's own, which are read
+too), and assignments to local names. With anything else, a function is taken for one that keeps state. Frames
+that were jumped to are compared besides, where two workers meet.
+
+`Axes.clear` makes new what most methods of an Axes leave behind, but not all: see `LASTING`.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import textwrap
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from framepipe.scenes import matplotlib_private
+from framepipe.scenes.harmless import (
+    ANY,
+    ATTRIBUTES,
+    CLEAR,
+    GROW,
+    LASTING,
+    TRANSFORMS,
+    WIPED,
+    is_plain,
+    most_arguments,
+    most_arguments_of_method,
+)
+from framepipe.scenes.replacing import is_own
+
+_MAX_DEPTH = 5  # of functions that call others
+
+
+def begins_anew(animation: Any, values: Iterable[Any] | None) -> bool:
+    """True if each update of a `FuncAnimation` first clears its Axes, and changes nothing else.
+
+    Parameters
+    ----------
+    animation : Animation
+    values : iterable or None
+        Each frame's value; None if they are not known.
+    """
+    from matplotlib.animation import FuncAnimation
+
+    figure, update = matplotlib_private.figure_of(animation), matplotlib_private.update_of(animation)
+    arguments = matplotlib_private.arguments_of(animation)
+    if type(animation) is not FuncAnimation or matplotlib_private.is_blitted(animation) or values is None:
+        return False
+    if figure.get_layout_engine() is not None or matplotlib_private.calls_while_drawing(figure):
+        return False
+    if not is_plain([*arguments]) or not is_plain(values if isinstance(values, range) else [*values]):
+        return False
+    reading = _Reading(figure)
+    try:
+        reading.function(update, len(arguments) + 1)
+    except _Unknown:
+        return False
+    return bool(reading.cleared)
+
+
+class _Unknown(Exception):
+    """Something of which it is not known that it changes nothing."""
+
+
+class _Reading:
+    """What was read of an update function, statement by statement.
+
+    Parameters
+    ----------
+    figure : Figure
+        The animation's.
+
+    Attributes
+    ----------
+    cleared : set of int
+        The ids of Axes that are cleared by then.
+    """
+
+    def __init__(self, figure: Any) -> None:
+        self.cleared: set[int] = set()
+        self._figure = figure
+        self._depth = 0
+        self._globals: dict[str, Any] | None = None
+
+    def function(self, function: Any, given: int, is_sometimes: bool = False) -> None:
+        """Read a function of the script that is called with so many arguments.
+
+        Raises
+        ------
+        _Unknown
+        """
+        if type(function) is not types.FunctionType or self._depth > _MAX_DEPTH:
+            raise _Unknown
+        if self._globals is not None and self._globals is not function.__globals__:  # of a library
+            raise _Unknown
+        self._globals = function.__globals__
+        definition = _definition(function)
+        if not is_plain([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]):
+            raise _Unknown
+        if given > function.__code__.co_argcount or function.__code__.co_flags & inspect.CO_GENERATOR:
+            raise _Unknown
+        self._depth += 1
+        _Body(self, function, definition, is_sometimes).read(definition.body)
+        self._depth -= 1
+
+    def call_of_axes(self, axes: Any, name: str, call: ast.Call, is_sometimes: bool) -> None:
+        """Read the call of a method of an Axes, without its arguments."""
+        if name in vars(axes) or not is_own(getattr(type(axes), name, None)):
+            raise _Unknown
+        if name in CLEAR and not is_sometimes:
+            self._clear(axes)
+            return
+        keywords = [keyword.arg for keyword in call.keywords]
+        names = [f"set_{each}" for each in keywords] if name == "set" else [name]
+        is_lasting = any(each not in WIPED for each in names)
+        if id(axes) not in self.cleared or not all(each in WIPED or each in LASTING for each in names):
+            raise _Unknown
+        if is_lasting and (is_sometimes or None in keywords or any(map(_is_starred, call.args))):
+            raise _Unknown
+        if name == "axis" and not all(isinstance(each, (ast.Constant, ast.List)) for each in call.args):
+            raise _Unknown  # a text or limits: they set other things
+
+    def _clear(self, axes: Any) -> None:
+        if axes.figure is not self._figure or not matplotlib_private.stands_alone(axes):
+            raise _Unknown
+        self.cleared.add(id(axes))
+
+
+class _Body:
+    """Reads the body of one function.
+
+    Parameters
+    ----------
+    reading : _Reading
+    function : function
+    definition : FunctionDef
+        Its source.
+    is_sometimes : bool
+        It is not called in each frame.
+    """
+
+    def __init__(
+        self,
+        reading: _Reading,
+        function: types.FunctionType,
+        definition: ast.FunctionDef,
+        is_sometimes: bool,
+    ) -> None:
+        self._reading, self._is_sometimes = reading, is_sometimes
+        self._own_lists = _own_lists(definition)
+        code = function.__code__
+        self._locals = {*code.co_varnames, *code.co_cellvars}
+        self._inner: set[str] = set()  # names of comprehensions
+        self._artists: set[str] = set()  # local names of what methods of Axes returned
+        self._names: dict[str, Any] = {**vars(builtins), **function.__globals__}
+        for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+            try:
+                self._names[name] = cell.cell_contents
+            except ValueError:  # not assigned yet
+                raise _Unknown from None
+
+    def read(self, body: list[ast.stmt]) -> None:
+        """Read all statements; only the last may return."""
+        for at, statement in enumerate(body):
+            if isinstance(statement, ast.Return):
+                if at + 1 < len(body):
+                    raise _Unknown
+                self._expressions(statement.value)
+            else:
+                self._statement(statement)
+
+    def _statement(self, statement: ast.stmt) -> None:
+        if isinstance(statement, ast.Expr):
+            self._expressions(statement.value)
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            self._expressions(statement.value)
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                self._target(target, statement.value)
+        elif isinstance(statement, ast.If):
+            self._expressions(statement.test)
+            self._sometimes([*statement.body, *statement.orelse])
+        elif isinstance(statement, ast.For):
+            self._expressions(statement.iter)
+            self._target(statement.target, None)
+            self._sometimes([*statement.body, *statement.orelse])
+        elif not isinstance(statement, ast.Pass):
+            raise _Unknown
+
+    def _sometimes(self, body: list[ast.stmt]) -> None:
+        before, self._is_sometimes = self._is_sometimes, True
+        for statement in body:
+            self._statement(statement)
+        self._is_sometimes = before
+
+    def _target(self, target: ast.expr, value: ast.expr | None) -> None:
+        """Read an assignment, to local names alone."""
+        if isinstance(target, (ast.Tuple, ast.List)):
+            for each in target.elts:
+                self._target(each, value)
+        elif isinstance(target, ast.Starred):
+            self._target(target.value, value)
+        elif isinstance(target, ast.Name) and target.id in {*self._locals, *self._inner}:
+            is_artist = isinstance(value, ast.Call) and self._axes_of(value.func) is not None
+            (self._artists.add if is_artist else self._artists.discard)(target.id)
+        else:
+            raise _Unknown
+
+    def _expressions(self, *nodes: ast.AST | None) -> None:
+        for node in nodes:
+            if node is not None:
+                self._expression(node)
+
+    def _expression(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Name):
+            self._name(node)
+        elif isinstance(node, ast.Attribute):
+            self._attribute(node)
+        elif isinstance(node, ast.Call):
+            self._call(node)
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            self._comprehension(node)
+        elif isinstance(node, _HARMLESS):
+            self._expressions(*ast.iter_child_nodes(node))
+        else:
+            raise _Unknown
+
+    def _is_local(self, name: str) -> bool:
+        return name in self._locals or name in self._inner
+
+    def _name(self, node: ast.Name) -> None:
+        if not self._is_local(node.id) and not is_plain(self._static(node)):
+            raise _Unknown
+
+    def _attribute(self, node: ast.Attribute) -> None:
+        if node.attr in TRANSFORMS and _is_axes(self._static(node.value)):
+            return
+        if isinstance(self._static(node.value), types.ModuleType):
+            if not is_plain(self._static(node)):
+                raise _Unknown
+        elif node.attr in ATTRIBUTES:
+            self._expressions(node.value)
+        else:
+            raise _Unknown
+
+    def _comprehension(self, node: Any) -> None:
+        is_sometimes, inner = self._is_sometimes, set(self._inner)
+        self._is_sometimes = True
+        for each in node.generators:
+            self._expressions(each.iter)
+            self._inner |= {name.id for name in ast.walk(each.target) if isinstance(name, ast.Name)}
+            self._target(each.target, None)
+            self._expressions(*each.ifs)
+        self._expressions(*([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]))
+        self._is_sometimes, self._inner = is_sometimes, inner
+
+    def _call(self, node: ast.Call) -> None:
+        self._expressions(*node.args, *(keyword.value for keyword in node.keywords))
+        axes = self._axes_of(node.func)
+        if axes is not None and isinstance(node.func, ast.Attribute):
+            self._reading.call_of_axes(axes, node.func.attr, node, self._is_sometimes)
+            return
+        called = self._static(node.func)
+        if called is not _NOTHING:
+            self._known(called, node)
+        elif isinstance(node.func, ast.Attribute):
+            self._method(node.func, node)
+        else:
+            raise _Unknown
+
+    def _known(self, called: Any, node: ast.Call) -> None:
+        """Read the call of something that has a name outside of the function."""
+        most = most_arguments(called)
+        if most is None:
+            if node.keywords or any(map(_is_starred, node.args)):
+                raise _Unknown
+            self._reading.function(called, len(node.args), self._is_sometimes)
+        else:
+            _check_arguments(node, most)
+
+    def _method(self, node: ast.Attribute, call: ast.Call) -> None:
+        """Read the name of a method of a value, and the value."""
+        owner, most = node.value, most_arguments_of_method(node.attr)
+        is_artist = isinstance(owner, ast.Name) and owner.id in self._artists
+        if isinstance(owner, ast.Name) and owner.id in self._own_lists and node.attr in GROW:
+            return
+        if is_artist and node.attr.startswith("set_") and not self._is_sometimes:  # a label is not made anew
+            most = ANY
+        elif is_artist or most is None:
+            raise _Unknown
+        _check_arguments(call, most)
+        self._expressions(owner)
+
+    def _axes_of(self, function: ast.expr) -> Any:
+        """Return the Axes whose method this is; None if it is something else."""
+        if not isinstance(function, ast.Attribute):
+            return None
+        owner = self._static(function.value)
+        return owner if _is_axes(owner) else None
+
+    def _static(self, node: ast.expr) -> Any:
+        """Return what an expression stands for outside of the function, or `_NOTHING`."""
+        if isinstance(node, ast.Name) and not self._is_local(node.id):
+            if node.id not in self._names:
+                raise _Unknown
+            return self._names[node.id]
+        if isinstance(node, ast.Attribute):
+            owner = self._static(node.value)
+            return vars(owner).get(node.attr, _NOTHING) if isinstance(owner, types.ModuleType) else _NOTHING
+        if isinstance(node, ast.Subscript):
+            return self._item(node)
+        return _NOTHING
+
+    def _item(self, node: ast.Subscript) -> Any:
+        """Return one of several Axes that have a name together."""
+        import numpy as np
+
+        owner = self._static(node.value)
+        if not (type(owner) in (list, tuple) or (type(owner) is np.ndarray and owner.dtype == object)):
+            return _NOTHING
+        try:
+            return owner[ast.literal_eval(node.slice)]
+        except Exception:  # not a constant, or out of range, which will be reported where it is drawn
+            return _NOTHING
+
+
+_NOTHING = object()
+_HARMLESS = (
+    *(ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.JoinedStr),
+    *(ast.FormattedValue, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Subscript, ast.Slice, ast.Starred),
+    *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
+)
+
+
+def _definition(function: types.FunctionType) -> ast.FunctionDef:
+    try:
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
+        raise _Unknown from None
+    if not isinstance(definition, ast.FunctionDef) or definition.decorator_list:
+        raise _Unknown
+    return definition
+
+
+def _own_lists(definition: ast.FunctionDef) -> set[str]:
+    """Return the local names that only stand for lists which the function makes."""
+    own: set[str] = set()
+    others = {each.arg for each in ast.walk(definition.args) if isinstance(each, ast.arg)}
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            is_list = isinstance(node.value, (ast.List, ast.ListComp))
+            (own if is_list else others).add(node.targets[0].id)
+        else:
+            others |= _bound_by(node)
+    return own - others
+
+
+def _bound_by(node: ast.AST) -> set[str]:
+    """Return the names that something other than a plain assignment binds."""
+    targets = [getattr(node, name, None) for name in ("target", "targets")]
+    bound = [each for target in targets for each in (target if isinstance(target, list) else [target])]
+    return {
+        name.id for each in bound if each is not None for name in ast.walk(each) if isinstance(name, ast.Name)
+    }
+
+
+def _is_axes(thing: Any) -> bool:
+    from matplotlib.axes import Axes
+
+    return type(thing) is Axes
+
+
+def _is_starred(node: ast.expr) -> bool:
+    return isinstance(node, ast.Starred)
+
+
+def _check_arguments(call: ast.Call, most: int) -> None:
+    """Raise if a call may be given something to write to."""
+    if any(keyword.arg in (None, "out", "copy") for keyword in call.keywords) or len(call.args) > most:
+        raise _Unknown
+    if most < ANY and any(map(_is_starred, call.args)):
+        raise _Unknown
