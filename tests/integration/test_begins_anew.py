@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -13,12 +14,12 @@ import framepipe as fp
 from framepipe.scenes import animation as animations
 from tests.integration.animations import assert_same, drawn, saved
 
-FRAMES, LATE = 16, 11
+FRAMES, LATE, EARLY = 16, 11, 4
 X = np.linspace(0, 6, 40)
 
 
-def clearing(late_color=None):
-    """An animation that clears its Axes, and from a frame on may set what `Axes.clear` does not reset."""
+def clearing(color=None, at=LATE, sleep_s=0.0):
+    """An animation that clears its Axes, and in one frame may set what `Axes.clear` does not reset."""
     fig, (ax, other) = plt.subplots(1, 2, figsize=(3, 1.5), dpi=50)
     other.plot(X, X)
 
@@ -32,10 +33,11 @@ def clearing(late_color=None):
     def update_late(k):
         ax.clear()
         ax.plot(X, np.sin(X + k / 3))
-        if k == LATE:
-            ax.set_facecolor(late_color)
+        time.sleep(sleep_s)
+        if k == at:
+            ax.set_facecolor(color)
 
-    return FuncAnimation(fig, update if late_color is None else update_late, FRAMES)
+    return FuncAnimation(fig, update if color is None else update_late, FRAMES)
 
 
 @pytest.fixture(autouse=True)
@@ -66,10 +68,11 @@ def test_what_is_left_by_one_update_shows_in_all_later_frames(tmp_path):
 
 def test_a_function_that_was_misread_is_found_out_by_its_pictures(tmp_path, monkeypatch):
     monkeypatch.setattr(animations, "begins_anew", lambda *_: True)
-    report = fp.render(clearing("C1"), store=tmp_path / "s", workers=3)
+    scene = clearing("C1", EARLY, sleep_s=0.1)  # so slow that all workers take part
+    report = fp.render(scene, store=tmp_path / "s", workers=3)
     assert report.order == "replay"
     assert "the scene keeps state" in report.notes[0]
-    assert_same(drawn(report), saved(clearing("C1")))
+    assert_same(drawn(report), saved(clearing("C1", EARLY)))
 
 
 SCRIPT = """
