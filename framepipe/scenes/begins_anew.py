@@ -106,7 +106,7 @@ class _Reading:
         if given > function.__code__.co_argcount or function.__code__.co_flags & inspect.CO_GENERATOR:
             raise _Unknown
         self._depth += 1
-        _Body(self, function, definition, is_sometimes).read(definition.body)
+        _Body(self, function, definition, is_sometimes).read(definition.body, is_used=self._depth > 1)
         self._depth -= 1
 
     def call_of_axes(self, axes: Any, name: str, call: ast.Call, is_sometimes: bool) -> None:
@@ -165,13 +165,14 @@ class _Body:
             except ValueError:  # not assigned yet
                 raise _Unknown from None
 
-    def read(self, body: list[ast.stmt]) -> None:
-        """Read all statements; only the last may return."""
+    def read(self, body: list[ast.stmt], *, is_used: bool) -> None:
+        """Read all statements; only the last may return, whatever it is if nobody uses it."""
         for at, statement in enumerate(body):
             if isinstance(statement, ast.Return):
                 if at + 1 < len(body):
                     raise _Unknown
-                self._expressions(statement.value)
+                if is_used or not _is_name(statement.value):
+                    self._expressions(statement.value)
             else:
                 self._statement(statement)
 
@@ -374,6 +375,12 @@ def _is_axes(thing: Any) -> bool:
     from matplotlib.axes import Axes
 
     return type(thing) is Axes
+
+
+def _is_name(node: ast.expr | None) -> bool:
+    """True for a name, and for several."""
+    parts = node.elts if isinstance(node, (ast.Tuple, ast.List)) else [node]
+    return all(isinstance(part, ast.Name) for part in parts)
 
 
 def _is_starred(node: ast.expr) -> bool:

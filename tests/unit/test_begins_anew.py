@@ -91,6 +91,8 @@ def update(body, head="ax.clear()"):
         "ax.set(xlim=(0, k + 1), ylabel='y', title=table['a'][0])\nax.add_patch(plt.Circle((0, 0), 0.1))",
         "z = np.where(x > 0.5, x, k).reshape(3, 3)\nax.pcolormesh(z.T, shading='auto')\nprint('frame', k)",
         "'''Draws.'''\naxs[1].cla()\naxs[1].plot(x)\naxs[0].plot(np.linspace(0, k, 9), x)",
+        "ax.plot(x)\nreturn ax,",
+        "ax.plot(x)\nreturn fig",
         "xs, = [[]]\nys = []\nfor i in range(k):\n    ys.append(i)\nax.plot(ys)\nax.axis([0, k + 1, 0, 1])",
         "s = sum(v * v for v in table['a'])\nax.scatter(x, x * s, c=np.clip(x, 0, 1), s=10 + k)",
     ],
@@ -105,6 +107,7 @@ def test_what_draws_all_of_a_frame_again(body):
 def test_functions_of_the_script_are_read_too():
     assert is_anew(update("ax.plot(x, shape(k))", head="begin()"))
     assert not is_anew(update("ax.plot(x, shape(k) + counted(k))", head="begin()"))
+    assert not is_anew("def which():\n    return model\n" + update("ax.plot(which().copy())"))
 
 
 def test_arguments_and_frames_that_are_plain_values():
