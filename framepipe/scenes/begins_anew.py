@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import inspect
-import textwrap
+import linecache
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from framepipe.scenes import matplotlib_private
@@ -340,13 +341,43 @@ _HARMLESS = (
 
 
 def _definition(function: types.FunctionType) -> ast.FunctionDef:
+    """Return the source of a function, if the file is what runs: it may have changed since it was loaded.
+
+    `inspect.getsource` would return that of a function which this one only wraps.
+    """
+    code = function.__code__
+    text = "".join(linecache.getlines(code.co_filename))
+    if not any(f"{name}()" in text for name in CLEAR):
+        raise _Unknown
     try:
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
+        definitions, codes = _functions_in(text, code.co_filename)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _Unknown from None
-    if not isinstance(definition, ast.FunctionDef) or definition.decorator_list:
+    definition = definitions.get((code.co_name, code.co_firstlineno))
+    if code not in codes or definition is None:
         raise _Unknown
     return definition
+
+
+@functools.lru_cache(1)
+def _functions_in(
+    text: str, name: str
+) -> tuple[dict[tuple[str, int], ast.FunctionDef], frozenset[types.CodeType]]:
+    """Return the functions in a file by name and line (not those with decorators), and all code in it."""
+    nodes = ast.walk(ast.parse(text))
+    definitions = {
+        (node.name, node.lineno): node
+        for node in nodes
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list
+    }
+    return definitions, frozenset(_codes_in(compile(text, name, "exec", dont_inherit=True)))
+
+
+def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, types.CodeType):
+            yield each
+            yield from _codes_in(each)
 
 
 def _own_lists(definition: ast.FunctionDef) -> set[str]:

@@ -221,6 +221,33 @@ def test_what_a_script_has_set_up(before, monkeypatch):
     assert not is_anew(f"{before}\n" + update("ax.plot(x, np.sin(x))"))
 
 
+def test_only_the_source_that_runs_counts():
+    source = update("ax.plot(x)")
+    animation = animation_of(source)
+    name = animation._func.__code__.co_filename
+    size, when, lines, _ = linecache.cache[name]
+    changed = [line.replace("ax.plot(x)", "ax.plot(x, y)") for line in lines]
+    linecache.cache[name] = size, when, changed, name
+    assert not AnimationScene(animation).begins_anew, "the file has changed since"
+    wrapped = """
+import functools
+shown = update
+
+@functools.wraps(shown)
+def update(k):
+    seen.append(k)
+    shown(k)
+"""
+    assert not is_anew(source + wrapped)
+    called = (
+        "def counting(function):\n    @functools.wraps(function)\n    def inner(k):\n        seen.append(k)\n"
+    )
+    called = (
+        f"import functools\n{called}        function(k)\n    return inner\n{source}update = counting(update)"
+    )
+    assert not is_anew(called), "inspect shows the source of what is wrapped"
+
+
 def test_other_animations():
     source = update("return ax.plot(x)")
     assert not is_anew(source, blit=True)
