@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import functools
 import inspect
 import linecache
@@ -26,7 +27,9 @@ from framepipe.scenes.harmless import (
     ATTRIBUTES,
     CLEAR,
     GROW,
+    LABELS,
     LASTING,
+    PICTURES,
     TRANSFORMS,
     WIPED,
     is_plain,
@@ -117,15 +120,9 @@ class _Reading:
         if name in CLEAR and not is_sometimes:
             self._clear(axes)
             return
-        keywords = [keyword.arg for keyword in call.keywords]
-        names = [f"set_{each}" for each in keywords] if name == "set" else [name]
-        is_lasting = any(each not in WIPED for each in names)
+        names = [f"set_{keyword.arg}" for keyword in call.keywords] if name == "set" else [name]
         if id(axes) not in self.cleared or not all(each in WIPED or each in LASTING for each in names):
             raise _Unknown
-        if is_lasting and (is_sometimes or None in keywords or any(map(_is_starred, call.args))):
-            raise _Unknown
-        if name == "axis" and not all(isinstance(each, (ast.Constant, ast.List)) for each in call.args):
-            raise _Unknown  # a text or limits: they set other things
 
     def _clear(self, axes: Any) -> None:
         if axes.figure is not self._figure or not matplotlib_private.stands_alone(axes):
@@ -154,11 +151,10 @@ class _Body:
         is_sometimes: bool,
     ) -> None:
         self._reading, self._is_sometimes = reading, is_sometimes
-        self._own_lists = _own_lists(definition)
+        self._bindings = _bindings(definition)
         code = function.__code__
         self._locals = {*code.co_varnames, *code.co_cellvars}
         self._inner: set[str] = set()  # names of comprehensions
-        self._artists: set[str] = set()  # local names of what methods of Axes returned
         self._names: dict[str, Any] = {**vars(builtins), **function.__globals__}
         for name, cell in zip(code.co_freevars, function.__closure__ or ()):
             try:
@@ -187,18 +183,24 @@ class _Body:
                 self._target(target, statement.value)
         elif isinstance(statement, ast.If):
             self._expressions(statement.test)
-            self._sometimes([*statement.body, *statement.orelse])
+            self._branch([*statement.body, *statement.orelse])
         elif isinstance(statement, ast.For):
             self._expressions(statement.iter)
             self._target(statement.target, None)
-            self._sometimes([*statement.body, *statement.orelse])
+            self._branch([*statement.body, *statement.orelse])
         elif not isinstance(statement, ast.Pass):
             raise _Unknown
 
-    def _sometimes(self, body: list[ast.stmt]) -> None:
+    def _branch(self, body: list[ast.stmt]) -> None:
+        with self._sometimes():
+            for statement in body:
+                self._statement(statement)
+
+    @contextlib.contextmanager
+    def _sometimes(self) -> Iterator[None]:
+        """What is read in this context may not be reached in each frame."""
         before, self._is_sometimes = self._is_sometimes, True
-        for statement in body:
-            self._statement(statement)
+        yield
         self._is_sometimes = before
 
     def _target(self, target: ast.expr, value: ast.expr | None) -> None:
@@ -209,8 +211,7 @@ class _Body:
         elif isinstance(target, ast.Starred):
             self._target(target.value, value)
         elif isinstance(target, ast.Name) and target.id in {*self._locals, *self._inner}:
-            is_artist = isinstance(value, ast.Call) and self._axes_of(value.func) is not None
-            (self._artists.add if is_artist else self._artists.discard)(target.id)
+            return
         else:
             raise _Unknown
 
@@ -228,6 +229,9 @@ class _Body:
             self._call(node)
         elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
             self._comprehension(node)
+        elif isinstance(node, (ast.BoolOp, ast.IfExp, ast.Compare)):  # ends where the outcome is known
+            with self._sometimes():
+                self._expressions(*ast.iter_child_nodes(node))
         elif isinstance(node, _HARMLESS):
             self._expressions(*ast.iter_child_nodes(node))
         else:
@@ -252,21 +256,22 @@ class _Body:
             raise _Unknown
 
     def _comprehension(self, node: Any) -> None:
-        is_sometimes, inner = self._is_sometimes, set(self._inner)
-        self._is_sometimes = True
-        for each in node.generators:
-            self._expressions(each.iter)
-            self._inner |= {name.id for name in ast.walk(each.target) if isinstance(name, ast.Name)}
-            self._target(each.target, None)
-            self._expressions(*each.ifs)
-        self._expressions(*([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]))
-        self._is_sometimes, self._inner = is_sometimes, inner
+        inner = set(self._inner)
+        with self._sometimes():
+            for each in node.generators:
+                self._expressions(each.iter)
+                self._inner |= {name.id for name in ast.walk(each.target) if isinstance(name, ast.Name)}
+                self._target(each.target, None)
+                self._expressions(*each.ifs)
+            self._expressions(*([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]))
+        self._inner = inner
 
     def _call(self, node: ast.Call) -> None:
         self._expressions(*node.args, *(keyword.value for keyword in node.keywords))
         axes = self._axes_of(node.func)
         if axes is not None and isinstance(node.func, ast.Attribute):
             self._reading.call_of_axes(axes, node.func.attr, node, self._is_sometimes)
+            self._check_lasting(node.func.attr, node)
             return
         called = self._static(node.func)
         if called is not _NOTHING:
@@ -275,6 +280,22 @@ class _Body:
             self._method(node.func, node)
         else:
             raise _Unknown
+
+    def _check_lasting(self, name: str, call: ast.Call) -> None:
+        """Raise if something that `Axes.clear` does not reset may be another in the next frame."""
+        words = [(f"set_{each.arg}" if name == "set" else name, each) for each in call.keywords]
+        lasting = [(method, each) for method, each in words if method in LASTING]
+        if name not in LASTING and not lasting:
+            return
+        fixed = [each.value for method, each in lasting if name != "set" or method not in LABELS]
+        fixed += call.args[1:] if name in LABELS | PICTURES else call.args
+        has_stars = any(each.arg is None for each in call.keywords) or any(map(_is_starred, call.args))
+        if self._is_sometimes or has_stars or not all(map(self._is_fixed, fixed)):
+            raise _Unknown
+
+    def _is_fixed(self, node: ast.expr) -> bool:
+        """True for an expression without local names."""
+        return not any(isinstance(each, ast.Name) and self._is_local(each.id) for each in ast.walk(node))
 
     def _known(self, called: Any, node: ast.Call) -> None:
         """Read the call of something that has a name outside of the function."""
@@ -289,15 +310,22 @@ class _Body:
     def _method(self, node: ast.Attribute, call: ast.Call) -> None:
         """Read the name of a method of a value, and the value."""
         owner, most = node.value, most_arguments_of_method(node.attr)
-        is_artist = isinstance(owner, ast.Name) and owner.id in self._artists
-        if isinstance(owner, ast.Name) and owner.id in self._own_lists and node.attr in GROW:
-            return
-        if is_artist and node.attr.startswith("set_") and not self._is_sometimes:  # a label is not made anew
-            most = ANY
-        elif is_artist or most is None:
+        bound = self._bindings.get(owner.id, []) if isinstance(owner, ast.Name) else []
+        if bound and all(is_all and isinstance(value, (ast.List, ast.ListComp)) for value, is_all in bound):
+            most = ANY if node.attr in GROW else most
+        elif any(self._is_artist(value) for value, _ in bound):
+            is_set = node.attr.startswith("set_") and all(self._is_artist(value) for value, _ in bound)
+            most = ANY if is_set else None
+        if most is None:
             raise _Unknown
         _check_arguments(call, most)
         self._expressions(owner)
+
+    def _is_artist(self, value: ast.expr | None) -> bool:
+        """True for what a method of an Axes returns, of which `Axes.clear` leaves nothing."""
+        if not isinstance(value, ast.Call) or self._axes_of(value.func) is None:
+            return False
+        return isinstance(value.func, ast.Attribute) and value.func.attr not in LABELS
 
     def _axes_of(self, function: ast.expr) -> Any:
         """Return the Axes whose method this is; None if it is something else."""
@@ -334,9 +362,9 @@ class _Body:
 
 _NOTHING = object()
 _HARMLESS = (
-    *(ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.JoinedStr),
-    *(ast.FormattedValue, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Subscript, ast.Slice, ast.Starred),
-    *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
+    *(ast.Constant, ast.BinOp, ast.UnaryOp, ast.JoinedStr, ast.FormattedValue, ast.Tuple, ast.List, ast.Set),
+    *(ast.Dict, ast.Subscript, ast.Slice, ast.Starred, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
+    ast.expr_context,
 )
 
 
@@ -380,26 +408,20 @@ def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes_in(each)
 
 
-def _own_lists(definition: ast.FunctionDef) -> set[str]:
-    """Return the local names that only stand for lists which the function makes."""
-    own: set[str] = set()
-    others = {each.arg for each in ast.walk(definition.args) if isinstance(each, ast.arg)}
+def _bindings(definition: ast.FunctionDef) -> dict[str, list[tuple[ast.expr | None, bool]]]:
+    """Return what each local name is bound to, if it is assigned, and whether that is it or a part of it."""
+    bound = {each.arg: [_ANYTHING] for each in ast.walk(definition.args) if isinstance(each, ast.arg)}
     for node in ast.walk(definition):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            is_list = isinstance(node.value, (ast.List, ast.ListComp))
-            (own if is_list else others).add(node.targets[0].id)
-        else:
-            others |= _bound_by(node)
-    return own - others
+        targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
+        value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+        for target in filter(None, targets):
+            for name in ast.walk(target):
+                if isinstance(name, ast.Name):
+                    bound.setdefault(name.id, []).append((value, name is target))
+    return bound
 
 
-def _bound_by(node: ast.AST) -> set[str]:
-    """Return the names that something other than a plain assignment binds."""
-    targets = [getattr(node, name, None) for name in ("target", "targets")]
-    bound = [each for target in targets for each in (target if isinstance(target, list) else [target])]
-    return {
-        name.id for each in bound if each is not None for name in ast.walk(each) if isinstance(name, ast.Name)
-    }
+_ANYTHING: tuple[ast.expr | None, bool] = None, False
 
 
 def _is_axes(thing: Any) -> bool:

@@ -22,8 +22,7 @@ WIPED = frozenset(
         *("get_xlim", "get_ylim"),
     )
 )
-#: … and those that leave something, and set the same whenever they are called with the same keywords: they
-#: must be called in each frame.
+#: … and those that leave something: they must be called in each frame, and with the same arguments …
 LASTING = frozenset(
     (
         *("set_xlabel", "set_ylabel", "set_aspect", "set_facecolor", "set_axis_off", "set_axisbelow"),
@@ -31,6 +30,8 @@ LASTING = frozenset(
         *("tick_params", "axis"),
     )
 )
+#: … but for the first one of these, a text or data; and what they return lasts, or not.
+LABELS, PICTURES = frozenset(("set_xlabel", "set_ylabel")), frozenset(("imshow", "matshow", "spy", "pie"))
 CLEAR = frozenset(("clear", "cla"))
 TRANSFORMS = frozenset(("transAxes", "transData"))
 _BUILTINS = frozenset(

@@ -93,7 +93,7 @@ def update(body, head="ax.clear()"):
         "'''Draws.'''\naxs[1].cla()\naxs[1].plot(x)\naxs[0].plot(np.linspace(0, k, 9), x)",
         "ax.plot(x)\nreturn ax,",
         "ax.plot(x)\nreturn fig",
-        "xs, = [[]]\nys = []\nfor i in range(k):\n    ys.append(i)\nax.plot(ys)\nax.axis([0, k + 1, 0, 1])",
+        "xs, = [[]]\nys = []\nfor i in range(k):\n    ys.append(i)\nax.plot(ys)\nax.axis([0, 9, 0, 1])",
         "s = sum(v * v for v in table['a'])\nax.scatter(x, x * s, c=np.clip(x, 0, 1), s=10 + k)",
     ],
 )
@@ -130,7 +130,18 @@ def test_arguments_and_frames_that_are_plain_values():
         "ys = []\n[ys for ys in [seen]]\nys.append(k)",
         "a = ys = seen\nys.append(k)",
         "(ys, a) = seen, []\nys.append(k)",
-        "ax.axis(color)",
+        "ax.axis([0, k + 1, 0, 1])",
+        "k == 2 and ax.set_facecolor('r')",
+        "ax.set_facecolor('r') if k == 2 else None",
+        "0 < k < len(ax.set_xlabel('a').get_text())",
+        "ax.axis('off' if k == 2 else 'on')",
+        "ax.set_aspect('equal', adjustable='datalim' if k == 2 else None)",
+        "ax.set(xlim=(0, 1), aspect=k + 1)",
+        "ax.tick_params(axis='x' if k == 2 else 'y', labelsize=20)",
+        "ax.imshow(np.outer(x, x), aspect=k + 1)",
+        "label = ax.set_xlabel('x')\nif k == 2:\n    label, = ax.plot(x)\nlabel.set_alpha(0.5)",
+        "line, = ax.plot(x)\nif k == 2:\n    line = seen\nline.set_color('r')",
+        "label = ax.set_xlabel('x')\nlabel.set_alpha(0.5)",
         "if k == 2:\n    ax.axis('equal')",
         "global color\ncolor = 'C1'",
         "y[k] = k\nax.plot(y)",
@@ -193,7 +204,14 @@ def test_what_may_keep_state(body):
 
 @pytest.mark.parametrize(
     "head",
-    ["pass", "other.clear()", "if k:\n        ax.clear()", "ax.plot(x)\n    ax.clear()", "fig.clear()"],
+    [
+        "pass",
+        "other.clear()",
+        "if k:\n        ax.clear()",
+        "ax.plot(x)\n    ax.clear()",
+        "fig.clear()",
+        "k > 0 and ax.clear()",
+    ],
 )
 def test_axes_must_be_cleared_first(head):
     assert not is_anew(update("ax.plot(x)", head=head))
