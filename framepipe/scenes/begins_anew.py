@@ -180,13 +180,13 @@ class _Body:
             self._expressions(statement.value)
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for target in targets:
-                self._target(target, statement.value)
+                self._target(target)
         elif isinstance(statement, ast.If):
             self._expressions(statement.test)
             self._branch([*statement.body, *statement.orelse])
         elif isinstance(statement, ast.For):
             self._expressions(statement.iter)
-            self._target(statement.target, None)
+            self._target(statement.target)
             self._branch([*statement.body, *statement.orelse])
         elif not isinstance(statement, ast.Pass):
             raise _Unknown
@@ -203,16 +203,14 @@ class _Body:
         yield
         self._is_sometimes = before
 
-    def _target(self, target: ast.expr, value: ast.expr | None) -> None:
-        """Read an assignment, to local names alone."""
+    def _target(self, target: ast.expr) -> None:
+        """Read what is assigned to: local names alone."""
         if isinstance(target, (ast.Tuple, ast.List)):
             for each in target.elts:
-                self._target(each, value)
+                self._target(each)
         elif isinstance(target, ast.Starred):
-            self._target(target.value, value)
-        elif isinstance(target, ast.Name) and target.id in {*self._locals, *self._inner}:
-            return
-        else:
+            self._target(target.value)
+        elif not (isinstance(target, ast.Name) and self._is_local(target.id)):
             raise _Unknown
 
     def _expressions(self, *nodes: ast.AST | None) -> None:
@@ -261,7 +259,7 @@ class _Body:
             for each in node.generators:
                 self._expressions(each.iter)
                 self._inner |= {name.id for name in ast.walk(each.target) if isinstance(name, ast.Name)}
-                self._target(each.target, None)
+                self._target(each.target)
                 self._expressions(*each.ifs)
             self._expressions(*([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]))
         self._inner = inner
