@@ -63,7 +63,7 @@ def begins_anew(animation: Any, values: Iterable[Any] | None) -> bool:
     reading = _Reading(figure)
     try:
         reading.function(update, len(arguments) + 1)
-    except _Unknown:
+    except (_Unknown, RecursionError):
         return False
     return bool(reading.cleared)
 

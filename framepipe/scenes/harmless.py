@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import functools
 import math
+import sys
+from datetime import date, datetime, timedelta
 from typing import Any
 
 #: Methods of Axes of whose effects nothing is left after `Axes.clear` …
@@ -36,22 +38,9 @@ CLEAR = frozenset(("clear", "cla"))
 TRANSFORMS = frozenset(("transAxes", "transData"))
 _BUILTINS = frozenset(
     (
-        *(
-            "print",
-            "abs",
-            "all",
-            "any",
-            "bool",
-            "complex",
-            "dict",
-            "divmod",
-            "enumerate",
-            "float",
-            "int",
-            "len",
-        ),
-        *("list", "max", "min", "pow", "range", "reversed", "round", "set", "sorted", "str", "sum"),
-        *("tuple", "zip"),
+        *("abs", "all", "any", "bool", "complex", "dict", "divmod", "enumerate", "float", "int", "len"),
+        *("list", "max", "min", "pow", "print", "range", "reversed", "round", "set", "sorted", "str"),
+        *("sum", "tuple", "zip"),
     )
 )
 #: Methods of plain values, and attributes, that change nothing.
@@ -101,16 +90,18 @@ _MORE_ARGUMENTS_OF_METHODS = frozenset(
     )
 )
 ANY = 1000
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, range)
-_MAX_ITEMS = 10_000
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, range, date, datetime, timedelta)
+_CONTAINERS = (list, tuple, set, frozenset, dict)
+_MAX_ITEMS = 100_000
 
 
 def most_arguments(called: Any) -> int | None:
     """Return how many arguments a function only reads; None if it is not known here."""
     import numpy as np
 
-    if isinstance(called, np.ufunc):
-        return called.nin
+    if isinstance(called, np.ufunc):  # a script can make one of a function of its own
+        homes = (np, sys.modules.get("scipy.special"))
+        return called.nin if any(getattr(home, called.__name__, None) is called for home in homes) else None
     try:
         if called not in _pure_functions():
             return None
@@ -150,16 +141,19 @@ def _is_theirs(function: Any) -> bool:
 
 
 def is_plain(value: Any) -> bool:
-    """True for numbers, texts, arrays of them, colour maps, and not too large containers of these."""
+    """True for numbers, texts, times, arrays of them, colour maps, and not too large containers of these."""
     import numpy as np
     from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 
-    kind = type(value)
-    if kind in _PLAIN or kind in (LinearSegmentedColormap, ListedColormap) or isinstance(value, np.generic):
-        return True
-    if kind is np.ndarray:
-        return not value.dtype.hasobject
-    if kind in (list, tuple, set, frozenset, dict):
-        items = [*value, *value.values()] if kind is dict else [*value]
-        return len(items) <= _MAX_ITEMS and all(map(is_plain, items))
-    return False
+    plain = {*_PLAIN, LinearSegmentedColormap, ListedColormap}
+    left, count = [value], 0
+    while left:
+        each = left.pop()
+        kind, count = type(each), count + 1
+        if kind is np.ndarray and not each.dtype.hasobject:
+            continue
+        if kind in _CONTAINERS and count + len(each) <= _MAX_ITEMS:
+            left += [*each, *each.values()] if kind is dict else each
+        elif not (kind in plain or isinstance(each, np.generic)) or count > _MAX_ITEMS:
+            return False
+    return True

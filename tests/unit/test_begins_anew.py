@@ -92,13 +92,15 @@ def update(body, head="ax.clear()"):
         "z = np.where(x > 0.5, x, k).reshape(3, 3)\nax.pcolormesh(z.T, shading='auto')\nprint('frame', k)",
         "'''Draws.'''\naxs[1].cla()\naxs[1].plot(x)\naxs[0].plot(np.linspace(0, k, 9), x)",
         "ax.plot(x)\nreturn ax,",
+        "ax.plot(days, [0, k])",
         "ax.plot(x)\nreturn fig",
         "xs, = [[]]\nys = []\nfor i in range(k):\n    ys.append(i)\nax.plot(ys)\nax.axis([0, 9, 0, 1])",
         "s = sum(v * v for v in table['a'])\nax.scatter(x, x * s, c=np.clip(x, 0, 1), s=10 + k)",
     ],
 )
 def test_what_draws_all_of_a_frame_again(body):
-    source = "plt_cmap = plt.get_cmap('viridis')\n" + update(body)
+    given = "plt_cmap = plt.get_cmap('viridis')\nimport datetime\ndays = [datetime.date(2024, 1, 1), datetime.date(2024, 2, 1)]\n"
+    source = given + update(body)
     if "patches_" in body:
         source = source.replace("return ax.patches_", "return a")
     assert is_anew(source)
@@ -131,6 +133,9 @@ def test_arguments_and_frames_that_are_plain_values():
         "a = ys = seen\nys.append(k)",
         "(ys, a) = seen, []\nys.append(k)",
         "ax.axis([0, k + 1, 0, 1])",
+        "ax.plot(x, own_ufunc(k))",
+        "ax.plot(knot)",
+        "ax.plot(" + "-" * 500 + "1)",
         "k == 2 and ax.set_facecolor('r')",
         "ax.set_facecolor('r') if k == 2 else None",
         "0 < k < len(ax.set_xlabel('a').get_text())",
@@ -199,7 +204,8 @@ def test_arguments_and_frames_that_are_plain_values():
     ],
 )
 def test_what_may_keep_state(body):
-    assert not is_anew(update(body))
+    own = "own_ufunc = np.frompyfunc(lambda k: seen.append(k) or k, 1, 1)\nknot = []\nknot.append(knot)\n"
+    assert not is_anew(own + update(body))
 
 
 @pytest.mark.parametrize(
