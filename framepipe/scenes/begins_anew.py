@@ -18,7 +18,7 @@ import functools
 import inspect
 import linecache
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from framepipe.scenes import matplotlib_private
@@ -32,22 +32,23 @@ from framepipe.scenes.harmless import (
     PICTURES,
     TRANSFORMS,
     WIPED,
+    WRITTEN,
+    WRITTEN_BY_AXES,
     is_plain,
     most_arguments,
     most_arguments_of_method,
 )
-from framepipe.scenes.replacing import is_own
 
-_MAX_DEPTH = 5  # of functions that call others
+_MAX_DEPTH, _MAX_CALLS = 5, 50  # of functions that call others
 
 
-def begins_anew(animation: Any, values: Iterable[Any] | None) -> bool:
+def begins_anew(animation: Any, values: Any) -> bool:
     """True if each update of a `FuncAnimation` first clears its Axes, and changes nothing else.
 
     Parameters
     ----------
     animation : Animation
-    values : iterable or None
+    values : range, list, tuple, ndarray or None
         Each frame's value; None if they are not known.
     """
     from matplotlib.animation import FuncAnimation
@@ -58,12 +59,14 @@ def begins_anew(animation: Any, values: Iterable[Any] | None) -> bool:
         return False
     if figure.get_layout_engine() is not None or matplotlib_private.calls_while_drawing(figure):
         return False
-    if not is_plain([*arguments]) or not is_plain(values if isinstance(values, range) else [*values]):
+    if not matplotlib_private.has_usual_init(animation):  # it may change what the update refers to
         return False
     reading = _Reading(figure)
     try:
+        if not (is_plain(tuple(arguments)) and is_plain(values)):
+            return False
         reading.function(update, len(arguments) + 1)
-    except (_Unknown, RecursionError):
+    except Exception:  # besides `_Unknown` whatever a script's own objects raise when they are looked at
         return False
     return bool(reading.cleared)
 
@@ -89,7 +92,7 @@ class _Reading:
     def __init__(self, figure: Any) -> None:
         self.cleared: set[int] = set()
         self._figure = figure
-        self._depth = 0
+        self._depth = self._count = 0
         self._globals: dict[str, Any] | None = None
 
     def function(self, function: Any, given: int, is_sometimes: bool = False) -> None:
@@ -99,7 +102,8 @@ class _Reading:
         ------
         _Unknown
         """
-        if type(function) is not types.FunctionType or self._depth > _MAX_DEPTH:
+        self._count += 1
+        if type(function) is not types.FunctionType or self._count > _MAX_CALLS or self._depth > _MAX_DEPTH:
             raise _Unknown
         if self._globals is not None and self._globals is not function.__globals__:  # of a library
             raise _Unknown
@@ -115,7 +119,7 @@ class _Reading:
 
     def call_of_axes(self, axes: Any, name: str, call: ast.Call, is_sometimes: bool) -> None:
         """Read the call of a method of an Axes, without its arguments."""
-        if name in vars(axes) or not is_own(getattr(type(axes), name, None)):
+        if name in vars(axes) or not _is_matplotlibs(getattr(type(axes), name, None)):
             raise _Unknown
         if name in CLEAR and not is_sometimes:
             self._clear(axes)
@@ -126,6 +130,8 @@ class _Reading:
 
     def _clear(self, axes: Any) -> None:
         if axes.figure is not self._figure or not matplotlib_private.stands_alone(axes):
+            raise _Unknown
+        if matplotlib_private.has_listeners(axes):
             raise _Unknown
         self.cleared.add(id(axes))
 
@@ -188,7 +194,7 @@ class _Body:
             self._expressions(statement.iter)
             self._target(statement.target)
             self._branch([*statement.body, *statement.orelse])
-        elif not isinstance(statement, ast.Pass):
+        elif not isinstance(statement, (ast.Pass, ast.Break, ast.Continue)):
             raise _Unknown
 
     def _branch(self, body: list[ast.stmt]) -> None:
@@ -268,6 +274,8 @@ class _Body:
         self._expressions(*node.args, *(keyword.value for keyword in node.keywords))
         axes = self._axes_of(node.func)
         if axes is not None and isinstance(node.func, ast.Attribute):
+            if any(keyword.arg in WRITTEN_BY_AXES for keyword in node.keywords):
+                raise _Unknown
             self._reading.call_of_axes(axes, node.func.attr, node, self._is_sometimes)
             self._check_lasting(node.func.attr, node)
             return
@@ -422,6 +430,11 @@ def _bindings(definition: ast.FunctionDef) -> dict[str, list[tuple[ast.expr | No
 _ANYTHING: tuple[ast.expr | None, bool] = None, False
 
 
+def _is_matplotlibs(method: Any) -> bool:
+    """True for a method of matplotlib's own: a script's wrapper may bear its name and module."""
+    return str(getattr(method, "__globals__", {}).get("__name__", "")).startswith("matplotlib")
+
+
 def _is_axes(thing: Any) -> bool:
     from matplotlib.axes import Axes
 
@@ -440,7 +453,10 @@ def _is_starred(node: ast.expr) -> bool:
 
 def _check_arguments(call: ast.Call, most: int) -> None:
     """Raise if a call may be given something to write to."""
-    if any(keyword.arg in (None, "out", "copy") for keyword in call.keywords) or len(call.args) > most:
+    if (
+        any(keyword.arg is None or keyword.arg in WRITTEN for keyword in call.keywords)
+        or len(call.args) > most
+    ):
         raise _Unknown
     if most < ANY and any(map(_is_starred, call.args)):
         raise _Unknown

@@ -13,11 +13,11 @@ from typing import Any
 WIPED = frozenset(
     (
         *("plot", "scatter", "step", "stem", "bar", "barh", "hist", "hist2d", "hexbin", "errorbar"),
-        *("eventplot", "fill", "fill_between", "fill_betweenx", "stackplot", "boxplot", "violinplot"),
+        *("eventplot", "fill", "fill_between", "fill_betweenx", "stackplot", "violinplot"),
         *("loglog", "semilogx", "semilogy", "contour", "contourf", "tricontour", "tricontourf"),
         *("tripcolor", "triplot", "clabel", "pcolor", "pcolormesh", "quiver", "barbs", "streamplot"),
         *("axhline", "axvline", "axhspan", "axvspan", "axline", "hlines", "vlines", "text", "annotate"),
-        *("table", "legend", "grid", "set_title", "set_xlim", "set_ylim", "set_xbound", "set_ybound"),
+        *("table", "legend", "set_title", "set_xlim", "set_ylim", "set_xbound", "set_ybound"),
         *("set_xscale", "set_yscale", "set_xticks", "set_yticks", "set_xticklabels", "set_yticklabels"),
         *("invert_xaxis", "invert_yaxis", "margins", "set_xmargin", "set_ymargin", "autoscale"),
         *("autoscale_view", "relim", "ticklabel_format", "minorticks_on", "locator_params", "add_patch"),
@@ -28,12 +28,13 @@ WIPED = frozenset(
 LASTING = frozenset(
     (
         *("set_xlabel", "set_ylabel", "set_aspect", "set_facecolor", "set_axis_off", "set_axisbelow"),
-        *("set_anchor", "set_adjustable", "set_box_aspect", "imshow", "matshow", "spy", "pie"),
-        *("tick_params", "axis"),
+        *("set_anchor", "set_adjustable", "set_box_aspect", "imshow", "pie", "tick_params", "axis", "grid"),
     )
 )
 #: … but for the first one of these, a text or data; and what they return lasts, or not.
-LABELS, PICTURES = frozenset(("set_xlabel", "set_ylabel")), frozenset(("imshow", "matshow", "spy", "pie"))
+LABELS, PICTURES = frozenset(("set_xlabel", "set_ylabel")), frozenset(("imshow", "pie"))
+#: Keywords of what numpy writes to, or reads before it is there; and of what some versions of Axes write to.
+WRITTEN, WRITTEN_BY_AXES = frozenset(("out", "copy", "overwrite_input", "where")), frozenset(("error_kw",))
 CLEAR = frozenset(("clear", "cla"))
 TRANSFORMS = frozenset(("transAxes", "transData"))
 _BUILTINS = frozenset(
@@ -91,6 +92,7 @@ _MORE_ARGUMENTS_OF_METHODS = frozenset(
 )
 ANY = 1000
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, date, datetime, timedelta)
+_TYPES = (bool, int, float, complex, str)
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 _MAX_ITEMS = 100_000
 
@@ -99,6 +101,8 @@ def most_arguments(called: Any) -> int | None:
     """Return how many arguments a function only reads; None if it is not known here."""
     import numpy as np
 
+    if type(called) in _colour_maps():
+        return 1
     if isinstance(called, np.ufunc):  # a script can make one of a function of its own
         homes = (np, sys.modules.get("scipy.special"))
         return called.nin if any(getattr(home, called.__name__, None) is called for home in homes) else None
@@ -142,18 +146,32 @@ def _is_theirs(function: Any) -> bool:
 
 def is_plain(value: Any) -> bool:
     """True for numbers, texts, times, arrays of them, colour maps, and not too large containers of these."""
-    import numpy as np
-    from matplotlib.colors import LinearSegmentedColormap, ListedColormap
-
-    plain = {*_PLAIN, LinearSegmentedColormap, ListedColormap}
     left, count = [value], 0
     while left:
         each = left.pop()
         kind, count = type(each), count + 1
-        if kind is np.ndarray and not each.dtype.hasobject:
-            continue
+        if count > _MAX_ITEMS:
+            return False
         if kind in _CONTAINERS and count + len(each) <= _MAX_ITEMS:
             left += [*each, *each.values()] if kind is dict else each
-        elif not (kind in plain or isinstance(each, np.generic)) or count > _MAX_ITEMS:
+        elif not (kind in _PLAIN or kind in _colour_maps() or _is_of_numpy(each)):
             return False
     return True
+
+
+def _is_of_numpy(value: Any) -> bool:
+    """True for an array or a scalar of numpy's own types without objects, and for a type of scalars."""
+    import numpy as np
+
+    if isinstance(value, type):
+        return value in _TYPES or (issubclass(value, np.generic) and value.__module__ == "numpy")
+    is_own = type(value) is np.ndarray or (
+        isinstance(value, np.generic) and type(value).__module__ == "numpy"
+    )
+    return is_own and not value.dtype.hasobject
+
+
+def _colour_maps() -> tuple[type, ...]:
+    from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+
+    return LinearSegmentedColormap, ListedColormap

@@ -188,6 +188,15 @@ def stands_alone(axes: Any) -> bool:
     return not axes.child_axes and all(len(list(each.get_siblings(axes))) == 1 for each in groups)
 
 
+def has_listeners(axes: Any) -> bool:
+    """True if functions of others are told when an Axes, an axis or its label changes."""
+    parts = [axes, *(each for axis in axes_of(axes) for each in (axis, axis.label))]
+    if any(part._callbacks.callbacks.get("pchanged") for part in parts):
+        return True
+    told = [part.stale_callback for part in parts]
+    return not all(each is None or is_own(each) for each in told)
+
+
 def beside(axis: Any) -> Iterator[Any]:
     """What an Axis looks at when it places its labels: the spines, and axes that it is aligned with."""
     yield from axis.axes.spines.values()

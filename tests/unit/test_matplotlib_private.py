@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import re
 import sys
 from pathlib import Path
@@ -227,6 +228,19 @@ def test_axes_that_stand_alone():
     other.twiny()
     assert not matplotlib_private.stands_alone(holder)
     assert not matplotlib_private.stands_alone(other)
+
+
+@pytest.mark.parametrize("part", ["", "xaxis", "yaxis.label"])
+def test_who_is_told_of_changes(part):
+    _, axes = plt.subplots()
+    artist = operator.attrgetter(part)(axes) if part else axes
+    assert not matplotlib_private.has_listeners(axes)
+    artist.add_callback(print)
+    assert matplotlib_private.has_listeners(axes)
+    _, axes = plt.subplots()
+    artist = operator.attrgetter(part)(axes) if part else axes
+    artist.stale_callback = print
+    assert matplotlib_private.has_listeners(axes)
 
 
 @pytest.mark.parametrize("blit", [True, False])
